@@ -1,0 +1,11 @@
+//! The data rules of naap as pure functions over plain types.
+//!
+//! Everything here is a function of its arguments: no clock, no randomness, no runtime, no network.
+//! [`event`] is what a gateway said, [`gate`] decides what becomes of a record, [`identity`] names
+//! things, [`capability`] expands advertisements, [`rows`] is what ends in `ClickHouse`.
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod capability;
+pub mod event;
+pub mod time;
