@@ -7,5 +7,8 @@
 #![deny(missing_docs)]
 
 pub mod capability;
+pub mod codec;
 pub mod event;
+pub mod signal;
+pub mod state;
 pub mod time;

@@ -1,0 +1,85 @@
+//! Rows on their way to the sinks: one `RowBinary` buffer per table, no allocation per row.
+
+use bytes::Bytes;
+use naap_protocol::rows::{MAX_ROW_BYTES, Row, TableSpec};
+
+/// Encoded rows of one table.
+#[derive(Clone, Debug)]
+pub struct RowBatch {
+    /// The table.
+    pub table: &'static TableSpec,
+    /// Number of rows.
+    pub count: u64,
+    /// The rows as `RowBinary`, without header.
+    pub rows: Bytes,
+}
+
+/// A row was larger than the guard allows and was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooLarge {
+    /// Table of the row.
+    pub table: &'static str,
+    /// Encoded size in bytes.
+    pub bytes: usize,
+}
+
+/// Buffers rows per table until they are taken.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    buffers: Vec<Buffer>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Buffer {
+    table: &'static TableSpec,
+    count: u64,
+    rows: Vec<u8>,
+}
+
+impl Outbox {
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// When the encoded row exceeds the guard; the buffer is as before.
+    pub fn push<R: Row>(&mut self, row: &R) -> Result<(), TooLarge> {
+        let buffer = buffer_of(&mut self.buffers, R::SPEC);
+        let before = buffer.rows.len();
+        row.encode(&mut buffer.rows);
+        let bytes = buffer.rows.len() - before;
+        if bytes > MAX_ROW_BYTES {
+            buffer.rows.truncate(before);
+            return Err(TooLarge { table: R::SPEC.name, bytes });
+        }
+        buffer.count += 1;
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// Bytes buffered over all tables.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes everything.
+    pub fn take(&mut self) -> Vec<RowBatch> {
+        self.bytes = 0;
+        let full = self.buffers.iter_mut().filter(|b| b.count > 0);
+        full.map(|b| RowBatch {
+            table: b.table,
+            count: std::mem::take(&mut b.count),
+            rows: Bytes::from(std::mem::take(&mut b.rows)),
+        })
+        .collect()
+    }
+}
+
+fn buffer_of<'a>(buffers: &'a mut Vec<Buffer>, table: &'static TableSpec) -> &'a mut Buffer {
+    // A dozen tables at most: a scan over pointers beats a map.
+    let known = buffers.iter().position(|b| std::ptr::eq(b.table, table));
+    let index = known.unwrap_or_else(|| {
+        buffers.push(Buffer { table, count: 0, rows: Vec::new() });
+        buffers.len() - 1
+    });
+    &mut buffers[index]
+}

@@ -1,0 +1,247 @@
+//! The fold: what a session's ordered signals add up to (lifecycle 2.2, 2.4, 4).
+
+use naap_protocol::event::TraceType;
+use naap_protocol::signal::AiKind;
+use naap_protocol::state::{SessionState, StoredBody, StoredSignal, Sym, Symbols};
+use naap_protocol::time::Timestamp;
+
+use super::outcome::{Health, StartupEvidence};
+use super::selection::{Selection, SelectionWalk};
+
+/// Earliest start time that is believed: 2000-01-01 (lifecycle 1.7.2).
+const EARLIEST_START: Timestamp = Timestamp(946_684_800_000);
+/// A start time further than this before its sample is not believed (24 h).
+const MAX_START_AGE_MS: i64 = 86_400_000;
+/// Samples in this tail before the close are left out of the `before_tail_*` counts (W10).
+const CLOSE_TAIL_MS: i64 = 5_000;
+
+/// Accumulated facts of a session, built by [`Summary::push`] in total order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Summary {
+    /// Signals folded.
+    pub events: u32,
+    /// Earliest ordering time or accepted start time; `None` before the first signal.
+    pub start_ts: Option<Timestamp>,
+    /// Latest ordering time; `None` before the first signal.
+    pub end_ts: Option<Timestamp>,
+    /// Latest close; `None` while open.
+    pub closed_ts: Option<Timestamp>,
+    /// First non-empty gateway label.
+    pub gateway: Sym,
+    /// First non-empty `pipeline` text.
+    pub first_hint: Sym,
+    /// First stream request.
+    pub first_request_ts: Option<Timestamp>,
+    /// First processed segment.
+    pub first_processed_ts: Option<Timestamp>,
+    /// First playable edge.
+    pub first_playable_ts: Option<Timestamp>,
+    /// Selection was exhausted at some point.
+    pub no_orchestrators: bool,
+    /// Error events.
+    pub errors: u32,
+    /// Error events on the list of normal endings.
+    pub excusable_errors: u32,
+    /// Swap traces.
+    pub swaps: u32,
+    /// Parameter updates.
+    pub params_updates: u32,
+    /// Status evidence.
+    pub health: Health,
+    /// Start times that were not believed.
+    pub ignored_start_times: u32,
+    /// Signals behind a silence longer than the retention: not folded (vector V24).
+    pub late_expired: u32,
+    primary: SelectionWalk,
+    relayed: SelectionWalk,
+}
+
+/// Counts that depend on where the session closed (lifecycle 2.4, W10).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CloseCounts {
+    /// Signals after the close.
+    pub post_close_signals: u32,
+    /// Error events after the close.
+    pub post_close_errors: u32,
+    /// Status evidence before the last seconds of the session.
+    pub before_tail: Health,
+}
+
+impl Summary {
+    /// Folds the whole signal set. `retention_ms` bounds silences in live mode.
+    pub fn of(state: &SessionState, retention_ms: Option<i64>) -> Self {
+        let mut summary = Self::default();
+        for signal in &state.signals {
+            summary.push(signal, &state.symbols, retention_ms);
+        }
+        summary
+    }
+
+    /// Folds the next signal in total order.
+    pub fn push(&mut self, signal: &StoredSignal, symbols: &Symbols, retention_ms: Option<i64>) {
+        if self.is_expired_by(signal.ord_ts, retention_ms) {
+            self.late_expired += 1;
+            return;
+        }
+        self.events += 1;
+        self.start_ts = earliest(self.start_ts, signal.ord_ts);
+        self.end_ts = Some(signal.ord_ts);
+        keep_first(&mut self.gateway, signal.gateway);
+        match signal.body {
+            StoredBody::Trace { kind, .. } => self.trace(kind, signal, symbols),
+            StoredBody::Status { state, output_fps, has_error, start_time, .. } => {
+                keep_first(&mut self.first_hint, signal.hint);
+                self.status(symbols.text(state), output_fps, has_error);
+                self.start_time(start_time, signal.ord_ts);
+                self.primary.observe(signal.ord_ts, signal.url, signal.address, symbols);
+            }
+            StoredBody::Ai { kind, .. } => {
+                keep_first(&mut self.first_hint, signal.hint);
+                self.ai(kind);
+                self.relayed.observe(signal.ord_ts, signal.url, signal.address, symbols);
+            }
+        }
+    }
+
+    fn is_expired_by(&self, ord_ts: Timestamp, retention_ms: Option<i64>) -> bool {
+        self.late_expired > 0
+            || retention_ms
+                .zip(self.end_ts)
+                .is_some_and(|(retention, last)| ord_ts.millis_since(last) > retention)
+    }
+
+    fn trace(&mut self, kind: TraceType, signal: &StoredSignal, symbols: &Symbols) {
+        let ts = signal.ord_ts;
+        match kind {
+            TraceType::GatewayReceiveStreamRequest => {
+                self.first_request_ts = earliest(self.first_request_ts, ts);
+            }
+            TraceType::GatewayReceiveFirstProcessedSegment => {
+                self.first_processed_ts = earliest(self.first_processed_ts, ts);
+            }
+            TraceType::GatewayReceiveFewProcessedSegments => {
+                self.first_playable_ts = earliest(self.first_playable_ts, ts);
+            }
+            TraceType::GatewayNoOrchestratorsAvailable => self.no_orchestrators = true,
+            TraceType::GatewayIngestStreamClosed => self.closed_ts = Some(ts),
+            // The identity of a swap is the orchestrator being left.
+            TraceType::OrchestratorSwap => {
+                self.swaps += 1;
+                return;
+            }
+            TraceType::GatewaySendFirstIngestSegment
+            | TraceType::RunnerReceiveFirstIngestSegment
+            | TraceType::RunnerSendFirstProcessedSegment
+            | TraceType::GatewayReceiveFirstDataSegment
+            | TraceType::RunnerReceiveStreamRequest => {}
+        }
+        self.primary.observe(ts, signal.url, signal.address, symbols);
+    }
+
+    fn status(&mut self, state: &str, output_fps: f32, has_error: bool) {
+        let health = Health {
+            samples: 1,
+            non_loading: u32::from(!state.eq_ignore_ascii_case("LOADING")),
+            positive_output: u32::from(output_fps > 0.0),
+            with_error: u32::from(has_error),
+        };
+        add(&mut self.health, health);
+    }
+
+    fn start_time(&mut self, start: Option<Timestamp>, ord_ts: Timestamp) {
+        let Some(start) = start else { return };
+        let age = ord_ts.millis_since(start);
+        if start >= EARLIEST_START && (0..=MAX_START_AGE_MS).contains(&age) {
+            self.start_ts = earliest(self.start_ts, start);
+        } else {
+            self.ignored_start_times += 1;
+        }
+    }
+
+    fn ai(&mut self, kind: AiKind) {
+        match kind {
+            AiKind::Error => self.errors += 1,
+            AiKind::ExcusableError => {
+                self.errors += 1;
+                self.excusable_errors += 1;
+            }
+            AiKind::ParamsUpdate => self.params_updates += 1,
+            AiKind::Other => {}
+        }
+    }
+
+    /// The selections of the session: those of traces and statuses, or, where none of these names
+    /// an orchestrator, those of relayed events (clarifications 26 and 28).
+    pub fn selections(&self) -> &[Selection] {
+        let walk = if self.primary.is_empty() { &self.relayed } else { &self.primary };
+        walk.until(self.closed_ts)
+    }
+
+    /// What the startup rules look at.
+    pub fn startup(&self) -> StartupEvidence {
+        StartupEvidence {
+            known_stream: self.first_request_ts.is_some(),
+            playable: self.first_playable_ts.is_some(),
+            no_orchestrators: self.no_orchestrators,
+            errors: self.errors,
+            excusable_errors: self.excusable_errors,
+            selected: !self.selections().is_empty(),
+        }
+    }
+
+    /// `health_signal_count` and `health_expected_signal_count`.
+    pub fn health_signals(&self) -> (u32, u32) {
+        let seen = u32::from(self.health.samples > 0)
+            + u32::from(self.first_processed_ts.is_some())
+            + u32::from(self.first_playable_ts.is_some());
+        (seen, if self.first_request_ts.is_some() { 3 } else { 0 })
+    }
+
+    /// Counts around the close, taken from the end of `signals`, which this summary has folded.
+    pub fn close_counts(&self, signals: &[StoredSignal], symbols: &Symbols) -> CloseCounts {
+        let mut counts = CloseCounts { before_tail: self.health, ..CloseCounts::default() };
+        let Some(closed) = self.closed_ts else { return counts };
+        let tail_start = Timestamp(closed.0.saturating_sub(CLOSE_TAIL_MS));
+        let folded = &signals[..signals.len().min(self.events as usize)];
+        let mut tail_health = Self::default();
+        for signal in folded.iter().rev().take_while(|s| s.ord_ts > tail_start) {
+            let post_close = signal.ord_ts > closed;
+            counts.post_close_signals += u32::from(post_close);
+            match signal.body {
+                StoredBody::Status { state, output_fps, has_error, .. } => {
+                    tail_health.status(symbols.text(state), output_fps, has_error);
+                }
+                StoredBody::Ai { kind: AiKind::Error | AiKind::ExcusableError, .. } => {
+                    counts.post_close_errors += u32::from(post_close);
+                }
+                StoredBody::Ai { .. } | StoredBody::Trace { .. } => {}
+            }
+        }
+        subtract(&mut counts.before_tail, tail_health.health);
+        counts
+    }
+}
+
+fn earliest(known: Option<Timestamp>, ts: Timestamp) -> Option<Timestamp> {
+    Some(known.map_or(ts, |k| k.min(ts)))
+}
+
+fn keep_first(slot: &mut Sym, value: Sym) {
+    if slot.is_empty() {
+        *slot = value;
+    }
+}
+
+fn add(total: &mut Health, part: Health) {
+    total.samples += part.samples;
+    total.non_loading += part.non_loading;
+    total.positive_output += part.positive_output;
+    total.with_error += part.with_error;
+}
+
+fn subtract(total: &mut Health, part: Health) {
+    total.samples -= part.samples;
+    total.non_loading -= part.non_loading;
+    total.positive_output -= part.positive_output;
+    total.with_error -= part.with_error;
+}

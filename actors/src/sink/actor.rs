@@ -1,0 +1,166 @@
+//! The sink of one table: gathers batches, keeps a few inserts in flight, retries with back-off.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use naap_protocol::rows::TableSpec;
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SpawnErr};
+use ractor_cluster::RactorMessage;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::backoff::Backoff;
+use crate::names;
+use crate::outbox::RowBatch;
+use crate::ports::{TableWriter, WriteError};
+
+/// How a sink batches and retries.
+#[derive(Clone, Copy, Debug)]
+pub struct SinkOptions {
+    /// An insert starts when this many rows wait.
+    pub max_rows: u64,
+    /// An insert starts when this many bytes wait.
+    pub max_bytes: usize,
+    /// Inserts under way at once.
+    pub in_flight: usize,
+    /// Delays between tries.
+    pub backoff: Backoff,
+}
+
+/// Messages of a sink.
+#[derive(Debug, RactorMessage)]
+pub enum SinkMsg {
+    /// Rows to store, with their share of the byte budget.
+    Rows(RowBatch, OwnedSemaphorePermit),
+    /// Store everything taken so far, then answer.
+    Flush(RpcReplyPort<()>),
+    /// An insert ended.
+    Done(Result<(), WriteError>),
+}
+
+struct SinkActor<W>(std::marker::PhantomData<W>);
+
+struct State<W> {
+    table: &'static TableSpec,
+    writer: Arc<W>,
+    options: SinkOptions,
+    waiting: Vec<(RowBatch, OwnedSemaphorePermit)>,
+    rows: u64,
+    bytes: usize,
+    in_flight: usize,
+    flushing: Vec<RpcReplyPort<()>>,
+}
+
+pub(super) async fn spawn<W: TableWriter>(
+    table: &'static TableSpec,
+    writer: Arc<W>,
+    options: SinkOptions,
+    supervisor: ActorCell,
+) -> Result<ActorRef<SinkMsg>, SpawnErr> {
+    let state = State {
+        table,
+        writer,
+        options,
+        waiting: Vec::new(),
+        rows: 0,
+        bytes: 0,
+        in_flight: 0,
+        flushing: Vec::new(),
+    };
+    let actor = SinkActor(std::marker::PhantomData);
+    Actor::spawn_linked(None, actor, state, supervisor).await.map(|(sink, _)| sink)
+}
+
+impl<W: TableWriter> Actor for SinkActor<W> {
+    type Msg = SinkMsg;
+    type State = State<W>;
+    type Arguments = State<W>;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<SinkMsg>,
+        state: State<W>,
+    ) -> Result<State<W>, ActorProcessingErr> {
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<SinkMsg>,
+        message: SinkMsg,
+        state: &mut State<W>,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            SinkMsg::Rows(batch, permit) => {
+                state.rows += batch.count;
+                state.bytes += batch.rows.len();
+                state.waiting.push((batch, permit));
+            }
+            SinkMsg::Flush(reply) => state.flushing.push(reply),
+            SinkMsg::Done(result) => {
+                state.in_flight -= 1;
+                result.map_err(|e| format!("table {}: {e}", state.table.name))?;
+            }
+        }
+        state.advance(&myself);
+        Ok(())
+    }
+}
+
+impl<W: TableWriter> State<W> {
+    /// Starts what is due and answers who waits for an empty sink.
+    fn advance(&mut self, myself: &ActorRef<SinkMsg>) {
+        let full = self.rows >= self.options.max_rows || self.bytes >= self.options.max_bytes;
+        let due = full || (!self.flushing.is_empty() && !self.waiting.is_empty());
+        if due && self.in_flight < self.options.in_flight {
+            self.insert(myself.clone());
+        }
+        if self.waiting.is_empty() && self.in_flight == 0 {
+            for reply in self.flushing.drain(..) {
+                // Whoever asked may have stopped waiting.
+                drop(reply.send(()));
+            }
+        }
+    }
+
+    fn insert(&mut self, myself: ActorRef<SinkMsg>) {
+        let (batches, permits): (Vec<_>, Vec<_>) = self.waiting.drain(..).unzip();
+        let count = std::mem::take(&mut self.rows);
+        let bytes = std::mem::take(&mut self.bytes);
+        self.in_flight += 1;
+        let (table, writer, backoff) = (self.table, Arc::clone(&self.writer), self.options.backoff);
+        let chunks: Vec<Bytes> = batches.into_iter().map(|batch| batch.rows).collect();
+        tokio::spawn(async move {
+            let result = write_until_stored(table, &*writer, chunks, count, backoff).await;
+            if result.is_ok() {
+                metrics::counter!(names::SINK_ROWS, "table" => table.name).increment(count);
+                metrics::counter!(names::SINK_BYTES, "table" => table.name).increment(bytes as u64);
+            }
+            drop(permits);
+            // A stopped sink has nobody left to tell.
+            drop(myself.cast(SinkMsg::Done(result)));
+        });
+    }
+}
+
+async fn write_until_stored<W: TableWriter>(
+    table: &'static TableSpec,
+    writer: &W,
+    chunks: Vec<Bytes>,
+    count: u64,
+    backoff: Backoff,
+) -> Result<(), WriteError> {
+    let mut attempt = 0;
+    loop {
+        match writer.write(table, chunks.clone(), count).await {
+            Err(WriteError::Retryable(reason)) => {
+                let delay: Duration = backoff.delay(attempt);
+                metrics::counter!(names::SINK_RETRIES, "table" => table.name).increment(1);
+                tracing::warn!(table = table.name, attempt, ?delay, reason, "insert failed, will retry");
+                tokio::time::sleep(delay).await;
+                attempt += 1;
+            }
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The durable state of a session: its signals in total order and its uid set.
+
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+use super::Deliveries;
+use crate::codec::Framed;
+use crate::event::TraceType;
+use crate::signal::{AiKind, Signal, SignalKind};
+use crate::time::Timestamp;
+
+/// Everything that is remembered of a session. Final rows are a function of this set alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SessionState {
+    /// Organisation.
+    pub org: String,
+    /// Canonical session id (lifecycle 1.3).
+    pub session_id: String,
+    /// Stream id, trimmed.
+    pub stream_id: String,
+    /// Request id, trimmed.
+    pub request_id: String,
+    /// Texts that signals refer to.
+    pub symbols: Symbols,
+    /// Distinct signals, ascending in the total order of lifecycle 1.7.5.
+    pub signals: Vec<StoredSignal>,
+    /// Deliveries of every event routed here, signals or not.
+    pub deliveries: Deliveries,
+}
+
+impl Framed for SessionState {
+    const TYPE_ID: u16 = 0x0101;
+    const VERSION: u16 = 1;
+    const NAME: &'static str = "session state";
+}
+
+impl SessionState {
+    /// Puts a signal into its place; `true` when that is the end, the cheap and usual case.
+    ///
+    /// The caller has checked the uid: the same signal is never added twice.
+    pub fn insert(&mut self, signal: &Signal<'_>) -> bool {
+        let stored = StoredSignal::new(signal, &mut self.symbols);
+        match self.signals.last() {
+            Some(last) if stored.total_order(last) == Ordering::Less => {
+                let place =
+                    self.signals.partition_point(|s| s.total_order(&stored) == Ordering::Less);
+                self.signals.insert(place, stored);
+                false
+            }
+            _ => {
+                self.signals.push(stored);
+                true
+            }
+        }
+    }
+
+    /// Takes the signal with this uid out; `false` when there is none.
+    pub fn remove(&mut self, uid: &str) -> bool {
+        let uid = Uid::new(uid);
+        match self.signals.iter().position(|s| s.uid == uid) {
+            Some(place) => {
+                self.signals.remove(place);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// An event uid in 16 bytes where it is a lower-case hyphenated UUID, as text otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Uid {
+    /// Canonical UUID text.
+    Uuid(u128),
+    /// Any other text.
+    Text(Box<str>),
+}
+
+impl Uid {
+    /// Packs `text`; nothing of it is lost.
+    pub fn new(text: &str) -> Self {
+        parse_uuid(text).map_or_else(|| Self::Text(text.into()), Self::Uuid)
+    }
+}
+
+impl std::fmt::Display for Uid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(text),
+            Self::Uuid(id) => {
+                let hex = format!("{id:032x}");
+                let (a, b, c) = (&hex[..8], &hex[8..12], &hex[12..16]);
+                write!(f, "{a}-{b}-{c}-{}-{}", &hex[16..20], &hex[20..])
+            }
+        }
+    }
+}
+
+impl Ord for Uid {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            // Hyphens stand at fixed places, so the numeric order is the text order.
+            (Self::Uuid(a), Self::Uuid(b)) => a.cmp(b),
+            (Self::Text(a), Self::Text(b)) => a.cmp(b),
+            _ => self.to_string().cmp(&other.to_string()),
+        }
+    }
+}
+
+impl PartialOrd for Uid {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+fn parse_uuid(text: &str) -> Option<u128> {
+    let bytes = text.as_bytes();
+    if bytes.len() != 36 {
+        return None;
+    }
+    let mut value: u128 = 0;
+    for (i, &b) in bytes.iter().enumerate() {
+        let digit = match (i, b) {
+            (8 | 13 | 18 | 23, b'-') => continue,
+            (8 | 13 | 18 | 23, _) => return None,
+            (_, b'0'..=b'9') => b - b'0',
+            (_, b'a'..=b'f') => b - b'a' + 10,
+            _ => return None,
+        };
+        value = value << 4 | u128::from(digit);
+    }
+    Some(value)
+}
+
+/// Number of a text in [`Symbols`]; 0 is always `""`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sym(u32);
+
+impl Sym {
+    /// True for the empty text.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// The distinct texts of one session, in order of first use.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Symbols(Vec<Box<str>>);
+
+impl Symbols {
+    /// The number of `text`, which is added when it is new.
+    pub fn intern(&mut self, text: &str) -> Sym {
+        if text.is_empty() {
+            return Sym(0);
+        }
+        // Sessions know a handful of texts, and mostly repeat the newest.
+        let known = self.0.iter().rposition(|t| **t == *text);
+        let index = known.unwrap_or_else(|| {
+            self.0.push(text.into());
+            self.0.len() - 1
+        });
+        Sym(index as u32 + 1)
+    }
+
+    /// The text of `sym`; `""` for a number that this table did not give out.
+    pub fn text(&self, sym: Sym) -> &str {
+        (sym.0 as usize).checked_sub(1).and_then(|i| self.0.get(i)).map_or("", |t| t)
+    }
+}
+
+/// A signal as the session keeps it; fields as in [`Signal`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredSignal {
+    /// Ordering and edge time, gateway clock.
+    pub ord_ts: Timestamp,
+    /// The runner's own stamp, if the signal has one.
+    pub runner_ts: Option<Timestamp>,
+    /// Event uid.
+    pub uid: Uid,
+    /// Gateway label.
+    pub gateway: Sym,
+    /// Normalised wallet.
+    pub address: Sym,
+    /// Service URI, verbatim.
+    pub url: Sym,
+    /// `pipeline` text as sent.
+    pub hint: Sym,
+    /// What the signal says.
+    pub body: StoredBody,
+}
+
+/// What a stored signal says; fields as in [`SignalKind`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum StoredBody {
+    /// A lifecycle edge.
+    Trace {
+        /// Which edge.
+        kind: TraceType,
+        /// Reason of a swap.
+        message: Sym,
+    },
+    /// A status sample.
+    Status {
+        /// State text, verbatim.
+        state: Sym,
+        /// Frames per second out of inference.
+        output_fps: f32,
+        /// Frames per second into inference.
+        input_fps: f32,
+        /// The sample reports an error text.
+        has_error: bool,
+        /// Start time on the runner clock, as decoded.
+        start_time: Option<Timestamp>,
+    },
+    /// An AI stream event.
+    Ai {
+        /// Class of the event.
+        kind: AiKind,
+        /// Message text.
+        message: Sym,
+    },
+}
+
+impl StoredSignal {
+    fn new(signal: &Signal<'_>, symbols: &mut Symbols) -> Self {
+        let body = match signal.kind {
+            SignalKind::Trace { kind, message } => {
+                StoredBody::Trace { kind, message: symbols.intern(message) }
+            }
+            SignalKind::Status { state, output_fps, input_fps, has_error, start_time } => {
+                let state = symbols.intern(state);
+                StoredBody::Status { state, output_fps, input_fps, has_error, start_time }
+            }
+            SignalKind::Ai { kind, message } => {
+                StoredBody::Ai { kind, message: symbols.intern(message) }
+            }
+        };
+        Self {
+            ord_ts: signal.ord_ts,
+            runner_ts: signal.runner_ts,
+            uid: Uid::new(signal.uid),
+            gateway: symbols.intern(signal.gateway),
+            address: symbols.intern(signal.address),
+            url: symbols.intern(signal.url),
+            hint: symbols.intern(signal.hint),
+            body,
+        }
+    }
+
+    /// Rank of the family in the total order: trace, status, AI event.
+    pub fn family_rank(&self) -> u8 {
+        match self.body {
+            StoredBody::Trace { .. } => 1,
+            StoredBody::Status { .. } => 2,
+            StoredBody::Ai { .. } => 3,
+        }
+    }
+
+    /// The total order inside a session (lifecycle 1.7.5).
+    pub fn total_order(&self, other: &Self) -> Ordering {
+        (self.ord_ts, self.family_rank())
+            .cmp(&(other.ord_ts, other.family_rank()))
+            .then_with(|| self.uid.cmp(&other.uid))
+    }
+}

@@ -1,0 +1,179 @@
+//! Envelopes: a batch of events for one shard from one source partition (design.md, data path).
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::capability::Advertisement;
+use crate::codec::{self, CodecError, Framed, HEADER_LEN, TraceContext};
+use crate::event::Event;
+use crate::state::SourcePartition;
+use crate::time::Timestamp;
+
+/// One thing for one entity of a shard. The number is the entity's id (`identity::EntityId`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Item<'a> {
+    /// An event of a session.
+    #[serde(borrow)]
+    Session(u128, Event<'a>),
+    /// An event whose only effect is rows of its own: the guard against duplicates of (org, uid).
+    #[serde(borrow)]
+    Single(u128, Event<'a>),
+    /// What an event says about one node, for one of the identities that name it.
+    #[serde(borrow)]
+    Advertisement(u128, Advertised<'a>),
+}
+
+/// An advertisement on its way to an orchestrator identity.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Advertised<'a> {
+    /// The identity key: a normalised url, canonical address or alias.
+    #[serde(borrow)]
+    pub key: Cow<'a, str>,
+    /// The event's envelope time.
+    pub event_ts: Timestamp,
+    /// What was said.
+    #[serde(borrow)]
+    pub advertisement: Advertisement<'a>,
+}
+
+/// Head of an envelope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvelopeHead {
+    /// The shard addressed.
+    pub shard: u16,
+    /// Epoch that the sender believes the shard to be in; a hint.
+    pub epoch_hint: u64,
+    /// Organisation of the source topic.
+    pub org: String,
+    /// Source partition.
+    pub source: SourcePartition,
+    /// First offset that the envelope stands for: the end of the previous one for this shard.
+    pub from: u64,
+    /// First offset after those that it stands for. Offsets in between that held nothing for the
+    /// shard are covered too.
+    pub to: u64,
+    /// Number of items.
+    pub count: u32,
+}
+
+impl Framed for EnvelopeHead {
+    const TYPE_ID: u16 = 0x0301;
+    const VERSION: u16 = 1;
+    const NAME: &'static str = "envelope";
+}
+
+/// A batch of items for one shard. The items stay encoded until the shard folds them, so a local
+/// hand-over costs nothing and a remote one costs a copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    /// Where it comes from and goes to.
+    pub head: EnvelopeHead,
+    /// Trace context of the batch.
+    pub trace: TraceContext,
+    items: Vec<u8>,
+}
+
+impl Envelope {
+    /// Bytes that the envelope holds against a credit window.
+    pub fn cost(&self) -> usize {
+        self.items.len() + HEADER_LEN
+    }
+
+    /// The items in order. The iterator ends behind the first malformed one.
+    pub fn items(&self) -> Items<'_> {
+        Items { rest: &self.items, left: self.head.count }
+    }
+
+    /// The envelope as one frame.
+    ///
+    /// # Errors
+    /// When the body exceeds the frame limit.
+    pub fn to_frame(&self) -> Result<Vec<u8>, CodecError> {
+        let malformed = |e: rmp_serde::encode::Error| CodecError::Body {
+            name: EnvelopeHead::NAME,
+            reason: e.to_string(),
+        };
+        let head = rmp_serde::to_vec(&self.head).map_err(malformed)?;
+        let len = head.len() + self.items.len();
+        if len > codec::MAX_BODY {
+            return Err(CodecError::TooLarge { name: EnvelopeHead::NAME, len });
+        }
+        let mut frame = Vec::with_capacity(HEADER_LEN + len);
+        codec::put_header::<EnvelopeHead>(&mut frame, len, self.trace);
+        frame.extend_from_slice(&head);
+        frame.extend_from_slice(&self.items);
+        Ok(frame)
+    }
+
+    /// The envelope in a frame. Items are not decoded yet.
+    ///
+    /// # Errors
+    /// When the frame is not a readable envelope.
+    pub fn from_frame(frame: &[u8]) -> Result<Self, CodecError> {
+        let (_version, trace, body) = codec::open::<EnvelopeHead>(frame)?;
+        let mut reader = rmp_serde::Deserializer::from_read_ref(body);
+        let head = EnvelopeHead::deserialize(&mut reader).map_err(malformed)?;
+        Ok(Self { head, trace, items: reader.get_ref().to_vec() })
+    }
+}
+
+fn malformed(e: rmp_serde::decode::Error) -> CodecError {
+    CodecError::Body { name: EnvelopeHead::NAME, reason: e.to_string() }
+}
+
+/// Iterator over the items of an envelope.
+#[derive(Debug)]
+pub struct Items<'a> {
+    rest: &'a [u8],
+    left: u32,
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Result<Item<'a>, CodecError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        let mut reader = rmp_serde::Deserializer::from_read_ref(self.rest);
+        let item = Item::deserialize(&mut reader).map_err(malformed);
+        self.rest = reader.get_ref();
+        self.left = if item.is_ok() { self.left - 1 } else { 0 };
+        Some(item)
+    }
+}
+
+/// Collects items for one shard.
+#[derive(Debug, Default)]
+pub struct EnvelopeBuilder {
+    items: Vec<u8>,
+    count: u32,
+}
+
+impl EnvelopeBuilder {
+    /// Adds an item.
+    ///
+    /// # Errors
+    /// When the item can not be serialised; what was added before stays.
+    pub fn push(&mut self, item: &Item<'_>) -> Result<(), CodecError> {
+        let before = self.items.len();
+        if let Err(e) = rmp_serde::encode::write(&mut self.items, item) {
+            self.items.truncate(before);
+            return Err(CodecError::Body { name: EnvelopeHead::NAME, reason: e.to_string() });
+        }
+        self.count += 1;
+        Ok(())
+    }
+
+    /// True when nothing was added since the last [`EnvelopeBuilder::seal`].
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Makes an envelope of what was added and starts anew. `head.count` is filled in.
+    pub fn seal(&mut self, mut head: EnvelopeHead, trace: TraceContext) -> Envelope {
+        head.count = std::mem::take(&mut self.count);
+        Envelope { head, trace, items: std::mem::take(&mut self.items) }
+    }
+}
