@@ -1,14 +1,11 @@
 //! Envelopes: a batch of events for one shard from one source partition (design.md, data path).
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 
-use crate::capability::Advertisement;
+use crate::capability::advertise::Advertisement;
 use crate::codec::{self, CodecError, Framed, HEADER_LEN, TraceContext};
 use crate::event::Event;
 use crate::state::SourcePartition;
-use crate::time::Timestamp;
 
 /// One thing for one entity of a shard. The number is the entity's id (`identity::EntityId`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,21 +17,16 @@ pub enum Item<'a> {
     #[serde(borrow)]
     Single(u128, Event<'a>),
     /// What an event says about one node, for one of the identities that name it.
-    #[serde(borrow)]
-    Advertisement(u128, Advertised<'a>),
+    Advertisement(u128, Advertised),
 }
 
-/// An advertisement on its way to an orchestrator identity.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Advertised<'a> {
+/// An advertisement on its way to one of the identities that name its node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Advertised {
     /// The identity key: a normalised url, canonical address or alias.
-    #[serde(borrow)]
-    pub key: Cow<'a, str>,
-    /// The event's envelope time.
-    pub event_ts: Timestamp,
+    pub key: String,
     /// What was said.
-    #[serde(borrow)]
-    pub advertisement: Advertisement<'a>,
+    pub advertisement: Advertisement,
 }
 
 /// Head of an envelope.

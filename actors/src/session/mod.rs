@@ -55,11 +55,12 @@ impl SessionActor {
         Ok(Self { state: codec::decode(frame)?, summary: Summary::default(), stale: true })
     }
 
-    /// The state as a frame.
+    /// The state as a frame, whose rows are written in `epoch`.
     ///
     /// # Errors
     /// When the state exceeds the frame limit.
-    pub fn snapshot(&self) -> Result<Vec<u8>, CodecError> {
+    pub fn snapshot(&mut self, epoch: u64) -> Result<Vec<u8>, CodecError> {
+        self.state.emitted_epoch = epoch;
         codec::encode(&self.state, TraceContext::default())
     }
 

@@ -27,6 +27,9 @@ pub struct SessionState {
     pub signals: Vec<StoredSignal>,
     /// Deliveries of every event routed here, signals or not.
     pub deliveries: Deliveries,
+    /// Epoch in which the rows were written last. Rows of an earlier epoch are repeated on the
+    /// first touch: the node that owed them may have died between state and rows.
+    pub emitted_epoch: u64,
 }
 
 impl Framed for SessionState {

@@ -1,0 +1,136 @@
+//! The commit cycle of a node (design.md, data path): snapshots, rows, claims, in this order.
+//!
+//! A crash between any two steps repeats work and loses none: state without rows is repeated when
+//! its input is delivered again, rows without a claim are overwritten by equal ones.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use naap_protocol::state::{Progress, SourcePartition};
+use ractor::ActorRef;
+use thiserror::Error;
+
+use crate::ports::{StateLog, StateLogError, StateRecord};
+use crate::shard::{ShardCommit, ShardCounts, ShardMsg};
+use crate::sink::{SinkGone, Sinks};
+
+/// What a cycle made durable.
+#[derive(Clone, Debug, Default)]
+pub struct Committed {
+    /// Per source partition the first offset that some shard has not applied durably.
+    pub applied: BTreeMap<SourcePartition, u64>,
+    /// Counts of all shards since the last cycle.
+    pub counts: ShardCounts,
+    /// State records written.
+    pub records: u64,
+    /// How long the cycle took.
+    pub took: Duration,
+}
+
+/// Why a cycle was given up. Nothing of it was acknowledged.
+#[derive(Debug, Error)]
+pub enum CommitError {
+    /// A shard has stopped.
+    #[error("shard {0} has stopped")]
+    ShardGone(usize),
+    /// Rows can not be stored.
+    #[error(transparent)]
+    Sink(#[from] SinkGone),
+    /// State can not be stored.
+    #[error(transparent)]
+    Log(#[from] StateLogError),
+    /// The task that writes the log was ended.
+    #[error("the state log writer was ended")]
+    WriterEnded,
+}
+
+/// Runs one cycle over all shards of the node.
+///
+/// # Errors
+/// When a shard, a sink or the state log fails.
+pub async fn run_cycle(
+    shards: &[ActorRef<ShardMsg>],
+    sinks: &Sinks,
+    log: &Arc<dyn StateLog>,
+) -> Result<Committed, CommitError> {
+    let started = Instant::now();
+    let mut outcome = Committed::default();
+    let claims = save_state(shards, log, &mut outcome).await?;
+    sinks.flush().await?;
+    outcome.applied = applied_everywhere(&claims);
+    let progress = claims.into_iter().enumerate();
+    let records = progress
+        .map(|(shard, progress)| StateRecord::Progress { shard: shard as u16, progress })
+        .collect();
+    append(log, records).await?;
+    for (number, shard) in shards.iter().enumerate() {
+        shard.cast(ShardMsg::Committed).map_err(|_| CommitError::ShardGone(number))?;
+    }
+    outcome.took = started.elapsed();
+    Ok(outcome)
+}
+
+/// Collects the shards one after the other, so that only a few are held in memory at a time.
+async fn save_state(
+    shards: &[ActorRef<ShardMsg>],
+    log: &Arc<dyn StateLog>,
+    outcome: &mut Committed,
+) -> Result<Vec<Progress>, CommitError> {
+    let (feed, mut batches) = tokio::sync::mpsc::channel::<Vec<StateRecord>>(2);
+    let writer = tokio::task::spawn_blocking({
+        let log = Arc::clone(log);
+        move || log.append(&mut std::iter::from_fn(|| batches.blocking_recv()))
+    });
+    let mut claims = Vec::with_capacity(shards.len());
+    for (number, shard) in shards.iter().enumerate() {
+        let gone = || CommitError::ShardGone(number);
+        let commit = ractor::call!(shard, ShardMsg::Commit).map_err(|_| gone())?;
+        let ShardCommit { records, progress, counts } = commit;
+        outcome.records += records.len() as u64;
+        outcome.counts.add(counts);
+        claims.push(progress);
+        // A closed channel means that the writer has failed, which is reported below.
+        if !records.is_empty() && feed.send(records).await.is_err() {
+            break;
+        }
+    }
+    drop(feed);
+    writer.await.map_err(|_| CommitError::WriterEnded)??;
+    Ok(claims)
+}
+
+async fn append(log: &Arc<dyn StateLog>, records: Vec<StateRecord>) -> Result<(), CommitError> {
+    let log = Arc::clone(log);
+    let write = move || log.append(&mut std::iter::once(records));
+    Ok(tokio::task::spawn_blocking(write).await.map_err(|_| CommitError::WriterEnded)??)
+}
+
+/// The lowest claim per partition; a partition that a shard knows nothing of is not claimed.
+fn applied_everywhere(claims: &[Progress]) -> BTreeMap<SourcePartition, u64> {
+    let mut lowest: BTreeMap<SourcePartition, (usize, u64)> = BTreeMap::new();
+    for (source, &offset) in claims.iter().flat_map(|claim| &claim.applied) {
+        let (shards, low) = lowest.entry(source.clone()).or_insert((0, u64::MAX));
+        *shards += 1;
+        *low = (*low).min(offset);
+    }
+    let everywhere = lowest.into_iter().filter(|(_, (shards, _))| *shards == claims.len());
+    everywhere.map(|(source, (_, low))| (source, low)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lowest_claim_counts_and_only_if_every_shard_has_one() {
+        let source = |partition| SourcePartition { topic: "t".into(), partition };
+        let claim = |pairs: &[(u32, u64)]| Progress {
+            applied: pairs.iter().map(|&(p, o)| (source(p), o)).collect(),
+            ..Progress::default()
+        };
+        let claims = [claim(&[(0, 5), (1, 9)]), claim(&[(0, 3)])];
+        assert_eq!(applied_everywhere(&claims), BTreeMap::from([(source(0), 3)]));
+        assert!(applied_everywhere(&[]).is_empty());
+    }
+}

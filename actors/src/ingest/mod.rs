@@ -1,0 +1,87 @@
+//! Ingest: records in, envelopes, archive and reject rows out, acknowledgements back.
+
+mod actor;
+mod partitions;
+mod router;
+
+pub use actor::{IngestArgs, IngestMsg, IngestOptions, IngestStatus, spawn};
+pub use router::{IngestCounts, Router};
+
+use naap_protocol::state::SourcePartition;
+use naap_protocol::time::Timestamp;
+use ractor::ActorRef;
+use std::ops::Range;
+use std::sync::Arc;
+use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::budget::kib;
+
+/// One record of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordEntry {
+    /// Offset in the source partition; ascending inside a batch.
+    pub offset: u64,
+    /// Broker record time; `None` where the envelope time stands for it.
+    pub record_ts: Option<Timestamp>,
+    /// Bytes of the value in [`RecordBatch::data`]; `None` for a tombstone.
+    pub value: Option<Range<usize>>,
+}
+
+/// Consecutive records of one source partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordBatch {
+    /// Where they come from.
+    pub source: SourcePartition,
+    /// The records.
+    pub records: Vec<RecordEntry>,
+    /// First offset after the batch; offsets in between that hold no record are covered too.
+    pub next_offset: u64,
+    /// Their values, one after the other.
+    pub data: Vec<u8>,
+}
+
+/// The ingest went away: the node is stopping.
+#[derive(Debug, Error)]
+#[error("the ingest has stopped")]
+pub struct IngestGone;
+
+/// The way from a source into the ingest. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Intake {
+    actor: ActorRef<IngestMsg>,
+    budget: Arc<Semaphore>,
+    budget_kib: u32,
+}
+
+impl Intake {
+    pub(crate) fn new(actor: ActorRef<IngestMsg>, budget_bytes: usize) -> Self {
+        let budget_kib = kib(budget_bytes);
+        Self { actor, budget: Arc::new(Semaphore::new(budget_kib as usize)), budget_kib }
+    }
+
+    /// Announces that records of `source` will follow, the first of them at `offset` or later.
+    ///
+    /// # Errors
+    /// When the ingest has stopped.
+    pub fn assign(&self, source: SourcePartition, offset: u64) -> Result<(), IngestGone> {
+        self.actor.cast(IngestMsg::Assign(source, offset)).map_err(|_| IngestGone)
+    }
+
+    /// Hands a batch over; waits while the node has too much in hand.
+    ///
+    /// # Errors
+    /// When the ingest has stopped.
+    pub async fn send(&self, batch: RecordBatch) -> Result<(), IngestGone> {
+        let cost = kib(batch.data.len()).min(self.budget_kib);
+        let budget = Arc::clone(&self.budget);
+        let permit: OwnedSemaphorePermit =
+            budget.acquire_many_owned(cost).await.map_err(|_| IngestGone)?;
+        self.actor.cast(IngestMsg::Records(batch, permit)).map_err(|_| IngestGone)
+    }
+
+    /// The ingest itself.
+    pub fn actor(&self) -> &ActorRef<IngestMsg> {
+        &self.actor
+    }
+}

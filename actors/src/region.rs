@@ -1,0 +1,182 @@
+//! The shard region: the only data entrance of a node, and the driver of its commit cycle.
+
+use std::sync::Arc;
+
+use naap_protocol::state::{EpochOpen, Progress};
+use naap_protocol::wire::Envelope;
+use ractor::{
+    Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SpawnErr, SupervisionEvent,
+};
+use ractor_cluster::RactorMessage;
+
+use crate::commit::run_cycle;
+use crate::ingest::IngestMsg;
+use crate::names;
+use crate::ports::{Clock, StateLog, StateRecord};
+use crate::shard::{
+    self, Mark, ROUTING_VERSION, ShardArgs, ShardCore, ShardMsg, ShardOptions, ShardStatus,
+};
+use crate::sink::Sinks;
+
+/// Messages of the region.
+#[derive(Debug, RactorMessage)]
+pub enum RegionMsg {
+    /// An envelope for a shard of this node, and who gets its credit back.
+    Deliver(Envelope, ActorRef<IngestMsg>),
+    /// Offsets without anything for a shard.
+    Mark(u16, Mark),
+    /// Run a commit cycle over everything delivered so far and tell the ingest.
+    Commit(ActorRef<IngestMsg>),
+    /// One second has passed.
+    Tick,
+    /// Say how the shards are, in order.
+    Inspect(RpcReplyPort<Vec<ShardStatus>>),
+}
+
+/// What a region needs.
+#[derive(Debug)]
+pub struct RegionArgs {
+    /// Number of shards, fixed per cluster.
+    pub shards: u16,
+    /// Stable name of this node.
+    pub node: String,
+    /// Boot of this node.
+    pub incarnation: u64,
+    /// Epochs start above this one: the highest that stored rows carry.
+    pub epoch_floor: u64,
+    /// How shards treat their entities.
+    pub options: ShardOptions,
+    /// Where state is kept.
+    pub log: Arc<dyn StateLog>,
+    /// Where rows go.
+    pub sinks: Sinks,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+struct ShardRegion;
+
+struct State {
+    shards: Arc<Vec<ActorRef<ShardMsg>>>,
+    log: Arc<dyn StateLog>,
+    sinks: Sinks,
+}
+
+/// Opens every shard and starts the region under `supervisor`.
+///
+/// # Errors
+/// When the state log can not be read or written, or an actor not be started.
+pub async fn spawn(
+    args: RegionArgs,
+    supervisor: ActorCell,
+) -> Result<ActorRef<RegionMsg>, SpawnErr> {
+    Actor::spawn_linked(None, ShardRegion, args, supervisor).await.map(|(region, _)| region)
+}
+
+impl Actor for ShardRegion {
+    type Msg = RegionMsg;
+    type State = State;
+    type Arguments = RegionArgs;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<RegionMsg>,
+        args: RegionArgs,
+    ) -> Result<State, ActorProcessingErr> {
+        let mut shards = Vec::with_capacity(usize::from(args.shards));
+        for (number, progress) in open_all(&args)?.into_iter().enumerate() {
+            let (shard, log, clock) = (number as u16, args.log.clone(), args.clock.clone());
+            let core = ShardCore::new(shard, progress, args.options, log.clone(), clock);
+            let shard = ShardArgs { shard, core, log, sinks: args.sinks.clone() };
+            shards.push(shard::spawn(shard, myself.get_cell()).await?);
+        }
+        Ok(State { shards: Arc::new(shards), log: args.log, sinks: args.sinks })
+    }
+
+    async fn handle(
+        &self,
+        _myself: ActorRef<RegionMsg>,
+        message: RegionMsg,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            RegionMsg::Deliver(envelope, from) => {
+                state.shard(envelope.head.shard)?.cast(ShardMsg::Envelope(envelope, from))?;
+            }
+            RegionMsg::Mark(shard, mark) => state.shard(shard)?.cast(ShardMsg::Mark(mark))?,
+            RegionMsg::Commit(ingest) => state.commit(ingest),
+            RegionMsg::Tick => {
+                for shard in state.shards.iter() {
+                    shard.cast(ShardMsg::Tick)?;
+                }
+            }
+            RegionMsg::Inspect(reply) => {
+                let mut all = Vec::with_capacity(state.shards.len());
+                for shard in state.shards.iter() {
+                    all.push(ractor::call!(shard, ShardMsg::Inspect)?);
+                }
+                drop(reply.send(all));
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<RegionMsg>,
+        event: SupervisionEvent,
+        _state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            // Envelopes in the mailbox of the shard are lost with it: everything is reopened and
+            // read again from the applied vectors.
+            SupervisionEvent::ActorFailed(_, error) => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl State {
+    fn shard(&self, number: u16) -> Result<&ActorRef<ShardMsg>, ActorProcessingErr> {
+        let missing = || format!("shard {number} is not open on this node");
+        Ok(self.shards.get(usize::from(number)).ok_or_else(missing)?)
+    }
+
+    /// The cycle runs beside the region, which goes on delivering.
+    fn commit(&self, ingest: ActorRef<IngestMsg>) {
+        let (shards, sinks, log) = (self.shards.clone(), self.sinks.clone(), self.log.clone());
+        tokio::spawn(async move {
+            let outcome = run_cycle(&shards, &sinks, &log).await;
+            if let Ok(committed) = &outcome {
+                metrics::counter!(names::COMMITS).increment(1);
+                metrics::histogram!(names::COMMIT_SECONDS).record(committed.took.as_secs_f64());
+            }
+            // A stopped ingest does not wait for the outcome.
+            drop(ingest.cast(IngestMsg::CommitDone(outcome)));
+        });
+    }
+}
+
+/// Opens every shard in a new epoch.
+fn open_all(args: &RegionArgs) -> Result<Vec<Progress>, ActorProcessingErr> {
+    let mut opened = Vec::with_capacity(usize::from(args.shards));
+    let mut records = Vec::with_capacity(usize::from(args.shards));
+    for shard in 0..args.shards {
+        let known = args.log.shard(shard)?;
+        let applied = known.progress.applied;
+        if known.progress.routing_version != ROUTING_VERSION && !applied.is_empty() {
+            let found = known.progress.routing_version;
+            return Err(format!(
+                "the state of shard {shard} was made with routing version {found}, this build has \
+                 {ROUTING_VERSION}; drain the node with the old build, then start with a new data folder"
+            )
+            .into());
+        }
+        let epoch = known.epoch.max(args.epoch_floor) + 1;
+        let (node, incarnation) = (args.node.clone(), args.incarnation);
+        records.push(StateRecord::Open { shard, open: EpochOpen { epoch, node, incarnation } });
+        opened.push(Progress { epoch, routing_version: ROUTING_VERSION, applied });
+    }
+    args.log.append(&mut std::iter::once(records))?;
+    Ok(opened)
+}

@@ -1,0 +1,371 @@
+//! The shard as plain code: range check, duplicates, entities, rows. The actor around it only
+//! moves messages.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use naap_protocol::codec::{self, CodecError, TraceContext};
+use naap_protocol::event::{Body, Event};
+use naap_protocol::identity::{EntityId, session_key};
+use naap_protocol::state::{Delivery, EventState, Progress, Verdict};
+use naap_protocol::wire::{Advertised, Envelope, EnvelopeHead, Item};
+use thiserror::Error;
+
+use super::entities::Entities;
+use super::rows::{Origin, RowWriter};
+use crate::outbox::RowBatch;
+use crate::ports::{Clock, StateLog, StateLogError, StateRecord};
+use crate::session::SessionActor;
+use crate::session::row::session_row;
+
+/// Version of the routing rules: gate outcome, entity key, shard of a key. A change needs a drain
+/// of all nodes at a common offset.
+pub const ROUTING_VERSION: u16 = 1;
+
+/// How a shard treats its entities.
+#[derive(Clone, Copy, Debug)]
+pub struct ShardOptions {
+    /// Idle ticks after which an entity goes to sleep.
+    pub idle_ticks: u64,
+    /// Bytes of entities awake above which every durable one goes to sleep.
+    pub awake_budget: usize,
+    /// Longest silence inside a session, ms; `None` in bounded replay.
+    pub retention_ms: Option<i64>,
+}
+
+/// The shard can not go on; its node reopens it from the state log.
+#[derive(Debug, Error)]
+pub enum ShardError {
+    /// An envelope or a stored state is malformed.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// The state log failed.
+    #[error(transparent)]
+    Log(#[from] StateLogError),
+}
+
+/// What became of an envelope.
+#[derive(Debug, PartialEq)]
+pub enum Applied {
+    /// Taken; the advertisements in it are for the shard's orchestrators.
+    Taken(Vec<(u128, Advertised)>),
+    /// Everything in it had been applied before.
+    Skipped,
+    /// Offsets before it are missing: read again from `wanted`.
+    Refused {
+        /// First offset that the shard has not applied.
+        wanted: u64,
+    },
+}
+
+impl ShardCounts {
+    /// Adds `other`.
+    pub fn add(&mut self, other: Self) {
+        self.accepted += other.accepted;
+        self.duplicates += other.duplicates;
+        self.conflicts += other.conflicts;
+        self.redelivered += other.redelivered;
+        self.sessions += other.sessions;
+        self.panics += other.panics;
+        self.passivated += other.passivated;
+    }
+}
+
+/// Counts since the last [`ShardCore::take_counts`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShardCounts {
+    /// First deliveries of an event.
+    pub accepted: u64,
+    /// Further deliveries of known events.
+    pub duplicates: u64,
+    /// Deliveries that carried other content under a known uid.
+    pub conflicts: u64,
+    /// The same record once more.
+    pub redelivered: u64,
+    /// Sessions first seen.
+    pub sessions: u64,
+    /// Panics inside a session.
+    pub panics: u64,
+    /// Entities put to sleep.
+    pub passivated: u64,
+}
+
+/// One open shard.
+#[derive(Debug)]
+pub struct ShardCore {
+    shard: u16,
+    options: ShardOptions,
+    log: Arc<dyn StateLog>,
+    progress: Progress,
+    sessions: Entities<SessionActor>,
+    singles: Entities<EventState>,
+    writer: RowWriter,
+    counts: ShardCounts,
+}
+
+impl ShardCore {
+    /// The shard in the epoch of `progress`, at its applied vector.
+    pub fn new(
+        shard: u16,
+        progress: Progress,
+        options: ShardOptions,
+        log: Arc<dyn StateLog>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            shard,
+            options,
+            log,
+            sessions: Entities::new(options.idle_ticks),
+            singles: Entities::new(1),
+            writer: RowWriter::new(progress.epoch, clock),
+            progress,
+            counts: ShardCounts::default(),
+        }
+    }
+
+    /// Applies an envelope.
+    ///
+    /// # Errors
+    /// When it is malformed or the state log fails; the shard has to be reopened then.
+    pub fn apply(&mut self, envelope: &Envelope) -> Result<Applied, ShardError> {
+        let head = &envelope.head;
+        let applied = *self.progress.applied.entry(head.source.clone()).or_insert(head.from);
+        if head.to <= applied {
+            return Ok(Applied::Skipped);
+        }
+        if head.from > applied {
+            return Ok(Applied::Refused { wanted: applied });
+        }
+        let mut advertisements = Vec::new();
+        for item in envelope.items() {
+            self.item(head, applied, item?, &mut advertisements)?;
+        }
+        self.progress.applied.insert(head.source.clone(), head.to);
+        Ok(Applied::Taken(advertisements))
+    }
+
+    fn item(
+        &mut self,
+        head: &EnvelopeHead,
+        applied: u64,
+        item: Item<'_>,
+        advertisements: &mut Vec<(u128, Advertised)>,
+    ) -> Result<(), ShardError> {
+        match item {
+            Item::Session(id, event) if event.offset >= applied => self.session(head, id, &event),
+            Item::Single(id, event) if event.offset >= applied => self.single(head, id, &event),
+            Item::Advertisement(id, advertised) => {
+                advertisements.push((id, advertised));
+                Ok(())
+            }
+            Item::Session(..) | Item::Single(..) => Ok(()),
+        }
+    }
+
+    fn session(
+        &mut self,
+        head: &EnvelopeHead,
+        id: u128,
+        event: &Event<'_>,
+    ) -> Result<(), ShardError> {
+        let Self { sessions, log, shard, counts, options, progress, .. } = self;
+        let hosted = sessions.get_or_wake(id, || {
+            let Some(frame) = log.entity(*shard, EntityId(id))? else {
+                counts.sessions += 1;
+                return Ok::<_, ShardError>((new_session(&head.org, event), false));
+            };
+            let session = SessionActor::restore(&frame)?;
+            let repeat = session.state().emitted_epoch < progress.epoch;
+            Ok((session, repeat))
+        })?;
+        let delivery = Delivery::of(event, &head.source.topic, head.source.partition);
+        let session = &mut hosted.entity;
+        let receipt = catch_unwind(AssertUnwindSafe(|| {
+            session.receive(event, delivery, options.retention_ms)
+        }));
+        let Ok(receipt) = receipt else {
+            session.forget(event);
+            counts.panics += 1;
+            metrics::counter!(crate::names::SESSION_PANICS).increment(1);
+            self.writer.fold_panicked(Origin::of(head), event);
+            return Ok(());
+        };
+        let redelivered = receipt.verdict == Verdict::Redelivery;
+        if !redelivered {
+            sessions.touch(id, receipt.changed);
+        }
+        self.rows(head, event, &receipt.verdict);
+        Ok(())
+    }
+
+    fn single(
+        &mut self,
+        head: &EnvelopeHead,
+        id: u128,
+        event: &Event<'_>,
+    ) -> Result<(), ShardError> {
+        let delivery = Delivery::of(event, &head.source.topic, head.source.partition);
+        let (log, shard) = (&self.log, self.shard);
+        let mut first = false;
+        let hosted = self.singles.get_or_wake(id, || -> Result<_, ShardError> {
+            match log.entity(shard, EntityId(id))? {
+                Some(frame) => Ok((codec::decode::<EventState>(&frame)?, false)),
+                None => {
+                    first = true;
+                    Ok((EventState { delivery: delivery.clone().into_owned() }, false))
+                }
+            }
+        })?;
+        let verdict = if first {
+            Verdict::New
+        } else {
+            let (counts, verdict) = hosted.entity.delivery.clone().meet(delivery.into_owned());
+            hosted.entity.delivery = counts;
+            verdict
+        };
+        if verdict != Verdict::Redelivery {
+            self.singles.touch(id, false);
+        }
+        self.rows(head, event, &verdict);
+        Ok(())
+    }
+
+    /// Writes the rows of one delivery.
+    fn rows(&mut self, head: &EnvelopeHead, event: &Event<'_>, verdict: &Verdict<'_>) {
+        let origin = Origin::of(head);
+        match verdict {
+            Verdict::New => {
+                self.counts.accepted += 1;
+                self.writer.event(origin, event);
+            }
+            Verdict::Redelivery => {
+                self.counts.redelivered += 1;
+                self.writer.event(origin, event);
+            }
+            Verdict::Duplicate(extra) => {
+                self.counts.duplicates += 1;
+                self.writer.duplicate(origin, event, extra);
+            }
+            Verdict::ConflictWon { loser } => {
+                self.counts.conflicts += 1;
+                self.writer.retract(origin, event, loser);
+                self.writer.conflict(origin, event, loser);
+                self.writer.event(origin, event);
+            }
+            Verdict::ConflictLost { loser } => {
+                self.counts.conflicts += 1;
+                self.writer.conflict(origin, event, loser);
+            }
+        }
+    }
+
+    /// Moves the applied vector over offsets that hold nothing for this shard.
+    pub fn mark(&mut self, source: &naap_protocol::state::SourcePartition, from: u64, to: u64) {
+        match self.progress.applied.get_mut(source) {
+            Some(applied) if from <= *applied => *applied = to.max(*applied),
+            // A mark behind a gap proves nothing.
+            Some(_) => {}
+            None => {
+                self.progress.applied.insert(source.clone(), to);
+            }
+        }
+    }
+
+    /// Ends a commit cycle: writes the rows of what changed and returns its state and the claim to
+    /// make once these rows are stored.
+    ///
+    /// # Errors
+    /// When a state can not be encoded.
+    pub fn commit(&mut self) -> Result<(Vec<StateRecord>, Progress), ShardError> {
+        let Self { shard, sessions, singles, writer, options, counts, progress, .. } = self;
+        let mut records = Vec::new();
+        let mut save = |id: u128, frame: Vec<u8>| {
+            records.push(StateRecord::Snapshot { shard: *shard, entity: EntityId(id), frame });
+        };
+        sessions.commit(|id, hosted| {
+            let session = &mut hosted.entity;
+            if hosted.emit {
+                let emitted = catch_unwind(AssertUnwindSafe(|| {
+                    session_row(session, options.retention_ms, writer);
+                }));
+                if emitted.is_err() {
+                    counts.panics += 1;
+                    metrics::counter!(crate::names::SESSION_PANICS).increment(1);
+                }
+            }
+            save(id, session.snapshot(progress.epoch)?);
+            Ok::<_, ShardError>(())
+        })?;
+        singles.commit(|id, hosted| {
+            save(id, codec::encode(&hosted.entity, TraceContext::default())?);
+            Ok::<_, ShardError>(())
+        })?;
+        Ok((records, self.progress.clone()))
+    }
+
+    /// The last commit is durable: what it saved may sleep.
+    pub fn committed(&mut self) {
+        self.sessions.committed();
+        self.singles.committed();
+        let mut asleep = self.singles.sleep_durable();
+        let awake: usize = self.sessions.iter().map(SessionActor::weight).sum();
+        if awake > self.options.awake_budget {
+            asleep += self.sessions.sleep_durable();
+        }
+        self.slept(asleep);
+    }
+
+    /// One tick of the shard's timer wheel.
+    pub fn tick(&mut self) {
+        let asleep = self.sessions.tick();
+        self.slept(asleep);
+    }
+
+    fn slept(&mut self, asleep: usize) {
+        self.counts.passivated += asleep as u64;
+        metrics::counter!(crate::names::PASSIVATIONS).increment(asleep as u64);
+    }
+
+    /// Bytes of rows that wait to be taken.
+    pub fn row_bytes(&self) -> usize {
+        self.writer.outbox().bytes()
+    }
+
+    /// Takes the rows made so far.
+    pub fn take_rows(&mut self) -> Vec<RowBatch> {
+        self.writer.outbox().take()
+    }
+
+    /// Takes the counts made so far.
+    pub fn take_counts(&mut self) -> ShardCounts {
+        std::mem::take(&mut self.counts)
+    }
+
+    /// The claim that a commit would make now.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// Sessions awake.
+    pub fn sessions_awake(&self) -> usize {
+        self.sessions.len()
+    }
+}
+
+fn new_session(org: &str, event: &Event<'_>) -> SessionActor {
+    let (stream_id, request_id) = session_ids(&event.body);
+    let key = session_key(stream_id, request_id, &event.uid);
+    SessionActor::new(org, key, stream_id, request_id)
+}
+
+/// Stream and request id of a session event; blank for the families that have none.
+pub fn session_ids<'a>(body: &'a Body<'_>) -> (&'a str, &'a str) {
+    match body {
+        Body::Status(s) => (&s.stream_id, &s.request_id),
+        Body::Trace(t) => (&t.stream_id, &t.request_id),
+        Body::Ai(a) => (&a.stream_id, &a.request_id),
+        Body::Ingest(i) => (&i.stream_id, &i.request_id),
+        Body::Capabilities(_) | Body::Discovery(_) | Body::Payment(_) => ("", ""),
+    }
+}

@@ -1,0 +1,12 @@
+//! Shards: fixed slices of the key space, each hosting its entities (design.md, actors).
+
+mod actor;
+mod core;
+mod entities;
+mod rows;
+mod wheel;
+
+pub use actor::{Mark, ShardCommit, ShardMsg, ShardStatus};
+pub(crate) use actor::{ShardArgs, spawn};
+pub use core::{Applied, ROUTING_VERSION, ShardCore, ShardCounts, ShardError, ShardOptions};
+pub use rows::{Origin, RowWriter};

@@ -1,0 +1,182 @@
+//! The state log of a single node: an embedded key-value store in the data folder.
+//!
+//! The newest snapshot of an entity replaces the one before, which is what compaction does to the
+//! topic of a cluster. Sleeping entities live here and nowhere else.
+
+use std::path::{Path, PathBuf};
+
+use naap_actors::ports::{ShardRecord, StateLog, StateLogError, StateRecord};
+use naap_protocol::codec::{self, TraceContext};
+use naap_protocol::identity::EntityId;
+use naap_protocol::state::{EpochOpen, Progress};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
+use thiserror::Error;
+
+const ENTITIES: TableDefinition<'_, (u16, u128), &[u8]> = TableDefinition::new("entities");
+const OPENINGS: TableDefinition<'_, u16, &[u8]> = TableDefinition::new("openings");
+const PROGRESS: TableDefinition<'_, u16, &[u8]> = TableDefinition::new("progress");
+const SOURCES: TableDefinition<'_, &str, u32> = TableDefinition::new("sources");
+const FIXED: TableDefinition<'_, &str, u64> = TableDefinition::new("fixed");
+
+/// Pages that the store keeps in memory, bytes.
+const CACHE: usize = 24 << 20;
+
+/// The state log in a file.
+#[derive(Debug)]
+pub struct LocalStateLog {
+    database: Database,
+}
+
+/// The state log can not be used.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error(
+        "the state log {0} is in use by another naap process; wait for it to end, or choose another --data-dir"
+    )]
+    InUse(PathBuf),
+    /// It can not be opened or made.
+    #[error("can not open the state log {0}: {1}")]
+    Unusable(PathBuf, String),
+    /// It was made for another number of shards.
+    #[error(
+        "the state log {path} was made for {found} shards, but cluster.shards is {wanted}; the number of \
+         shards is fixed: set cluster.shards = {found}, or choose a new --data-dir"
+    )]
+    OtherShards {
+        /// The file.
+        path: PathBuf,
+        /// Shards in the file.
+        found: u64,
+        /// Shards configured.
+        wanted: u16,
+    },
+}
+
+impl LocalStateLog {
+    /// Opens or makes the log in folder `dir`, for a cluster of `shards`.
+    ///
+    /// # Errors
+    /// When the file is in use, can not be opened, or belongs to another number of shards.
+    pub fn open(dir: &Path, shards: u16) -> Result<Self, OpenError> {
+        let path = dir.join("state.redb");
+        let database = Database::builder().set_cache_size(CACHE).create(&path).map_err(|e| match e {
+            redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(path.clone()),
+            other => OpenError::Unusable(path.clone(), other.to_string()),
+        })?;
+        let log = Self { database };
+        let known = log.fix("shards", u64::from(shards));
+        let found = known.map_err(|e| OpenError::Unusable(path.clone(), e.to_string()))?;
+        if found != u64::from(shards) {
+            return Err(OpenError::OtherShards { path, found, wanted: shards });
+        }
+        Ok(log)
+    }
+
+    /// The value fixed under `name`, which is `value` if there was none.
+    fn fix(&self, name: &str, value: u64) -> Result<u64, redb::Error> {
+        let write = self.database.begin_write()?;
+        let fixed = {
+            let mut table = write.open_table(FIXED)?;
+            let known = table.get(name)?.map(|v| v.value());
+            if known.is_none() {
+                table.insert(name, value)?;
+            }
+            known.unwrap_or(value)
+        };
+        write.commit()?;
+        Ok(fixed)
+    }
+
+    /// The partition number that stands for the input `name`; the same name has the same number
+    /// for ever, another name another one.
+    ///
+    /// # Errors
+    /// When the log can not be read or written.
+    pub fn source_number(&self, name: &str) -> Result<u32, StateLogError> {
+        self.number(name).map_err(failed)
+    }
+
+    fn number(&self, name: &str) -> Result<u32, redb::Error> {
+        let write = self.database.begin_write()?;
+        let number = {
+            let mut table = write.open_table(SOURCES)?;
+            let known = table.get(name)?.map(|v| v.value());
+            let fresh = redb::ReadableTableMetadata::len(&table)? as u32;
+            if known.is_none() {
+                table.insert(name, fresh)?;
+            }
+            known.unwrap_or(fresh)
+        };
+        write.commit()?;
+        Ok(number)
+    }
+
+    fn read<K: redb::Key + 'static>(
+        &self,
+        table: TableDefinition<'_, K, &[u8]>,
+        key: K::SelfType<'_>,
+    ) -> Result<Option<Vec<u8>>, redb::Error> {
+        let table = match self.database.begin_read()?.open_table(table) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
+            other => other?,
+        };
+        Ok(table.get(key)?.map(|value| value.value().to_vec()))
+    }
+
+    fn write(
+        &self,
+        batches: &mut dyn Iterator<Item = Vec<StateRecord>>,
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        let write = self.database.begin_write()?;
+        {
+            let mut entities = write.open_table(ENTITIES)?;
+            let mut openings = write.open_table(OPENINGS)?;
+            let mut claims = write.open_table(PROGRESS)?;
+            let trace = TraceContext::default();
+            for record in batches.flatten() {
+                match record {
+                    StateRecord::Snapshot { shard, entity, frame } => {
+                        entities.insert((shard, entity.0), frame.as_slice())?;
+                    }
+                    StateRecord::Open { shard, open } => {
+                        openings.insert(shard, codec::encode(&open, trace)?.as_slice())?;
+                    }
+                    StateRecord::Progress { shard, progress } => {
+                        claims.insert(shard, codec::encode(&progress, trace)?.as_slice())?;
+                    }
+                }
+            }
+        }
+        write.commit()?;
+        Ok(())
+    }
+}
+
+impl StateLog for LocalStateLog {
+    fn shard(&self, shard: u16) -> Result<ShardRecord, StateLogError> {
+        let open = self.read(OPENINGS, shard).map_err(failed)?;
+        let claim = self.read(PROGRESS, shard).map_err(failed)?;
+        let open: Option<EpochOpen> =
+            open.map(|frame| codec::decode(&frame)).transpose().map_err(failed)?;
+        let progress: Option<Progress> =
+            claim.map(|frame| codec::decode(&frame)).transpose().map_err(failed)?;
+        let epoch = open.map_or(0, |open| open.epoch);
+        Ok(ShardRecord { epoch, progress: progress.unwrap_or_default() })
+    }
+
+    fn entity(&self, shard: u16, entity: EntityId) -> Result<Option<Vec<u8>>, StateLogError> {
+        self.read(ENTITIES, (shard, entity.0)).map_err(failed)
+    }
+
+    fn append(
+        &self,
+        batches: &mut dyn Iterator<Item = Vec<StateRecord>>,
+    ) -> Result<(), StateLogError> {
+        self.write(batches).map_err(failed)
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> StateLogError {
+    StateLogError(error.to_string())
+}
