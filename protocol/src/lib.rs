@@ -8,4 +8,8 @@
 
 pub mod capability;
 pub mod event;
+pub mod gate;
+pub mod identity;
+pub mod org;
+pub mod payment;
 pub mod time;
