@@ -9,6 +9,10 @@
 pub mod capability;
 pub mod codec;
 pub mod event;
+pub mod gate;
+pub mod identity;
+pub mod org;
+pub mod payment;
 pub mod signal;
 pub mod state;
 pub mod time;

@@ -1,5 +1,7 @@
 //! Capability advertisements (contract events.md 4).
 
+pub mod decode;
+
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};

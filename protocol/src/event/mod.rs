@@ -6,6 +6,10 @@
 //! Text rules that hold for every field here: a missing, null or container value is `""`; wallets
 //! are normalised (trimmed, lower case, `""` for `0x` and the zero address); URLs are verbatim.
 
+pub(crate) mod decode;
+pub(crate) mod envelope;
+mod json;
+
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
@@ -120,13 +124,13 @@ pub struct Orchestrator<'a> {
 /// One periodic sample of a running stream.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status<'a> {
-    /// Stream id, trimmed; not blank.
+    /// Stream id, trimmed; `""` when sent as blank text or as a container.
     #[serde(borrow)]
     pub stream_id: Cow<'a, str>,
-    /// Request id, trimmed; not blank.
+    /// Request id, trimmed; `""` when sent as blank text or as a container.
     #[serde(borrow)]
     pub request_id: Cow<'a, str>,
-    /// Model hint as sent (`data.pipeline`); not empty.
+    /// Model hint as sent (`data.pipeline`); can be blank.
     #[serde(borrow)]
     pub pipeline: Cow<'a, str>,
     /// Orchestrator that serves the stream.
@@ -234,10 +238,10 @@ impl TraceType {
 /// One lifecycle edge.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Trace<'a> {
-    /// Stream id, trimmed; not blank.
+    /// Stream id, trimmed; `""` when sent as blank text or as a container.
     #[serde(borrow)]
     pub stream_id: Cow<'a, str>,
-    /// Request id, trimmed; not blank.
+    /// Request id, trimmed; `""` when sent as blank text or as a container.
     #[serde(borrow)]
     pub request_id: Cow<'a, str>,
     /// Which edge.
@@ -258,10 +262,10 @@ pub struct Trace<'a> {
 /// An error, parameter update, restart or free-form runner event.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AiEvent<'a> {
-    /// Stream id, trimmed; not blank.
+    /// Stream id, trimmed; `""` when sent as blank text or as a container.
     #[serde(borrow)]
     pub stream_id: Cow<'a, str>,
-    /// Request id, trimmed; not blank.
+    /// Request id, trimmed; `""` when sent as blank text or as a container.
     #[serde(borrow)]
     pub request_id: Cow<'a, str>,
     /// `data.type` verbatim; compared ignoring case.
@@ -286,10 +290,10 @@ pub struct AiEvent<'a> {
 /// Client-to-gateway transport counters of a WHIP ingest. All counters are cumulative.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct IngestMetrics<'a> {
-    /// Stream id, trimmed; not blank.
+    /// Stream id, trimmed; `""` when sent as blank text or as a container.
     #[serde(borrow)]
     pub stream_id: Cow<'a, str>,
-    /// Request id, trimmed; not blank.
+    /// Request id, trimmed; `""` when sent as blank text or as a container.
     #[serde(borrow)]
     pub request_id: Cow<'a, str>,
     /// `data.timestamp`, gateway clock.
