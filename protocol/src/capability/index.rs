@@ -139,15 +139,10 @@ impl Index {
         if seen.ts < self.horizon() {
             return Inserted::TooOld;
         }
-        match self.nodes.get_mut(node) {
-            Some(runs) => runs.insert(seen, content, conflicting),
-            None => {
-                let mut runs = Runs::default();
-                let inserted = runs.insert(seen, content, conflicting);
-                self.nodes.insert(node.clone(), runs);
-                inserted
-            }
+        if let Some(runs) = self.nodes.get_mut(node) {
+            return runs.insert(seen, content, conflicting);
         }
+        self.nodes.entry(node.clone()).or_default().insert(seen, content, conflicting)
     }
 }
 
