@@ -1,4 +1,15 @@
-//! Capability advertisements (contract events.md 4).
+//! Capability advertisements (contract events.md 4): [`decode`] reads a payload into a [`Document`],
+//! [`expand`] makes its rows, [`advertise`] says what it means for attribution, [`index`] keeps that,
+//! [`catalogue`] names capabilities, pipelines and models.
+
+pub mod advertise;
+pub mod catalogue;
+pub mod decode;
+pub mod expand;
+#[cfg(test)]
+mod fixtures;
+pub mod index;
+mod json;
 
 pub mod decode;
 
@@ -7,7 +18,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 /// One `network_capabilities` payload: the orchestrators as a gateway last polled them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document<'a> {
     /// The entries, in document order; non-objects and `{}` are left out.
     #[serde(borrow)]
@@ -16,8 +27,10 @@ pub struct Document<'a> {
 
 /// What one orchestrator advertises. A field of value zero is left out by producers, so absent
 /// means zero inside an existing object; a missing object is `None`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry<'a> {
+    /// Position in the payload's array, from 0; 0 for a single object.
+    pub index: u32,
     /// Canonical wallet (ticket recipient), normalised; can be `""`.
     #[serde(borrow)]
     pub address: Cow<'a, str>,
@@ -54,6 +67,14 @@ pub struct ModelConstraint<'a> {
     /// Model name, verbatim.
     #[serde(borrow)]
     pub model_id: Cow<'a, str>,
+    /// What is said of it; `None` when the value is no object.
+    #[serde(borrow)]
+    pub settings: Option<ModelSettings<'a>>,
+}
+
+/// The object under a model name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelSettings<'a> {
     /// `runnerVersion`, `""` when absent.
     #[serde(borrow)]
     pub runner_version: Cow<'a, str>,
