@@ -8,4 +8,5 @@
 
 pub mod capability;
 pub mod event;
+pub mod rows;
 pub mod time;
