@@ -13,6 +13,8 @@ pub mod gate;
 pub mod identity;
 pub mod org;
 pub mod payment;
+pub mod rows;
 pub mod signal;
 pub mod state;
 pub mod time;
+pub mod wire;

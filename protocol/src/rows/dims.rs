@@ -1,0 +1,308 @@
+//! Capability advertisements as dimensions: what was true then, what is true now (contract tables.md
+//! 2.3).
+
+use super::spec::table;
+use crate::time::Timestamp;
+
+table! {
+    /// Hardware, model and price over time: one row per orchestrator, hardware element and GPU.
+    pub struct CapabilitySnapshot<'a> = "dim_orchestrator_capability_snapshots" {
+        replacing: (version, is_deleted),
+        partition: "toYYYYMM(snapshot_ts)",
+        order: [org, snapshot_ts, source_event_uid, element],
+        ttl: "snapshot_date" + 365 days,
+        bloom: [source_event_uid, orchestrator_address, orchestrator_url],
+        columns: {
+            /// Organisation, from the source topic.
+            org: &'a str [low],
+            /// Time of the advertisement, UTC, gateway clock.
+            snapshot_ts: Timestamp,
+            /// Uid of the capability event; never empty.
+            source_event_uid: &'a str,
+            /// Number of the row in the event and this table, from 0.
+            element: u32,
+            /// Canonical wallet, lower case; '' when unknown.
+            orchestrator_address: &'a str,
+            /// Hot wallet, lower case; '' when unknown.
+            orchestrator_proxy_address: &'a str,
+            /// Service URI, verbatim; '' when unknown.
+            orchestrator_url: &'a str,
+            /// GPU uuid; '' when the element lists no GPU.
+            gpu_id: &'a str,
+            /// GPU product name; '' when unknown.
+            gpu_name: &'a str [low],
+            /// GPU memory, bytes; NULL without a GPU.
+            gpu_memory_total: Option<u64>,
+            /// Free GPU memory when polled, bytes; NULL without a GPU.
+            gpu_memory_free: Option<u64>,
+            /// Compute capability, major part; NULL without a GPU.
+            gpu_major: Option<u8>,
+            /// Compute capability, minor part; NULL without a GPU.
+            gpu_minor: Option<u8>,
+            /// Workflow class, or BYOC capability name; '' when unknown.
+            pipeline: &'a str [low],
+            /// Model label, verbatim; '' when unknown.
+            model_id: &'a str [low],
+            /// Catalogue id of the capability; -1 when unknown.
+            capability_id: i32,
+            /// Catalogue name; `unknown` for ids outside the catalogue.
+            capability_name: &'a str [low],
+            /// Catalogue group; `unknown` for ids outside the catalogue.
+            capability_group: &'a str [low],
+            /// Version of the capability catalogue, `v1`.
+            capability_catalog_version: &'a str [low],
+            /// Version of the runner; '' when unknown.
+            runner_version: &'a str [low],
+            /// Slots of the model, never to be summed over GPU rows; NULL without a matching constraint.
+            capacity: Option<i64>,
+            /// Busy slots of the model; NULL without a matching constraint.
+            capacity_in_use: Option<i64>,
+            /// 1 when the model is loaded; NULL without a matching constraint.
+            warm: Option<bool>,
+            /// Price, wei per `pixels_per_unit` pixels; NULL without a matching price.
+            price_per_unit: Option<i64>,
+            /// Pixels that the price is for; 0 makes it unusable; NULL without a matching price.
+            pixels_per_unit: Option<i64>,
+            /// 1 when the model lists a GPU with an id (clarification 2).
+            hardware_present: bool,
+            /// Version of the orchestrator; '' when unknown.
+            orchestrator_version: &'a str [low],
+            /// Region; '' as long as no producer sends one.
+            region: &'a str [low],
+            /// 1 removes the row: its content was superseded under the same uid.
+            is_deleted: bool,
+            /// Write version (epoch and sequence); the greatest of a key is the row.
+            version: u64,
+            /// When the row was made, UTC, node clock.
+            ingestion_timestamp: Timestamp,
+        }
+        derived: {
+            /// Day of `snapshot_ts`, UTC.
+            snapshot_date: Date = Materialized("toDate(snapshot_ts)"),
+        }
+    }
+}
+
+table! {
+    /// Capabilities over time: one row per orchestrator and capability.
+    pub struct AdvertisedSnapshot<'a> = "dim_orchestrator_capability_advertised_snapshots" {
+        replacing: (version, is_deleted),
+        partition: "toYYYYMM(snapshot_ts)",
+        order: [org, snapshot_ts, source_event_uid, element],
+        ttl: "snapshot_date" + 365 days,
+        bloom: [source_event_uid, orchestrator_address, orchestrator_url],
+        columns: {
+            /// Organisation, from the source topic.
+            org: &'a str [low],
+            /// Time of the advertisement, UTC, gateway clock.
+            snapshot_ts: Timestamp,
+            /// Uid of the capability event; never empty.
+            source_event_uid: &'a str,
+            /// Number of the row in the event and this table, from 0.
+            element: u32,
+            /// Canonical wallet, lower case; '' when unknown.
+            orchestrator_address: &'a str,
+            /// Hot wallet, lower case; '' when unknown.
+            orchestrator_proxy_address: &'a str,
+            /// Service URI, verbatim; '' when unknown.
+            orchestrator_url: &'a str,
+            /// Catalogue id of the capability; -1 when unknown.
+            capability_id: i32,
+            /// Catalogue name; `unknown` for ids outside the catalogue.
+            capability_name: &'a str [low],
+            /// Catalogue group; `unknown` for ids outside the catalogue.
+            capability_group: &'a str [low],
+            /// Version of the capability catalogue, `v1`.
+            capability_catalog_version: &'a str [low],
+            /// Advertised capacity; NULL when absent.
+            capacity: Option<i64>,
+            /// 1 removes the row: its content was superseded under the same uid.
+            is_deleted: bool,
+            /// Write version (epoch and sequence); the greatest of a key is the row.
+            version: u64,
+            /// When the row was made, UTC, node clock.
+            ingestion_timestamp: Timestamp,
+        }
+        derived: {
+            /// Day of `snapshot_ts`, UTC.
+            snapshot_date: Date = Materialized("toDate(snapshot_ts)"),
+        }
+    }
+}
+
+table! {
+    /// Capacity per model over time: one row per orchestrator, capability and model.
+    pub struct ModelConstraintSnapshot<'a> = "dim_orchestrator_capability_model_constraints" {
+        replacing: (version, is_deleted),
+        partition: "toYYYYMM(snapshot_ts)",
+        order: [org, snapshot_ts, source_event_uid, element],
+        ttl: "snapshot_date" + 365 days,
+        bloom: [source_event_uid, orchestrator_address, orchestrator_url],
+        columns: {
+            /// Organisation, from the source topic.
+            org: &'a str [low],
+            /// Time of the advertisement, UTC, gateway clock.
+            snapshot_ts: Timestamp,
+            /// Uid of the capability event; never empty.
+            source_event_uid: &'a str,
+            /// Number of the row in the event and this table, from 0.
+            element: u32,
+            /// Canonical wallet, lower case; '' when unknown.
+            orchestrator_address: &'a str,
+            /// Hot wallet, lower case; '' when unknown.
+            orchestrator_proxy_address: &'a str,
+            /// Service URI, verbatim; '' when unknown.
+            orchestrator_url: &'a str,
+            /// Catalogue id of the capability; -1 when unknown.
+            capability_id: i32,
+            /// Catalogue name; `unknown` for ids outside the catalogue.
+            capability_name: &'a str [low],
+            /// Catalogue group; `unknown` for ids outside the catalogue.
+            capability_group: &'a str [low],
+            /// Version of the capability catalogue, `v1`.
+            capability_catalog_version: &'a str [low],
+            /// Model label, verbatim.
+            model_id: &'a str [low],
+            /// Version of the runner; '' when unknown.
+            runner_version: &'a str [low],
+            /// Slots of the model; idle containers for live video.
+            capacity: Option<i64>,
+            /// Busy slots of the model.
+            capacity_in_use: Option<i64>,
+            /// 1 when the model is loaded.
+            warm: Option<bool>,
+            /// 1 removes the row: its content was superseded under the same uid.
+            is_deleted: bool,
+            /// Write version (epoch and sequence); the greatest of a key is the row.
+            version: u64,
+            /// When the row was made, UTC, node clock.
+            ingestion_timestamp: Timestamp,
+        }
+        derived: {
+            /// Day of `snapshot_ts`, UTC.
+            snapshot_date: Date = Materialized("toDate(snapshot_ts)"),
+        }
+    }
+}
+
+table! {
+    /// Prices over time: one row per orchestrator and price.
+    pub struct PriceSnapshot<'a> = "dim_orchestrator_capability_prices" {
+        replacing: (version, is_deleted),
+        partition: "toYYYYMM(snapshot_ts)",
+        order: [org, snapshot_ts, source_event_uid, element],
+        ttl: "snapshot_date" + 365 days,
+        bloom: [source_event_uid, orchestrator_address, orchestrator_url],
+        columns: {
+            /// Organisation, from the source topic.
+            org: &'a str [low],
+            /// Time of the advertisement, UTC, gateway clock.
+            snapshot_ts: Timestamp,
+            /// Uid of the capability event; never empty.
+            source_event_uid: &'a str,
+            /// Number of the row in the event and this table, from 0.
+            element: u32,
+            /// Canonical wallet, lower case; '' when unknown.
+            orchestrator_address: &'a str,
+            /// Hot wallet, lower case; '' when unknown.
+            orchestrator_proxy_address: &'a str,
+            /// Service URI, verbatim; '' when unknown.
+            orchestrator_url: &'a str,
+            /// Catalogue id of the capability; -1 when unknown.
+            capability_id: i32,
+            /// Catalogue name; `unknown` for ids outside the catalogue.
+            capability_name: &'a str [low],
+            /// Catalogue group; `unknown` for ids outside the catalogue.
+            capability_group: &'a str [low],
+            /// Version of the capability catalogue, `v1`.
+            capability_catalog_version: &'a str [low],
+            /// Model or BYOC capability that the price is for; '' for any.
+            constraint_name: &'a str [low],
+            /// Price, wei per `pixels_per_unit` pixels.
+            price_per_unit: i64,
+            /// Pixels that the price is for; 0 makes it unusable.
+            pixels_per_unit: i64,
+            /// 1 removes the row: its content was superseded under the same uid.
+            is_deleted: bool,
+            /// Write version (epoch and sequence); the greatest of a key is the row.
+            version: u64,
+            /// When the row was made, UTC, node clock.
+            ingestion_timestamp: Timestamp,
+        }
+        derived: {
+            /// Day of `snapshot_ts`, UTC.
+            snapshot_date: Date = Materialized("toDate(snapshot_ts)"),
+        }
+    }
+}
+
+table! {
+    /// Newest advertisement: one row per node, pipeline, model, capability and GPU.
+    pub struct CapabilityCurrent<'a> = "dim_orchestrator_capability_current" {
+        replacing: (version, is_deleted),
+        partition: "tuple()",
+        order: [org, orchestrator_address, orchestrator_url, pipeline, model_id, capability_id, gpu_id],
+        ttl: "toDate(latest_snapshot_ts)" + 365 days,
+        bloom: [orchestrator_url, gpu_id],
+        columns: {
+            /// Organisation, from the source topic.
+            org: &'a str [low],
+            /// Canonical wallet, lower case; '' when unknown.
+            orchestrator_address: &'a str,
+            /// Hot wallet, lower case; '' when unknown.
+            orchestrator_proxy_address: &'a str,
+            /// Service URI, verbatim; '' when unknown.
+            orchestrator_url: &'a str,
+            /// Workflow class, or BYOC capability name; '' when unknown.
+            pipeline: &'a str [low],
+            /// Model label, verbatim; '' when unknown.
+            model_id: &'a str [low],
+            /// Catalogue id of the capability; -1 when unknown.
+            capability_id: i32,
+            /// GPU uuid; '' when the element lists no GPU.
+            gpu_id: &'a str,
+            /// Time of the newest advertisement, UTC, gateway clock.
+            latest_snapshot_ts: Timestamp,
+            /// Catalogue name; `unknown` for ids outside the catalogue.
+            capability_name: &'a str [low],
+            /// Catalogue group; `unknown` for ids outside the catalogue.
+            capability_group: &'a str [low],
+            /// GPU product name; '' when unknown.
+            gpu_name: &'a str [low],
+            /// GPU memory, bytes; NULL without a GPU.
+            gpu_memory_total: Option<u64>,
+            /// Free GPU memory when polled, bytes; NULL without a GPU.
+            gpu_memory_free: Option<u64>,
+            /// Compute capability, major part; NULL without a GPU.
+            gpu_major: Option<u8>,
+            /// Compute capability, minor part; NULL without a GPU.
+            gpu_minor: Option<u8>,
+            /// Version of the runner; '' when unknown.
+            runner_version: &'a str [low],
+            /// Version of the orchestrator; '' when unknown.
+            orchestrator_version: &'a str [low],
+            /// Slots of the model, never to be summed over GPU rows; NULL without a matching constraint.
+            capacity: Option<i64>,
+            /// Busy slots of the model; NULL without a matching constraint.
+            capacity_in_use: Option<i64>,
+            /// 1 when the model is loaded; NULL without a matching constraint.
+            warm: Option<bool>,
+            /// Price, wei per `pixels_per_unit` pixels; NULL without a matching price.
+            price_per_unit: Option<i64>,
+            /// Pixels that the price is for; 0 makes it unusable; NULL without a matching price.
+            pixels_per_unit: Option<i64>,
+            /// 1 when the model lists a GPU with an id (clarification 2).
+            hardware_present: bool,
+            /// Region; '' as long as no producer sends one.
+            region: &'a str [low],
+            /// Uid of the event that this row is about; never empty.
+            source_event_uid: &'a str,
+            /// 1 removes the row: the newest advertisement of the node no longer has it.
+            is_deleted: bool,
+            /// Write version (epoch and sequence); the greatest of a key is the row.
+            version: u64,
+            /// When the row was made, UTC, node clock.
+            ingestion_timestamp: Timestamp,
+        }
+    }
+}

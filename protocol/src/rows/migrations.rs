@@ -1,0 +1,64 @@
+//! The committed DDL: ordered, append-only, idempotent (contract backlog 025 part 4).
+//!
+//! As long as no release exists, the files are the definitions of [`super::ALL`] written out:
+//! `NAAP_UPDATE=1 cargo test -p naap-protocol migrations` rewrites them. Afterwards a change of a
+//! definition needs a new file with `ALTER` statements. The runner chooses the database, names here
+//! have none.
+
+use sha2::{Digest, Sha256};
+
+/// One file of DDL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migration {
+    /// Position in the order, from 1.
+    pub version: u32,
+    /// File name.
+    pub name: &'static str,
+    /// The file's text.
+    pub sql: &'static str,
+}
+
+impl Migration {
+    /// SHA-256 of the text in lower-case hex, equal to the line in `deploy/clickhouse/CHECKSUMS`.
+    pub fn checksum(&self) -> String {
+        hex::encode(Sha256::digest(self.sql))
+    }
+
+    /// The statements in order, without comment lines and final semicolons.
+    pub fn statements(&self) -> impl Iterator<Item = &'static str> {
+        // Quoted text never ends a line with a semicolon, so no SQL parser is needed.
+        self.sql
+            .split(";\n")
+            .map(|statement| {
+                let comment = |line: &&str| line.starts_with("--") || line.trim().is_empty();
+                let skipped: usize = statement
+                    .split_inclusive('\n')
+                    .take_while(|line| comment(line))
+                    .map(str::len)
+                    .sum();
+                statement[skipped..].trim()
+            })
+            .filter(|statement| !statement.is_empty())
+    }
+}
+
+macro_rules! migrations {
+    ($($version:literal $name:literal),+ $(,)?) => {
+        /// Every migration in the order of application.
+        pub const MIGRATIONS: &[Migration] = &[$(Migration {
+            version: $version,
+            name: $name,
+            sql: include_str!(concat!("../../../deploy/clickhouse/", $name)),
+        }),+];
+    };
+}
+
+migrations! {
+    1 "0001_archive_and_rejects.sql",
+    2 "0002_typed_raw.sql",
+    3 "0003_capabilities.sql",
+    4 "0004_sessions.sql",
+    5 "0005_signals_and_samples.sql",
+    6 "0006_ingest_transport_payments.sql",
+    7 "0007_rollups.sql",
+}
