@@ -59,8 +59,8 @@ impl RunArgs {
 /// `naap replay`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Prints what was read, accepted, rejected and stored, the speed, and a fingerprint of each relation. The same file again
-resumes an interrupted replay or reports that it was applied already.
+Prints what was read, accepted, rejected and stored, the speed, and a fingerprint of each
+relation. The same file again resumes an interrupted replay or reports that it was applied.
 
 Examples:
   naap replay --data-dir demo tests/fixtures/events-2026-01-08.jsonl
@@ -97,7 +97,7 @@ pub struct StoreArgs {
     /// Folder of an embedded node
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
-    /// HTTP address of a ClickHouse server; user and password as configured in [clickhouse]
+    /// HTTP address of a ClickHouse server; user and password as configured
     #[arg(long, value_name = "URL", value_parser = parse::url)]
     pub url: Option<String>,
 }
@@ -107,7 +107,7 @@ pub struct StoreArgs {
 #[command(after_help = "\
 Examples:
   naap query --data-dir demo \"SELECT count() FROM naap.fact_workflow_sessions FINAL\"
-  naap query --data-dir demo --format CSVWithNames \"SELECT * FROM naap.v_api_network_demand\" > demand.csv
+  naap query --data-dir demo --format CSVWithNames \"SELECT * FROM naap.v_api_sla_compliance\"
   naap query --url http://clickhouse:8123 \"SHOW TABLES FROM naap\"")]
 pub struct QueryArgs {
     /// Where the facts are.
@@ -205,6 +205,6 @@ pub struct EngineArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
     pub listen: SocketAddr,
     /// Engine library [default: the one in the cache folder]
-    #[arg(long, value_name = "FILE", env = "NAAP_ENGINE_LIB")]
+    #[arg(long, value_name = "FILE", env = "NAAP_ENGINE_LIB", hide_env_values = true)]
     pub lib: Option<PathBuf>,
 }

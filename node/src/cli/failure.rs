@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use serde_json::{Value, json};
 
 use super::Output;
@@ -59,13 +60,32 @@ impl Failure {
 }
 
 /// Arguments that do not parse, or a request for help or the version.
-pub(crate) fn usage(error: &clap::Error, as_json: bool) -> ExitCode {
-    if !error.use_stderr() || !as_json {
-        // As above: a closed stream leaves only the exit code.
-        let _ = error.print();
-        return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+pub(crate) fn usage(error: &clap::Error, output: Output) -> ExitCode {
+    let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if error.use_stderr() && !(is_help && output == Output::Text) {
+        return Failure::environment(sentence(error)).report(output);
+    }
+    // As above: a closed stream leaves only the exit code.
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { 2 } else { 0 })
+}
+
+/// The parser's paragraphs as one sentence.
+fn sentence(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "a command is missing; try '--help'".to_owned();
     }
     let text = error.render().to_string();
-    let sentence = text.lines().next().unwrap_or_default();
-    Failure::environment(sentence.strip_prefix("error: ").unwrap_or(sentence)).report(Output::Json)
+    let (mut sentence, mut broken) = (String::new(), false);
+    for line in text.lines().map(str::trim) {
+        if line.starts_with("Usage:") || line.starts_with("For more information") {
+            break;
+        }
+        if !line.is_empty() && !sentence.is_empty() {
+            sentence.push_str(if broken { "; " } else { " " });
+        }
+        broken = line.is_empty();
+        sentence.push_str(line.strip_prefix("error: ").unwrap_or(line));
+    }
+    format!("{sentence}; try '--help'")
 }

@@ -25,7 +25,6 @@ use crate::config::{FlagValue, Loaded, Sources};
 #[command(
     name = "naap",
     version,
-    propagate_version = true,
     max_term_width = 100,
     arg_required_else_help = true,
     after_help = EXIT_CODES
@@ -50,11 +49,12 @@ Start here:
 /// Options of every command.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Global {
-    /// Form of results and errors
+    /// Form of results and errors: text or json
     #[arg(
         long,
         global = true,
         value_enum,
+        hide_possible_values = true,
         default_value_t,
         value_name = "FORM",
         help_heading = "Global options"
@@ -139,7 +139,7 @@ impl Global {
             text: text.clone(),
         }));
         flags.extend(self.log.iter().map(|filter| FlagValue {
-            flag: "--log".to_owned(),
+            flag: "--log or NAAP_LOG".to_owned(),
             path: "telemetry.log_level".to_owned(),
             text: filter.clone(),
         }));
@@ -160,7 +160,7 @@ pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return failure::usage(&error, wants_json(&arguments)),
+        Err(error) => return failure::usage(&error, wanted_output(&arguments)),
     };
     match dispatch(&cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -175,10 +175,11 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
     }
 }
 
-/// Whether the arguments ask for JSON although they do not parse.
-fn wants_json(arguments: &[OsString]) -> bool {
-    arguments.iter().any(|argument| argument == "--output=json")
-        || arguments.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json")
+/// The form that is asked for by arguments that do not parse.
+fn wanted_output(arguments: &[OsString]) -> Output {
+    let json = arguments.iter().any(|argument| argument == "--output=json")
+        || arguments.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json");
+    if json { Output::Json } else { Output::Text }
 }
 
 /// Writes a result to stdout. A reader that went away is not an error of this program.

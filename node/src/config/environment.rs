@@ -12,7 +12,7 @@ const PREFIX: &str = "NAAP_";
 /// Variables with the prefix that are no settings, and what reads them.
 pub(crate) const RESERVED: &[(&str, &str)] = &[
     ("NAAP_CACHE_DIR", "folder of downloaded tools and of the engine library"),
-    ("NAAP_ENGINE_LIB", "engine library to use instead of the one in the cache folder"),
+    ("NAAP_ENGINE_LIB", "engine library, when `clickhouse.engine_lib` is not set"),
     ("NAAP_KAFKA_BOOTSTRAP", "brokers for tests, instead of starting one"),
     ("NAAP_LOG", "log filter, as the flag --log"),
     ("NAAP_UPDATE", "tests rewrite their expected files"),

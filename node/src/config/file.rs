@@ -62,17 +62,15 @@ pub(crate) fn quote(text: &str) -> String {
 /// A syntax error: its line and what is wrong, without the text around it (which may be a secret).
 pub(crate) type SyntaxError = (usize, String);
 
-/// Everything that can be read from `text`, and every syntax error in it.
-pub(crate) fn parse(text: &str) -> (Vec<(String, Node)>, Vec<SyntaxError>) {
+/// The tree of a text, or every syntax error in it (what a broken text seems to say would only mislead).
+pub(crate) fn parse(text: &str) -> Result<Vec<(String, Node)>, Vec<SyntaxError>> {
     let lines = Lines::new(text);
     let (table, errors) = DeTable::parse_recoverable(text);
-    let errors = errors
-        .iter()
-        .map(|error| {
-            (lines.of(error.span().map_or(0, |span| span.start)), error.message().to_owned())
-        })
-        .collect();
-    (lines.table(table.get_ref()), errors)
+    if errors.is_empty() {
+        return Ok(lines.table(table.get_ref()));
+    }
+    let line = |error: &toml::de::Error| lines.of(error.span().map_or(0, |span| span.start));
+    Err(errors.iter().map(|error| (line(error), error.message().to_owned())).collect())
 }
 
 /// Offsets of the line starts, to turn spans into line numbers.

@@ -1,6 +1,6 @@
 //! Layered strict configuration: defaults < file (TOML) < environment (`NAAP_…`) < flags.
 //!
-//! [`schema`] defines every setting once. A layer only adds raw values under dotted paths; each value is then checked by
+//! The module `schema` defines every setting once. A layer only adds raw values under dotted paths; each value is then checked by
 //! the type of its setting, whatever layer it came from, and all problems are reported together.
 
 mod environment;
@@ -152,12 +152,13 @@ fn keys() -> Vec<Key> {
 }
 
 fn add_file(reader: &mut Reader, keys: &[Key], text: &str, name: &str) {
-    let (table, errors) = file::parse(text);
-    for (line, message) in errors {
-        let origin = Origin::File { file: name.to_owned(), line };
-        reader.problems.push(Problem::new(origin, "", format!("not valid TOML: {message}")));
+    match file::parse(text) {
+        Ok(table) => add_table(reader, keys, name, "", table),
+        Err(errors) => reader.problems.extend(errors.into_iter().map(|(line, message)| {
+            let origin = Origin::File { file: name.to_owned(), line };
+            Problem::new(origin, "", format!("not valid TOML: {message}"))
+        })),
     }
-    add_table(reader, keys, name, "", table);
 }
 
 fn add_table(

@@ -60,7 +60,8 @@ impl Reader {
                 Ok(value) => match refuse(&value) {
                     None => chosen = value,
                     Some(reason) => self.problems.push(
-                        Problem::new(origin.clone(), path, reason).given(Some(shown(&value))),
+                        Problem::new(origin.clone(), path, reason)
+                            .given(Some(value.to_value().to_string())),
                     ),
                 },
                 Err(problems) => self.problems.extend(problems),
@@ -95,9 +96,9 @@ fn read<T: Setting>(origin: &Origin, path: &str, raw: &Raw) -> Result<T, Vec<Pro
     })
 }
 
-/// A value as it stands in messages and in the reference.
-pub(crate) fn shown<T: Setting>(value: &T) -> String {
-    value.to_value().to_string()
+/// A value as it is printed.
+pub(crate) fn to_value<T: Setting>(value: &T) -> toml::Value {
+    value.to_value()
 }
 
 /// The range as text, both ends included.
@@ -127,52 +128,78 @@ pub(crate) fn field(parent: &str, name: &str) -> String {
     join(parent, name.trim_start_matches("r#"))
 }
 
+impl Entry {
+    /// The entry of a section.
+    pub(crate) fn section(path: &str, doc: &[&str]) -> Self {
+        Self::Section { path: path.to_owned(), doc: doc.concat().trim().to_owned() }
+    }
+
+    /// The entry of a setting.
+    pub(crate) fn key<T: Setting>(
+        path: String,
+        default: &T,
+        range: Option<String>,
+        doc: &[&str],
+    ) -> Self {
+        Self::Key(Key {
+            path,
+            expected: T::expected(),
+            default: default.to_value(),
+            range,
+            secret: T::SECRET,
+            doc: doc.concat().trim().to_owned(),
+        })
+    }
+}
+
 /// Defines sections: `name: Type = default, range;` for settings, `sections { name: Type }` for groups inside.
 /// The doc comments are the text of the reference.
 macro_rules! section {
+    (@refuse) => { |_| None };
+    (@refuse $range:expr) => { |value| $crate::config::section::outside(value, &$range) };
+    (@range $ty:ty) => { None };
+    (@range $ty:ty, $range:expr) => { Some($crate::config::section::range_text::<$ty>(&$range)) };
     ($(
         $(#[doc = $doc:literal])+
         pub struct $name:ident {
-            $($(#[doc = $kdoc:literal])+ $key:ident: $ty:ty = $default:expr $(, $range:expr)?;)*
+            $($(#[doc = $key_doc:literal])+ $key:ident: $ty:ty = $default:expr $(, $range:expr)?;)*
         }
-        $(sections { $($sub:ident: $subty:ty),+ $(,)? })?
+        $(sections { $($sub:ident: $sub_ty:ty),+ $(,)? })?
     )+) => { $(
         $(#[doc = $doc])+
         #[derive(Debug, Clone, PartialEq)]
         pub struct $name {
-            $($(#[doc = $kdoc])+ pub $key: $ty,)*
-            $($(#[doc = concat!("See [`", stringify!($subty), "`].")] pub $sub: $subty,)+)?
+            $($(#[doc = $key_doc])+ pub $key: $ty,)*
+            $($(#[doc = concat!("See [`", stringify!($sub_ty), "`].")] pub $sub: $sub_ty,)+)?
         }
 
         impl $crate::config::section::Section for $name {
             fn read(path: &str, reader: &mut $crate::config::section::Reader) -> Self {
+                use $crate::config::section::field;
                 Self {
-                    $($key: reader.value::<$ty>(&$crate::config::section::field(path, stringify!($key)), $default, |_value| {
-                        let found: Option<String> = None;
-                        $(let found = found.or_else(|| $crate::config::section::outside(_value, &$range));)?
-                        found
-                    }),)*
-                    $($($sub: <$subty>::read(&$crate::config::section::field(path, stringify!($sub)), reader),)+)?
+                    $($key: reader.value::<$ty>(
+                        &field(path, stringify!($key)),
+                        $default,
+                        section!(@refuse $($range)?),
+                    ),)*
+                    $($($sub: <$sub_ty>::read(&field(path, stringify!($sub)), reader),)+)?
                 }
             }
 
             fn describe(path: &str, out: &mut Vec<$crate::config::section::Entry>) {
-                use $crate::config::section::Entry;
-                let text = |lines: &[&str]| lines.concat().trim().to_owned();
-                out.push(Entry::Section { path: path.to_owned(), doc: text(&[$($doc),+]) });
-                $(out.push(Entry::Key($crate::config::section::Key {
-                    path: $crate::config::section::field(path, stringify!($key)),
-                    expected: <$ty as $crate::config::value::Setting>::expected(),
-                    default: { let default: $ty = $default; $crate::config::value::Setting::to_value(&default) },
-                    range: { let range: Option<String> = None; $(let range = range.or_else(|| Some($crate::config::section::range_text::<$ty>(&$range)));)? range },
-                    secret: <$ty as $crate::config::value::Setting>::SECRET,
-                    doc: text(&[$($kdoc),+]),
-                }));)*
-                $($(<$subty>::describe(&$crate::config::section::field(path, stringify!($sub)), out);)+)?
+                use $crate::config::section::{Entry, field};
+                out.push(Entry::section(path, &[$($doc),+]));
+                $(out.push(Entry::key::<$ty>(
+                    field(path, stringify!($key)),
+                    &$default,
+                    section!(@range $ty $(, $range)?),
+                    &[$($key_doc),+],
+                ));)*
+                $($(<$sub_ty>::describe(&field(path, stringify!($sub)), out);)+)?
             }
 
             fn show(&self, path: &str, out: &mut Vec<(String, toml::Value)>) {
-                $(out.push(($crate::config::section::field(path, stringify!($key)), $crate::config::value::Setting::to_value(&self.$key)));)*
+                $(out.push(($crate::config::section::field(path, stringify!($key)), $crate::config::section::to_value(&self.$key)));)*
                 $($(self.$sub.show(&$crate::config::section::field(path, stringify!($sub)), out);)+)?
             }
         }

@@ -393,6 +393,22 @@ fn the_printed_configuration_reads_back() {
     assert_eq!(file(&printed).unwrap().config, loaded.config);
 }
 
+#[test]
+fn deep_nesting_is_refused() {
+    let depth = 100_000;
+    let texts = [
+        format!("a = {}", "[".repeat(depth)),
+        format!("a = {}", "{a=".repeat(depth)),
+        format!("a{} = 1", ".a".repeat(depth)),
+        format!("node{} = 1", ".node".repeat(depth)),
+        format!("[a{}]", ".a".repeat(depth)),
+        format!("{}\n", "[a]\n".repeat(1_000)),
+    ];
+    for text in texts {
+        assert!(!file(&text).unwrap_err().is_empty());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 

@@ -177,7 +177,8 @@ impl Setting for Duration {
 
     fn to_value(&self) -> toml::Value {
         let millis = u64::try_from(self.as_millis()).unwrap_or(u64::MAX);
-        toml::Value::String(units::format(millis, units::TIME))
+        // Hours read better than days: 48h, not 2d.
+        toml::Value::String(units::format(millis, &units::TIME[1..]))
     }
 }
 
