@@ -1,0 +1,210 @@
+//! Arguments of each command.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::parse;
+use crate::config::FlagValue;
+
+/// `naap run`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  naap run --config naap.toml
+  naap run --config naap.toml --name naap-1 --set commit.flush_interval=3s
+  NAAP_KAFKA__BOOTSTRAP=kafka:9092 naap run --source kafka")]
+pub struct RunArgs {
+    /// Name of this node (`node.name`)
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Folder for all files of this node (`node.data_dir`)
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<String>,
+    /// Where input comes from: embedded or kafka (`ingest.source`)
+    #[arg(long, value_name = "SOURCE")]
+    pub source: Option<String>,
+    /// Brokers, comma-separated (`kafka.bootstrap`)
+    #[arg(long, value_name = "HOST:PORT,..")]
+    pub bootstrap: Option<String>,
+    /// ClickHouse server instead of the embedded engine (`clickhouse.url`)
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Address of health, metrics and admin requests (`admin.listen`)
+    #[arg(long, value_name = "ADDRESS")]
+    pub admin_listen: Option<String>,
+}
+
+impl RunArgs {
+    /// The flags as settings.
+    pub fn flags(&self) -> Vec<FlagValue> {
+        let flags = [
+            ("--name", "node.name", &self.name),
+            ("--data-dir", "node.data_dir", &self.data_dir),
+            ("--source", "ingest.source", &self.source),
+            ("--bootstrap", "kafka.bootstrap", &self.bootstrap),
+            ("--url", "clickhouse.url", &self.url),
+            ("--admin-listen", "admin.listen", &self.admin_listen),
+        ];
+        let given = |(flag, path, text): (&str, &str, &Option<String>)| {
+            let text = text.clone()?;
+            Some(FlagValue { flag: flag.to_owned(), path: path.to_owned(), text })
+        };
+        flags.into_iter().filter_map(given).collect()
+    }
+}
+
+/// `naap replay`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Prints what was read, accepted, rejected and stored, the speed, and a fingerprint of each
+relation. The same file again resumes an interrupted replay or reports that it was applied.
+
+Examples:
+  naap replay --data-dir demo tests/fixtures/events-2026-01-08.jsonl
+  naap replay --data-dir stress --shuffle 7 --duplicate 0.2 --capability-delay 10m day.jsonl
+  zcat day.jsonl.gz | naap replay --data-dir demo --output json -")]
+pub struct ReplayArgs {
+    /// Folder of the embedded node; created when missing
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Organisation of the events
+    #[arg(long, value_name = "ORG", default_value = "cloud_spe", value_parser = parse::name)]
+    pub org: String,
+    /// Deliver in a random order, fixed by this seed
+    #[arg(long, value_name = "SEED", value_parser = parse::seed)]
+    pub shuffle: Option<u64>,
+    /// Deliver each event a second time with this probability
+    #[arg(long, value_name = "P", default_value = "0", value_parser = parse::probability)]
+    pub duplicate: f64,
+    /// Deliver capability advertisements later by this time
+    #[arg(long, value_name = "DURATION", value_parser = parse::duration)]
+    pub capability_delay: Option<Duration>,
+    /// Deliver all capability advertisements before everything else
+    #[arg(long, conflicts_with = "capability_delay")]
+    pub capability_precede_session: bool,
+    /// Files with one Kafka value a line; `-` is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// Where facts are stored: one of the two.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct StoreArgs {
+    /// Folder of an embedded node
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// HTTP address of a ClickHouse server; user and password as configured
+    #[arg(long, value_name = "URL", value_parser = parse::url)]
+    pub url: Option<String>,
+}
+
+/// `naap query`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  naap query --data-dir demo \"SELECT count() FROM naap.fact_workflow_sessions FINAL\"
+  naap query --data-dir demo --format CSVWithNames \"SELECT * FROM naap.v_api_sla_compliance\"
+  naap query --url http://clickhouse:8123 \"SHOW TABLES FROM naap\"")]
+pub struct QueryArgs {
+    /// Where the facts are.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Any output format of ClickHouse [default: `PrettyCompactMonoBlock`, with `--output json` JSON]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<String>,
+    /// The statement
+    #[arg(value_name = "SQL", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub sql: String,
+}
+
+/// `naap generate`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The same arguments give the same bytes on every machine.
+
+Examples:
+  naap generate --sessions 2000 --out day.jsonl --truth truth.jsonl
+  naap generate --seed 7 --sessions 10 | naap replay --data-dir demo -")]
+pub struct GenerateArgs {
+    /// Seed of everything random
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse::seed)]
+    pub seed: u64,
+    /// Number of sessions
+    #[arg(long, value_name = "N", default_value = "100", value_parser = parse::count)]
+    pub sessions: u64,
+    /// Number of orchestrators
+    #[arg(long, value_name = "N", default_value = "20", value_parser = parse::count)]
+    pub orchestrators: u64,
+    /// Hours over which the sessions spread
+    #[arg(long, value_name = "H", default_value = "1", value_parser = parse::count)]
+    pub hours: u64,
+    /// File for the events, one a line [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// File for the true outcome of each session, one a line
+    #[arg(long, value_name = "FILE")]
+    pub truth: Option<PathBuf>,
+}
+
+/// `naap schema`
+#[derive(Debug, Subcommand)]
+pub enum SchemaCommand {
+    /// Apply the migrations that are missing
+    #[command(
+        after_help = "Examples:\n  naap schema apply --data-dir demo\n  naap schema apply --url http://clickhouse:8123"
+    )]
+    Apply(StoreArgs),
+    /// Compare the tables with the migrations; exit code 1 on any difference
+    #[command(
+        after_help = "Examples:\n  naap schema check --data-dir demo\n  naap schema check --url http://clickhouse:8123 --output json"
+    )]
+    Check(StoreArgs),
+}
+
+/// `naap config`
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Say what `naap run` would refuse: exit code 0 good, 1 bad, 2 unreadable
+    #[command(after_help = "\
+Environment and --set count as they do for `naap run`.
+
+Examples:
+  naap config check deploy/config/cluster.toml
+  naap config check naap.toml --output json")]
+    Check {
+        /// The file to check [default: that of --config]
+        #[arg(value_name = "FILE", conflicts_with = "config")]
+        file: Option<PathBuf>,
+    },
+    /// Print the effective configuration and the origin of each value; secrets as ***
+    #[command(
+        after_help = "Examples:\n  naap config print --config naap.toml\n  NAAP_COMMIT__FLUSH_INTERVAL=3s naap config print --output json"
+    )]
+    Print,
+    /// Print every setting with its type, default, range and meaning, as Markdown or JSON
+    #[command(after_help = "Example:\n  naap config reference > docs/configuration.md")]
+    Reference,
+}
+
+/// `naap engine`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Internal: the commands that need the engine start and end it. It ends with its parent.
+
+Example:
+  naap engine --data-dir demo --listen 127.0.0.1:0")]
+pub struct EngineArgs {
+    /// Folder of the engine; one process at a time
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Address to serve on; port 0 chooses a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+    /// Engine library [default: the one in the cache folder]
+    #[arg(long, value_name = "FILE", env = "NAAP_ENGINE_LIB", hide_env_values = true)]
+    pub lib: Option<PathBuf>,
+}

@@ -1,0 +1,44 @@
+//! Value parsers of arguments; each error says what to write.
+
+use std::time::Duration;
+
+use crate::config::Setting;
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    Duration::from_text(text)
+}
+
+pub(super) fn probability(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        _ => Err("not a probability; give a number from 0 to 1, such as 0.2".to_owned()),
+    }
+}
+
+pub(super) fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("not a seed; give a whole number from 0 to {}", u64::MAX))
+}
+
+/// A whole number from 1.
+pub(super) fn count(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err("not a count; give a whole number from 1".to_owned()),
+    }
+}
+
+/// Any name that can be an organisation.
+pub(super) fn name(text: &str) -> Result<String, String> {
+    crate::config::Name::from_text(text).map(|name| name.as_str().to_owned())
+}
+
+pub(super) fn url(text: &str) -> Result<String, String> {
+    crate::config::Url::from_text(text).map(|url| url.as_str().to_owned())
+}
+
+/// `section.key=value`
+pub(super) fn setting(text: &str) -> Result<(String, String), String> {
+    text.split_once('=').map(|(path, value)| (path.trim().to_owned(), value.to_owned())).ok_or_else(
+        || "no '=' in it; give section.key=value, such as commit.flush_interval=3s".to_owned(),
+    )
+}

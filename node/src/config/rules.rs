@@ -1,0 +1,201 @@
+//! Rules about several settings at once.
+
+use super::names::show_name;
+use super::problem::{Origin, Problem};
+use super::schema::{Cluster, Config, InputSource, Kafka, Restart};
+use super::section::Reader;
+
+/// Every broken rule. Called only when each setting is good by itself.
+pub(crate) fn check(config: &Config, reader: &Reader) -> Vec<Problem> {
+    let mut rules = Rules { reader, problems: Vec::new() };
+    rules.cluster(&config.cluster);
+    rules.input(config);
+    rules.login(&config.kafka);
+    rules.passwords(config);
+    rules.order(config);
+    rules.restart(&config.supervision.restart);
+    rules.problems
+}
+
+struct Rules<'a> {
+    reader: &'a Reader,
+    problems: Vec<Problem>,
+}
+
+impl Rules<'_> {
+    /// Reports `path`, at the place where it was given, unless the rule holds.
+    fn hold(&mut self, holds: bool, path: &str, reason: impl Into<String>) {
+        if !holds {
+            let given = self.reader.given.get(path).and_then(|layers| layers.last());
+            let origin = given.map_or(Origin::Rules, |(origin, _)| origin.clone());
+            self.problems.push(Problem::new(origin, path, reason));
+        }
+    }
+
+    fn cluster(&mut self, cluster: &Cluster) {
+        let tls = &cluster.tls;
+        let files = [&tls.ca_file, &tls.cert_file, &tls.key_file];
+        let given = files.iter().filter(|file| file.is_some()).count();
+        self.hold(
+            given == 0 || given == files.len(),
+            "cluster.tls",
+            "incomplete; give ca_file, cert_file and key_file, or none of them",
+        );
+        self.hold(
+            given > 0 || cluster.insecure || cluster.listen.ip().is_loopback(),
+            "cluster.listen",
+            "peers on other addresses than loopback need cluster.tls, or cluster.insecure = true",
+        );
+        self.hold(
+            given == 0 || !cluster.insecure,
+            "cluster.insecure",
+            "contradicts cluster.tls; remove one of them",
+        );
+        self.hold(
+            cluster.peers.is_empty() || cluster.dns.is_none(),
+            "cluster.dns",
+            "contradicts cluster.peers; remove one of them",
+        );
+    }
+
+    fn input(&mut self, config: &Config) {
+        if config.ingest.source == InputSource::Kafka {
+            self.hold(
+                !config.kafka.bootstrap.is_empty(),
+                "kafka.bootstrap",
+                "missing; ingest.source = \"kafka\" needs at least one broker",
+            );
+            self.hold(
+                !config.ingest.topics.is_empty(),
+                "ingest.topics",
+                "empty; give at least one topic",
+            );
+        }
+        let topics = &config.ingest.topics;
+        for (at, topic) in topics.iter().enumerate() {
+            let path = "ingest.topics";
+            let name = show_name(&topic.name);
+            let first = topics.iter().position(|other| other.name == topic.name) == Some(at);
+            self.hold(first, path, format!("topic {name} is listed twice; keep one"));
+            let foreign = !topic.name.as_str().starts_with("naap.");
+            let own = format!("topic {name} is one of naap's own; name an input topic");
+            self.hold(foreign || topic.name.as_str() == "naap.replay.v1", path, own);
+        }
+        self.hold(
+            !config.ingest.supported_versions.is_empty(),
+            "ingest.supported_versions",
+            "empty; give at least one version, such as \"1\"",
+        );
+    }
+
+    fn login(&mut self, kafka: &Kafka) {
+        let protocol = kafka.security_protocol;
+        if protocol.needs_login() {
+            let needs = |what| {
+                format!("missing; kafka.security_protocol = \"{}\" needs {what}", protocol.name())
+            };
+            self.hold(kafka.sasl_mechanism.is_some(), "kafka.sasl_mechanism", needs("a mechanism"));
+            self.hold(kafka.username.is_some(), "kafka.username", needs("a user"));
+            let password = kafka.password.is_some() || kafka.password_file.is_some();
+            self.hold(password, "kafka.password_file", needs("a password"));
+        } else {
+            let unused = "only used with kafka.security_protocol = \"sasl_ssl\" or \"sasl_plaintext\"; remove it or choose one";
+            self.hold(kafka.sasl_mechanism.is_none(), "kafka.sasl_mechanism", unused);
+            self.hold(kafka.username.is_none(), "kafka.username", unused);
+            self.hold(kafka.password.is_none(), "kafka.password", unused);
+            self.hold(kafka.password_file.is_none(), "kafka.password_file", unused);
+        }
+        self.hold(
+            kafka.cert_file.is_some() == kafka.key_file.is_some(),
+            if kafka.cert_file.is_some() { "kafka.key_file" } else { "kafka.cert_file" },
+            "missing; kafka.cert_file and kafka.key_file belong together",
+        );
+        self.hold(
+            kafka.heartbeat * 3 <= kafka.session_timeout,
+            "kafka.heartbeat",
+            "more than a third of kafka.session_timeout; lower it or raise the timeout",
+        );
+    }
+
+    fn passwords(&mut self, config: &Config) {
+        let (kafka, clickhouse) = (&config.kafka, &config.clickhouse);
+        let twice = "contradicts password_file beside it; remove one of them";
+        self.hold(
+            kafka.password.is_none() || kafka.password_file.is_none(),
+            "kafka.password",
+            twice,
+        );
+        self.hold(
+            clickhouse.password.is_none() || clickhouse.password_file.is_none(),
+            "clickhouse.password",
+            twice,
+        );
+    }
+
+    /// Settings of which one bounds another.
+    fn order(&mut self, config: &Config) {
+        let (cluster, memory) = (&config.cluster, &config.memory);
+        let backoff = &config.supervision.restart.exponential_backoff;
+        let mut at_most = |holds: bool, small: &str, large: &str| {
+            self.hold(holds, small, format!("more than {large}; lower it or raise {large}"));
+        };
+        at_most(
+            cluster.heartbeat < cluster.suspect_after,
+            "cluster.heartbeat",
+            "cluster.suspect_after",
+        );
+        at_most(
+            cluster.suspect_after < cluster.down_after,
+            "cluster.suspect_after",
+            "cluster.down_after",
+        );
+        at_most(
+            config.ingest.max_record_bytes <= memory.shard_window,
+            "ingest.max_record_bytes",
+            "memory.shard_window",
+        );
+        at_most(
+            memory.shard_window <= memory.ingest_buffer,
+            "memory.shard_window",
+            "memory.ingest_buffer",
+        );
+        at_most(
+            config.clickhouse.max_row_bytes <= config.clickhouse.insert_bytes,
+            "clickhouse.max_row_bytes",
+            "clickhouse.insert_bytes",
+        );
+        at_most(
+            config.clickhouse.insert_bytes <= memory.sinks,
+            "clickhouse.insert_bytes",
+            "memory.sinks",
+        );
+        at_most(
+            config.retention.dedup <= config.retention.state,
+            "retention.dedup",
+            "retention.state",
+        );
+        at_most(
+            config.attribution.direct_prior <= config.attribution.mapped_window,
+            "attribution.direct_prior",
+            "attribution.mapped_window",
+        );
+        at_most(
+            backoff.initial <= backoff.max,
+            "supervision.restart.exponential_backoff.initial",
+            "supervision.restart.exponential_backoff.max",
+        );
+    }
+
+    /// Keys of a restart policy that is not chosen.
+    fn restart(&mut self, restart: &Restart) {
+        let given = &self.reader.given;
+        let unused: Vec<_> = given.keys().filter(|path| restart.unused(path)).collect();
+        for path in unused {
+            let chosen = restart.r#type.name();
+            let reason = format!(
+                "not used with supervision.restart.type = \"{chosen}\"; remove it or change the type"
+            );
+            self.hold(false, path, reason);
+        }
+    }
+}

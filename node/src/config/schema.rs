@@ -1,0 +1,393 @@
+//! Every setting of a node, once: name, type, default, range and meaning.
+//!
+//! The reference (`docs/configuration.md`), the environment names and `naap config print` follow from this file.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::names::{HostPort, Name, Reset, TopicSource, Url};
+use super::secret::{self, Secret, SecretError};
+use super::section::section;
+use super::value::{ByteSize, choice};
+
+const fn millis(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+const fn secs(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+const fn minutes(count: u64) -> Duration {
+    secs(count * 60)
+}
+
+const fn hours(count: u64) -> Duration {
+    minutes(count * 60)
+}
+
+const fn local(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+/// A default that is a name by construction (a test reads every default back).
+fn name(text: &'static str) -> Name {
+    Name::literal(text)
+}
+
+choice! {
+    /// Where input comes from.
+    pub enum InputSource {
+        /// Files or standard input; one node, no services.
+        Embedded = "embedded",
+        /// Kafka topics.
+        Kafka = "kafka",
+    }
+}
+
+choice! {
+    /// How brokers are reached.
+    pub enum SecurityProtocol {
+        /// No encryption, no login.
+        Plaintext = "plaintext",
+        /// Encryption, no login.
+        Ssl = "ssl",
+        /// Encryption and login.
+        SaslSsl = "sasl_ssl",
+        /// Login without encryption.
+        SaslPlaintext = "sasl_plaintext",
+    }
+}
+
+impl SecurityProtocol {
+    /// A user name, mechanism and password are needed.
+    pub const fn needs_login(self) -> bool {
+        matches!(self, Self::SaslSsl | Self::SaslPlaintext)
+    }
+}
+
+choice! {
+    /// How a user proves itself to the brokers.
+    pub enum SaslMechanism {
+        /// Password in clear.
+        Plain = "plain",
+        /// Salted challenge with SHA-256.
+        ScramSha256 = "scram_sha_256",
+        /// Salted challenge with SHA-512.
+        ScramSha512 = "scram_sha_512",
+    }
+}
+
+choice! {
+    /// Which restart policy applies.
+    pub enum RestartType {
+        /// Waits that double up to a limit.
+        ExponentialBackoff = "exponential_backoff",
+        /// Equal waits, a limited number of times.
+        FixedDelay = "fixed_delay",
+        /// No restart: the node ends.
+        None = "none",
+    }
+}
+
+choice! {
+    /// What happens to personal data before a row is built.
+    pub enum PrivacyMode {
+        /// Stored as it arrives.
+        Keep = "keep",
+        /// Replaced by SHA-256 prefixes.
+        Hash = "hash",
+    }
+}
+
+choice! {
+    /// How log lines are written.
+    pub enum LogFormat {
+        /// For people.
+        Text = "text",
+        /// One JSON object a line.
+        Json = "json",
+    }
+}
+
+section! {
+    /// The whole configuration of a node.
+    pub struct Config {}
+    sections {
+        node: Node,
+        cluster: Cluster,
+        ingest: Ingest,
+        kafka: Kafka,
+        clickhouse: ClickHouse,
+        commit: Commit,
+        memory: Memory,
+        passivation: Passivation,
+        retention: Retention,
+        supervision: Supervision,
+        privacy: Privacy,
+        gold: Gold,
+        attribution: Attribution,
+        admin: Admin,
+        telemetry: Telemetry,
+    }
+
+    /// Who this node is and where it keeps its files.
+    pub struct Node {
+        /// Stable name of this node, the pod name in Kubernetes; unique in the cluster.
+        name: Name = name("naap-0");
+        /// Folder for everything that the node stores itself (state log, spilled state, embedded engine).
+        data_dir: PathBuf = PathBuf::from("naap-data");
+    }
+
+    /// The cluster that this node belongs to.
+    pub struct Cluster {
+        /// Name of the cluster; peers of another name are refused.
+        name: Name = name("naap");
+        /// Number of shards of the key space; fixed for the life of a cluster.
+        shards: u32 = 64, 1..=4096;
+        /// Address on which peers are accepted.
+        listen: SocketAddr = local(9700);
+        /// Fixed list of peers; empty with `dns` or on a single node.
+        peers: Vec<HostPort> = Vec::new();
+        /// Headless service whose addresses are the peers; not together with `peers`.
+        dns: Option<HostPort> = None;
+        /// Allow peer traffic without TLS on other addresses than loopback; logged loudly.
+        insecure: bool = false;
+        /// Pause between two heartbeats to a peer.
+        heartbeat: Duration = millis(500), millis(50)..=secs(60);
+        /// Silence after which a peer is suspect.
+        suspect_after: Duration = secs(2), millis(100)..=minutes(5);
+        /// Silence, on the link and in the members topic, after which a peer is down.
+        down_after: Duration = secs(4), millis(200)..=minutes(10);
+        /// Longest time that an ordered shutdown may take to hand over its shards.
+        drain_timeout: Duration = secs(30), secs(1)..=hours(1);
+    }
+    sections { tls: Tls }
+
+    /// Certificates of the traffic between nodes; all three or none.
+    pub struct Tls {
+        /// Authorities that peers must be signed by (PEM).
+        ca_file: Option<PathBuf> = None;
+        /// Certificate of this node; its SAN holds the node name (PEM).
+        cert_file: Option<PathBuf> = None;
+        /// Private key of the certificate (PEM).
+        key_file: Option<PathBuf> = None;
+    }
+
+    /// What is read and what is accepted.
+    pub struct Ingest {
+        /// `embedded` reads files or standard input, `kafka` reads topics.
+        source: InputSource = InputSource::Embedded;
+        /// Input topics with their organisation and their start without a committed offset.
+        topics: Vec<TopicSource> = vec![
+            TopicSource::new("streaming_events", "cloud_spe", Reset::Earliest),
+            TopicSource::new("network_events", "daydream", Reset::Latest),
+        ];
+        /// Consumer group, named `naap.<environment>.<role>`.
+        group: Name = name("naap.local.ingest");
+        /// Longest record that is decoded; a longer one becomes a dead letter.
+        max_record_bytes: ByteSize = ByteSize::mib(2), ByteSize::kib(1)..=ByteSize::mib(64);
+        /// Most record headers that are kept.
+        max_headers: u32 = 64, 0..=1024;
+        /// Most bytes of record headers that are kept.
+        max_header_bytes: ByteSize = ByteSize::kib(16), ByteSize(0)..=ByteSize::mib(1);
+        /// Event versions that the gate accepts.
+        supported_versions: Vec<String> = vec!["1".to_owned(), "v1".to_owned()];
+    }
+
+    /// How brokers are reached. Used with `ingest.source = "kafka"`.
+    pub struct Kafka {
+        /// Brokers to ask first.
+        bootstrap: Vec<HostPort> = Vec::new();
+        /// Encryption and login of the connections.
+        security_protocol: SecurityProtocol = SecurityProtocol::Plaintext;
+        /// Kind of login; required with `sasl_ssl` and `sasl_plaintext`.
+        sasl_mechanism: Option<SaslMechanism> = None;
+        /// User of the login.
+        username: Option<String> = None;
+        /// Password of the login. Never a flag; better a file named in `password_file`.
+        password: Option<Secret> = None;
+        /// File that holds the password; a line end at its end is ignored.
+        password_file: Option<PathBuf> = None;
+        /// Authorities that brokers must be signed by (PEM); not set means those of the system.
+        ca_file: Option<PathBuf> = None;
+        /// Certificate that this node shows to brokers (PEM).
+        cert_file: Option<PathBuf> = None;
+        /// Private key of that certificate (PEM).
+        key_file: Option<PathBuf> = None;
+        /// Silence after which the group gives this node's partitions away; the broker must allow it (`group.min.session.timeout.ms`).
+        session_timeout: Duration = secs(3), secs(1)..=minutes(30);
+        /// Pause between two heartbeats to the group; at most a third of the session timeout.
+        heartbeat: Duration = millis(500), millis(100)..=minutes(10);
+    }
+
+    /// Where rows go.
+    pub struct ClickHouse {
+        /// HTTP address of a server; not set means the embedded engine in `node.data_dir`.
+        url: Option<Url> = None;
+        /// Database of all tables.
+        database: Name = name("naap");
+        /// User that writes.
+        user: Name = name("default");
+        /// Password of the user. Never a flag; better a file named in `password_file`.
+        password: Option<Secret> = None;
+        /// File that holds the password; a line end at its end is ignored.
+        password_file: Option<PathBuf> = None;
+        /// Library of the embedded engine; not set means the one in the cache folder.
+        engine_lib: Option<PathBuf> = None;
+        /// Memory limit of the embedded engine.
+        engine_memory: ByteSize = ByteSize::gib(1), ByteSize::mib(256)..=ByteSize::gib(256);
+        /// Longest row; a longer one becomes a dead letter (`record_too_large`).
+        max_row_bytes: ByteSize = ByteSize(1_000_000), ByteSize::kib(1)..=ByteSize::mib(16);
+        /// Most rows of one insert.
+        insert_rows: u32 = 50_000, 1..=1_000_000;
+        /// Most bytes of one insert.
+        insert_bytes: ByteSize = ByteSize::mib(8), ByteSize::kib(64)..=ByteSize::mib(256);
+        /// Longest wait of a row for its insert to fill.
+        insert_linger: Duration = secs(1), millis(1)..=minutes(1);
+        /// Most inserts of one table under way at once.
+        inserts_in_flight: u32 = 2, 1..=16;
+        /// Longest wait for the answer to one request.
+        request_timeout: Duration = secs(30), secs(1)..=minutes(30);
+    }
+
+    /// When effects become durable.
+    pub struct Commit {
+        /// Pause between two commit cycles of this node; 3s suits a cluster.
+        flush_interval: Duration = secs(1), millis(10)..=minutes(1);
+    }
+
+    /// Budgets in bytes; at a limit intake pauses, nothing is dropped.
+    pub struct Memory {
+        /// Records read but not yet acknowledged by their shards.
+        ingest_buffer: ByteSize = ByteSize::mib(64), ByteSize::mib(1)..=ByteSize::gib(64);
+        /// Unacknowledged bytes on the way to one shard.
+        shard_window: ByteSize = ByteSize::mib(4), ByteSize::kib(64)..=ByteSize::gib(1);
+        /// Rows waiting for an insert, over all tables.
+        sinks: ByteSize = ByteSize::mib(64), ByteSize::mib(1)..=ByteSize::gib(64);
+        /// Entities kept in memory; beyond it the longest idle are stored on disk.
+        active_entities: ByteSize = ByteSize::mib(96), ByteSize::mib(1)..=ByteSize::gib(256);
+    }
+
+    /// When a session leaves the active set; its next event brings it back.
+    pub struct Passivation {
+        /// After this time without an event.
+        idle: Duration = minutes(30), secs(1)..=hours(24);
+        /// After this time without an event once the session is closed.
+        after_close: Duration = minutes(5), secs(1)..=hours(24);
+    }
+
+    /// How long state is kept, in event time.
+    pub struct Retention {
+        /// Sessions and capability evidence; a later event counts as `late_expired`.
+        state: Duration = hours(48), hours(1)..=hours(720);
+        /// Duplicates are recognised within this time; at most `state`.
+        dedup: Duration = hours(48), minutes(1)..=hours(720);
+    }
+
+    /// What happens when a part of the node fails.
+    pub struct Supervision {}
+    sections { restart: Restart }
+
+    /// How a failed part is restarted.
+    pub struct Restart {
+        /// The policy; only its own keys may be given.
+        r#type: RestartType = RestartType::ExponentialBackoff;
+    }
+    sections { exponential_backoff: ExponentialBackoff, fixed_delay: FixedDelay }
+
+    /// Keys of `supervision.restart.type = "exponential_backoff"`.
+    pub struct ExponentialBackoff {
+        /// First wait.
+        initial: Duration = millis(200), millis(1)..=minutes(10);
+        /// Longest wait.
+        max: Duration = secs(30), millis(1)..=hours(1);
+        /// Growth of the wait from one restart to the next.
+        factor: f64 = 2.0, 1.0..=10.0;
+        /// Share of the wait that is random.
+        jitter: f64 = 0.1, 0.0..=1.0;
+        /// Time without a failure after which the wait begins at `initial` again.
+        reset_after: Duration = minutes(5), secs(1)..=hours(24);
+    }
+
+    /// Keys of `supervision.restart.type = "fixed_delay"`.
+    pub struct FixedDelay {
+        /// Wait before each restart.
+        delay: Duration = secs(10), millis(1)..=hours(1);
+        /// Restarts after which the node ends.
+        attempts: u32 = 10, 1..=1_000_000;
+    }
+
+    /// Personal data.
+    pub struct Privacy {
+        /// `hash` replaces prompts, image URLs, client addresses and auth ids by SHA-256 prefixes before a row is built.
+        mode: PrivacyMode = PrivacyMode::Keep;
+    }
+
+    /// What counts as gold.
+    pub struct Gold {
+        /// Let performance views also use rows attributed through the mapped window.
+        include_mapped_window: bool = false;
+    }
+
+    /// How capability advertisements are matched to sessions.
+    pub struct Attribution {
+        /// A selection this long after the last advertisement is still `direct`.
+        direct_prior: Duration = minutes(10), secs(0)..=minutes(75);
+        /// A selection this long before the first advertisement is still `direct`.
+        direct_future: Duration = secs(30), secs(0)..=minutes(10);
+        /// A selection this far from an advertisement, on either side, is `mapped_window`.
+        mapped_window: Duration = hours(24), minutes(1)..=hours(48);
+        /// Longest wait of unattributed rows for evidence before they are written; replay does not wait.
+        hold: Duration = secs(15), secs(0)..=minutes(5);
+        /// Most corrected rows a second on this node.
+        corrections_per_second: u32 = 5_000, 1..=1_000_000;
+    }
+
+    /// The HTTP endpoint for operators.
+    pub struct Admin {
+        /// Address of health, metrics and admin requests.
+        listen: SocketAddr = local(9600);
+    }
+
+    /// Logs and traces.
+    pub struct Telemetry {
+        /// Form of log lines.
+        log_format: LogFormat = LogFormat::Text;
+        /// Log filter: a level (error, warn, info, debug, trace), or `target=level` pairs. `--log` and `NAAP_LOG` win over it.
+        log_level: String = "info".to_owned();
+        /// OTLP collector for traces and metrics; not set means none.
+        otlp_endpoint: Option<Url> = None;
+        /// Share of traces that are kept.
+        sample_ratio: f64 = 0.01, 0.0..=1.0;
+    }
+}
+
+impl Restart {
+    /// Whether the setting at `path` belongs to a policy that is not chosen.
+    pub(crate) fn unused(&self, path: &str) -> bool {
+        let rest = path.strip_prefix("supervision.restart.").and_then(|rest| rest.split_once('.'));
+        rest.is_some_and(|(policy, _)| policy != self.r#type.name())
+    }
+}
+
+impl Kafka {
+    /// The password, from its setting or its file.
+    ///
+    /// # Errors
+    /// The file can not be read or is empty.
+    pub fn resolve_password(&self) -> Result<Option<Secret>, SecretError> {
+        secret::resolve(self.password.as_ref(), self.password_file.as_ref())
+    }
+}
+
+impl ClickHouse {
+    /// The password, from its setting or its file.
+    ///
+    /// # Errors
+    /// The file can not be read or is empty.
+    pub fn resolve_password(&self) -> Result<Option<Secret>, SecretError> {
+        secret::resolve(self.password.as_ref(), self.password_file.as_ref())
+    }
+}

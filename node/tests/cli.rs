@@ -1,0 +1,245 @@
+//! The program from outside: exit codes, messages, help and the generated reference.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a failed expectation is a failed test"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Runs the program with exactly this environment.
+fn naap(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_naap"))
+        .args(arguments)
+        .current_dir(root())
+        .env_clear()
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("ended by itself")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Compares with a committed file, or rewrites it with `NAAP_UPDATE=1`.
+fn assert_same(file: &Path, actual: &str) {
+    if std::env::var_os("NAAP_UPDATE").is_some() {
+        std::fs::write(file, actual).unwrap();
+    }
+    let expected = std::fs::read_to_string(file).unwrap_or_default();
+    assert_eq!(
+        expected,
+        actual,
+        "{} is out of date; run the tests with NAAP_UPDATE=1",
+        file.display()
+    );
+}
+
+#[test]
+fn shipped_examples_are_good() {
+    let folder = root().join("deploy/config");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let file = entry.unwrap().path();
+        let output = naap(&["config", "check", file.to_str().unwrap()], &[]);
+        assert_eq!(code(&output), 0, "{}: {}", file.display(), stderr(&output));
+        count += 1;
+    }
+    assert!(count >= 3);
+}
+
+#[test]
+fn reference_is_up_to_date() {
+    let output = naap(&["config", "reference"], &[]);
+    assert_same(&root().join("docs/configuration.md"), &stdout(&output));
+}
+
+#[test]
+fn help_is_up_to_date() {
+    let commands = [
+        "",
+        "run",
+        "replay",
+        "query",
+        "generate",
+        "schema",
+        "schema apply",
+        "schema check",
+        "config",
+        "config check",
+        "config print",
+        "config reference",
+        "topology",
+        "engine",
+    ];
+    for command in commands {
+        let mut arguments: Vec<&str> = command.split_whitespace().collect();
+        arguments.push("--help");
+        let output = naap(&arguments, &[]);
+        assert_eq!(code(&output), 0, "{command}");
+        let name = if command.is_empty() { "naap".to_owned() } else { command.replace(' ', "-") };
+        let file = root().join("node/tests/help").join(format!("{name}.txt"));
+        assert_same(&file, &stdout(&output));
+    }
+}
+
+#[test]
+fn config_check_tells_bad_from_unreadable() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &[u8]| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let good = write("good.toml", b"");
+    let typo = write("typo.toml", b"[commit]\nflush_intervall = \"1s\"\n[node]\nname = 5\n");
+    let binary = write("binary.toml", b"[node]\nname = \"\xff\"\n");
+    let missing = format!("{good}.missing");
+
+    let output = naap(&["config", "check", &good], &[]);
+    assert_eq!((code(&output), stdout(&output)), (0, format!("{good}: ok\n")));
+
+    let output = naap(&["config", "check", &typo], &[]);
+    assert_eq!(code(&output), 1);
+    let first = format!(
+        "error: {typo}:2: commit.flush_intervall: unknown key; did you mean commit.flush_interval?"
+    );
+    assert_eq!(stderr(&output).lines().next(), Some(first.as_str()));
+    assert_eq!(stderr(&output).lines().count(), 2);
+
+    let output = naap(&["config", "check", &typo, "--output", "json"], &[]);
+    let value: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!(value["code"], 1);
+    assert_eq!(value["problems"][0]["line"], 2);
+    assert_eq!(value["problems"][0]["suggestion"], "commit.flush_interval");
+    assert_eq!(value["problems"][1]["path"], "node.name");
+
+    let output = naap(&["config", "check", &binary], &[]);
+    assert_eq!(code(&output), 1);
+    assert_eq!(stderr(&output), format!("error: {binary}:2: not UTF-8; save the file as UTF-8\n"));
+
+    for unreadable in [missing.as_str(), folder.path().to_str().unwrap()] {
+        let output = naap(&["config", "check", unreadable], &[]);
+        assert_eq!(code(&output), 2, "{unreadable}");
+        assert!(stderr(&output).starts_with("error: cannot read the configuration file "));
+        assert_eq!(stderr(&output).lines().count(), 1);
+    }
+}
+
+#[test]
+fn config_print_shows_the_strongest_layer_and_no_secret() {
+    let variables = [("NAAP_CLICKHOUSE__PASSWORD", "hunter2"), ("NAAP_LOG", "debug")];
+    let print = ["config", "print", "--set", "commit.flush_interval=3s"];
+    let output = naap(&print, &variables);
+    let text = stdout(&output);
+    assert_eq!(code(&output), 0);
+    assert!(
+        text.contains("flush_interval = \"3s\" # flag --set commit.flush_interval\n"),
+        "{text}"
+    );
+    assert!(text.contains("log_level = \"debug\" # flag --log or NAAP_LOG\n"), "{text}");
+    assert!(
+        text.contains("password = \"***\" # environment NAAP_CLICKHOUSE__PASSWORD\n"),
+        "{text}"
+    );
+    assert!(!text.contains("hunter2"));
+
+    let output = naap(&[&print[..], &["--output", "json"]].concat(), &variables);
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(value["config"]["commit"]["flush_interval"], "3s");
+    assert_eq!(value["config"]["clickhouse"]["password"], "***");
+    assert_eq!(value["origins"]["telemetry.log_level"], "flag --log or NAAP_LOG");
+
+    let output = naap(&["config", "print"], &[("QUALITY_INPUT_TOPIC", "x")]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("use NAAP_INGEST__TOPICS instead"));
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_a_helpful_sentence() {
+    let table: &[(&[&str], &str)] = &[
+        (&[], "Usage: naap"),
+        (&["replya"], "similar subcommand exists: 'replay'"),
+        (&["replay", "x"], "--data-dir <DIR>"),
+        (&["replay", "--data-dir", "d"], "<FILE>..."),
+        (&["replay", "--data-dir", "d", "--shuffle", "x", "f"], "not a seed; give a whole number"),
+        (
+            &["replay", "--data-dir", "d", "--duplicate", "1.5", "f"],
+            "not a probability; give a number from 0 to 1",
+        ),
+        (&["replay", "--data-dir", "d", "--duplicate", "nan", "f"], "not a probability"),
+        (
+            &["replay", "--data-dir", "d", "--capability-delay", "10", "f"],
+            "not a duration; give whole numbers with the units",
+        ),
+        (
+            &[
+                "replay",
+                "--data-dir",
+                "d",
+                "--capability-delay",
+                "1m",
+                "--capability-precede-session",
+                "f",
+            ],
+            "cannot be used with",
+        ),
+        (&["query", "SELECT 1"], "<--data-dir <DIR>|--url <URL>>"),
+        (&["query", "--data-dir", "d", "--url", "http://h", "SELECT 1"], "cannot be used with"),
+        (&["query", "--url", "h", "SELECT 1"], "not a URL that begins with http:// or https://"),
+        (&["query", "--data-dir", "d", ""], "a value is required"),
+        (&["generate", "--sessions", "0"], "not a count; give a whole number from 1"),
+        (&["config", "check", "a", "--config", "b"], "cannot be used with"),
+        (&["config", "print", "--set", "x"], "no '=' in it; give section.key=value"),
+        (&["config", "print", "--output", "yaml"], "[possible values: text, json]"),
+        (&["schema"], "Usage: naap schema"),
+        (&["run"], "naap run is not wired yet"),
+    ];
+    for (arguments, expected) in table {
+        let output = naap(arguments, &[]);
+        assert_eq!(code(&output), 2, "{arguments:?}");
+        assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        let is_help = !stderr(&output).starts_with("error: ");
+        assert!(is_help || stderr(&output).lines().count() == 1, "{arguments:?}");
+    }
+}
+
+#[test]
+fn errors_are_json_when_asked() {
+    for arguments in [
+        &["--output", "json", "replya"][..],
+        &["--output", "json"],
+        &["replay", "--output", "json"],
+        &["config", "print", "--output=json", "--set", "x"],
+        &["run", "--output", "json"],
+    ] {
+        let output = naap(arguments, &[]);
+        let value: serde_json::Value = serde_json::from_slice(&output.stderr).unwrap();
+        assert_eq!(value["code"], 2);
+        let message = value["error"].as_str().unwrap();
+        assert!(!message.is_empty() && !message.contains('\n'), "{message}");
+    }
+}
+
+#[test]
+fn version_goes_to_stdout() {
+    let output = naap(&["--version"], &[]);
+    assert_eq!(code(&output), 0);
+    assert_eq!(stdout(&output), format!("naap {}\n", env!("CARGO_PKG_VERSION")));
+}
