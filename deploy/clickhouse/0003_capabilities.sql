@@ -326,4 +326,4 @@ PARTITION BY tuple()
 ORDER BY (org, orchestrator_address, orchestrator_url, pipeline, model_id, capability_id, gpu_id)
 TTL toDate(latest_snapshot_ts) + INTERVAL 365 DAY DELETE
 SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
-COMMENT 'Newest advertisement: one row per node, pipeline, model, capability and GPU.';
+COMMENT 'Newest advertisement: one row per node, pipeline, model, capability and GPU. Any shard may write it: its version is that of `current_version`.';

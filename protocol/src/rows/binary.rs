@@ -56,9 +56,19 @@ impl Type {
     }
 
     /// The type below a `Nullable`, else the type itself.
+    #[must_use]
     pub const fn inner(self) -> Self {
         match self {
             Self::Nullable(inner) => *inner,
+            other => other,
+        }
+    }
+
+    /// The dictionary-encoded form of text; other types stay as they are.
+    #[must_use]
+    pub(crate) const fn low(self) -> Self {
+        match self {
+            Self::String => Self::LowCardinality,
             other => other,
         }
     }

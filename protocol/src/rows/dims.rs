@@ -1,8 +1,18 @@
 //! Capability advertisements as dimensions: what was true then, what is true now (contract tables.md
 //! 2.3).
 
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::binary::MAX_TIME;
 use super::spec::table;
 use crate::time::Timestamp;
+
+/// The version of a [`CapabilityCurrent`] row: by snapshot time, then by a hash of the event's uid,
+/// so every writer orders two advertisements alike, whatever arrived first.
+pub fn current_version(snapshot_ts: Timestamp, event_uid: &str) -> u64 {
+    let millis = snapshot_ts.clamp(Timestamp(0), MAX_TIME).0 as u64;
+    millis << 20 | xxh3_64(event_uid.as_bytes()) & 0xf_ffff
+}
 
 table! {
     /// Hardware, model and price over time: one row per orchestrator, hardware element and GPU.
@@ -238,6 +248,8 @@ table! {
 
 table! {
     /// Newest advertisement: one row per node, pipeline, model, capability and GPU.
+    ///
+    /// Any shard may write it: its version is that of `current_version`.
     pub struct CapabilityCurrent<'a> = "dim_orchestrator_capability_current" {
         replacing: (version, is_deleted),
         partition: "tuple()",
@@ -304,5 +316,19 @@ table! {
             /// When the row was made, UTC, node clock.
             ingestion_timestamp: Timestamp,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_snapshot_has_the_greater_version() {
+        let at = |millis| current_version(Timestamp(millis), "uid");
+        assert!(at(1_770_062_024_627) < at(1_770_062_024_628));
+        assert!(at(-5) < at(1));
+        assert!(at(MAX_TIME.0) > at(MAX_TIME.0 - 1));
+        assert_ne!(at(1), current_version(Timestamp(1), "other"));
     }
 }

@@ -84,6 +84,8 @@ table! {
             video_packets_lost_delta: Option<u64>,
             /// Video jitter as emitted, ms; NULL without the track.
             video_jitter: Option<f32>,
+            /// Video media latency as emitted, seconds; NULL without the track or an output time.
+            video_latency: Option<f32>,
             /// Video jitter in (0, 10 s], ms; NULL when not measured.
             video_jitter_ms: Option<f64>,
             /// Video round trip in (0, 60 s], ms; NULL when not measured.
@@ -96,6 +98,8 @@ table! {
             audio_packets_lost_delta: Option<u64>,
             /// Audio jitter as emitted, ms; NULL without the track.
             audio_jitter: Option<f32>,
+            /// Audio media latency as emitted, seconds; NULL without the track or an output time.
+            audio_latency: Option<f32>,
             /// Audio jitter in (0, 10 s], ms; NULL when not measured.
             audio_jitter_ms: Option<f64>,
             /// Audio round trip in (0, 60 s], ms; NULL when not measured.

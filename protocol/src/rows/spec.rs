@@ -269,7 +269,7 @@ macro_rules! table {
             }
         }
     };
-    (@type $ty:ty, low) => { $crate::rows::binary::Type::LowCardinality };
+    (@type $ty:ty, low) => { <$ty as $crate::rows::binary::Column>::TYPE.low() };
     (@type $ty:ty $(, $storage:ident)?) => { <$ty as $crate::rows::binary::Column>::TYPE };
     (@storage) => { $crate::rows::spec::Storage::Plain };
     (@storage low) => { $crate::rows::spec::Storage::Low };
