@@ -1,0 +1,406 @@
+//! Every rule of the quality gate (events.md 6, decisions.md "Identity and duplicates").
+
+mod common;
+
+use common::{NOW, accepted, admit, record, rejected, verdict};
+use naap_protocol::event::DedupStrategy;
+use naap_protocol::gate::{
+    Class, Destination, Encoding, Gate, Outcome, Reason, Record, Reject, Source, Stage,
+    keeps_payload,
+};
+use naap_protocol::time::Timestamp;
+
+const IDS: &str = r#""stream_id":"s","request_id":"r""#;
+const PAYMENT: &str = r#"{"sessionID":"a","manifestID":"b","sender":"c","recipient":"d","orchestrator":"e","faceValue":"1 WEI","numTickets":"1","price":"1.000 wei/pixel","winProb":"0.1"}"#;
+
+/// Record text and what becomes of it, in the order of table 6.1.
+fn table() -> Vec<(String, &'static str)> {
+    let trace = |data: &str| record("stream_trace", data);
+    let root = |text: &str| text.to_owned();
+    vec![
+        (root("{"), "json_parse_error"),
+        (root("nonsense"), "json_parse_error"),
+        (root("{} {}"), "json_parse_error"),
+        (root(r#"{"a":1}x"#), "json_parse_error"),
+        (root(r#"{"a":01}"#), "json_parse_error"),
+        (root(r#"{"a":"\uZZZZ"}"#), "json_parse_error"),
+        (root(r#"{"a":1,}"#), "json_parse_error"),
+        (root("{\"a\":\"\u{1}\"}"), "json_parse_error"),
+        (root(""), "root_not_object"),
+        (root(" \n"), "root_not_object"),
+        (root("[]"), "root_not_object"),
+        (root("7"), "root_not_object"),
+        (root("null"), "root_not_object"),
+        (root("{}"), "missing_type"),
+        (root(r#"{"type":null}"#), "missing_type"),
+        (root(r#"{"type":5}"#), "missing_type"),
+        (root(r#"{"type":{}}"#), "missing_type"),
+        (root(r#"{"type":"stream_trace"}"#), "missing_timestamp"),
+        (root(r#"{"type":"stream_trace","timestamp":"1e3"}"#), "missing_timestamp"),
+        (root(r#"{"type":"stream_trace","timestamp":"-5"}"#), "missing_timestamp"),
+        (root(r#"{"type":"stream_trace","timestamp":""}"#), "missing_timestamp"),
+        (
+            root(r#"{"type":"stream_trace","timestamp":"99999999999999999999"}"#),
+            "missing_timestamp",
+        ),
+        (root(r#"{"type":"stream_trace","timestamp":1774344333}"#), "implausible_timestamp"),
+        (root(r#"{"type":"stream_trace","timestamp":1577836799999}"#), "implausible_timestamp"),
+        (root(r#"{"type":"stream_trace","timestamp":1577836800000}"#), "missing_data"),
+        (root(r#"{"type":"stream_trace","timestamp":1774344633001}"#), "future_timestamp"),
+        (root(r#"{"type":"stream_trace","timestamp":1774344633000}"#), "missing_data"),
+        (root(r#"{"type":"stream_trace","timestamp":" 1774344333000 "}"#), "missing_data"),
+        (root(r#"{"type":"stream_trace","timestamp":1774344333000.9}"#), "missing_data"),
+        (trace("null"), "missing_field"),
+        (trace("[]"), "missing_field"),
+        (trace("7"), "missing_field"),
+        (trace(&format!("{{{IDS}}}")), "missing_field"),
+        (trace(&format!(r#"{{{IDS},"type":null}}"#)), "missing_field"),
+        (trace(&format!(r#"{{{IDS},"type":""}}"#)), "missing_field"),
+        (trace(r#"{"type":"orchestrator_swap","request_id":"r"}"#), "missing_field"),
+        (trace(r#"{"type":"orchestrator_swap","stream_id":"","request_id":"r"}"#), "missing_field"),
+        (
+            trace(r#"{"type":"orchestrator_swap","stream_id":"s","request_id":null}"#),
+            "missing_field",
+        ),
+        (trace(r#"{"type":"orchestrator_swap","stream_id":" ","request_id":{}}"#), "accepted"),
+        (trace(&format!(r#"{{{IDS},"type":"orchestrator_swap"}}"#)), "accepted"),
+        (record("ai_stream_status", &format!("{{{IDS}}}")), "missing_field"),
+        (record("ai_stream_status", &format!(r#"{{{IDS},"pipeline":""}}"#)), "missing_field"),
+        (record("ai_stream_status", &format!(r#"{{{IDS},"pipeline":"p"}}"#)), "accepted"),
+        (record("ai_stream_events", &format!(r#"{{{IDS},"pipeline":"p"}}"#)), "missing_field"),
+        (record("ai_stream_events", &format!(r#"{{{IDS},"type":"error"}}"#)), "accepted"),
+        (record("stream_ingest_metrics", r#"{"stream_id":"s"}"#), "missing_field"),
+        (record("stream_ingest_metrics", &format!("{{{IDS}}}")), "accepted"),
+        (record("network_capabilities", "null"), "missing_field"),
+        (record("network_capabilities", r#""""#), "missing_field"),
+        (record("network_capabilities", "7"), "invalid_data_shape"),
+        (record("network_capabilities", r#""x""#), "invalid_data_shape"),
+        (record("network_capabilities", "[]"), "accepted"),
+        (record("network_capabilities", "{}"), "accepted"),
+        (record("discovery_results", "null"), "missing_field"),
+        (record("discovery_results", r#""""#), "missing_field"),
+        (record("discovery_results", "[]"), "empty_array"),
+        (record("discovery_results", "{}"), "empty_array"),
+        (record("discovery_results", "7"), "empty_array"),
+        (record("discovery_results", "[7]"), "accepted"),
+        (record("create_new_payment", PAYMENT), "accepted"),
+        (record("create_new_payment", &PAYMENT.replace("1 WEI", "1 DAI")), "bad_unit"),
+    ]
+}
+
+#[test]
+fn checks_of_6_1() {
+    for (text, expected) in table() {
+        assert_eq!(verdict(&text), expected, "{text}");
+    }
+}
+
+#[test]
+fn every_required_payment_field() {
+    let fields = [
+        "sessionID",
+        "manifestID",
+        "sender",
+        "recipient",
+        "orchestrator",
+        "faceValue",
+        "numTickets",
+        "price",
+        "winProb",
+    ];
+    for field in fields {
+        for broken in [format!("\"x{field}\""), format!("\"{field}\":null,\"x\"")] {
+            let data = PAYMENT.replace(&format!("\"{field}\""), &broken);
+            let reject = rejected(record("create_new_payment", &data).as_bytes());
+            assert_eq!(reject.failure_reason, Reason::MissingField);
+            assert!(reject.failure_details.starts_with(&format!("data.{field} ")), "{reject:?}");
+        }
+    }
+}
+
+#[test]
+fn tombstones_and_large_values() {
+    let null = admit(None, Some(NOW), |outcome| match outcome {
+        Outcome::Rejected(reject) => *reject,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(null.failure_reason, Reason::NullPayload);
+    assert_eq!((null.payload_body, null.event_id), (None, None));
+
+    let filled = |family: &str, bytes: usize| {
+        let text = record(family, &format!(r#"{{{IDS},"type":"error","fill":"x"}}"#));
+        let fill = "x".repeat(bytes - text.len() + 1);
+        text.replace(r#""fill":"x""#, &format!(r#""fill":"{fill}""#))
+    };
+    assert_eq!(verdict(&filled("ai_stream_events", 1_000_000)), "accepted");
+    let large = rejected(filled("ai_stream_events", 1_000_001).as_bytes());
+    assert_eq!(large.failure_reason, Reason::RecordTooLarge);
+    assert_eq!(large.dedup_key.as_deref(), Some("e-1"));
+    assert_eq!(verdict(&filled("pipelines_api_request", 1_000_001)), "unsupported_event_family");
+}
+
+#[test]
+fn nesting_is_limited() {
+    let nested = |levels: usize| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+    // The root and `data` are levels 1 and 2.
+    let data = |levels| {
+        record("ai_stream_events", &format!(r#"{{{IDS},"type":"x","p":{}}}"#, nested(levels)))
+    };
+    assert_eq!(verdict(&data(126)), "accepted");
+    let deep = rejected(data(127).as_bytes());
+    assert_eq!(deep.failure_reason, Reason::JsonParseError);
+    assert!(deep.failure_details.starts_with("nesting deeper than 128 levels at byte"));
+    assert_eq!(rejected(nested(500_000).as_bytes()).failure_reason, Reason::JsonParseError);
+    // Brackets in texts are no levels.
+    assert_eq!(
+        verdict(&record("ai_stream_events", &format!(r#"{{{IDS},"type":"{}"}}"#, "[".repeat(500)))),
+        "accepted"
+    );
+}
+
+#[test]
+fn versions() {
+    let text = record("stream_trace", &format!(r#"{{{IDS},"type":"orchestrator_swap"}}"#));
+    let at_root = |version: &str| text.replacen('{', &format!(r#"{{"version":{version},"#), 1);
+    for version in [r#""1""#, r#""v1""#, "1", "1.9", "null"] {
+        assert_eq!(verdict(&at_root(version)), "accepted", "{version}");
+    }
+    for version in [r#""2""#, r#""V1""#, r#""""#, "2", "true", "{}", r#"" 1""#] {
+        assert_eq!(verdict(&at_root(version)), "unsupported_version", "{version}");
+    }
+    // In data only where the gateway writes it; the root's comes first.
+    let inside = |family: &str, rest: &str| {
+        record(family, &format!(r#"{{{IDS},"version":"0.14.1"{rest}}}"#))
+    };
+    for (text, expected) in [
+        (
+            inside("stream_trace", r#","type":"gateway_ingest_stream_closed""#),
+            "unsupported_version",
+        ),
+        (inside("stream_trace", r#","type":"runner_receive_stream_request""#), "accepted"),
+        (inside("stream_ingest_metrics", ""), "unsupported_version"),
+        (inside("ai_stream_status", r#","pipeline":"p""#), "accepted"),
+        (inside("ai_stream_events", r#","type":"error""#), "accepted"),
+        (record("network_capabilities", r#"{"version":"0.8.9"}"#), "accepted"),
+        (
+            record("create_new_payment", &PAYMENT.replacen('{', r#"{"version":"9","#, 1)),
+            "unsupported_version",
+        ),
+        (inside("stream_ingest_metrics", "").replacen('{', r#"{"version":"v1","#, 1), "accepted"),
+        // Version comes before required fields.
+        (record("stream_trace", r#"{"version":"9"}"#), "unsupported_version"),
+    ] {
+        assert_eq!(verdict(&text), expected, "{text}");
+    }
+}
+
+#[test]
+fn ignore_rules_of_6_2() {
+    let trace = |data: &str| record("stream_trace", data);
+    for (text, expected) in [
+        (record("pipelines_api_request", "7"), "unsupported_event_family"),
+        (record("job_gateway", "{}"), "unsupported_event_family"),
+        (record("", "{}"), "unsupported_event_family"),
+        (record("Stream_trace", "{}"), "unsupported_event_family"),
+        // Noise is noise, whatever else is wrong with it.
+        (r#"{"type":"webrtc_stats"}"#.to_owned(), "unsupported_event_family"),
+        (r#"{"type":"x","timestamp":1,"version":"9"}"#.to_owned(), "unsupported_event_family"),
+        (
+            r#"{"type":"stream_trace","data":{"type":"app_x"}}"#.to_owned(),
+            "ignored_stream_trace_non_core_app",
+        ),
+        (trace(r#"{"type":"app_send_stream_request"}"#), "ignored_stream_trace_non_core_app"),
+        (trace(r#"{"type":"APP_x","client_source":"scope"}"#), "ignored_stream_trace_non_core_app"),
+        (
+            trace(r#"{"client_source":"scope","type":"stream_heartbeat"}"#),
+            "ignored_stream_trace_scope_client_noise",
+        ),
+        (
+            trace(r#"{"client_source":"Scope","type":"error"}"#),
+            "ignored_stream_trace_scope_client_noise",
+        ),
+        (trace(r#"{"client_source":"scope","type":"other"}"#), "unsupported_trace_subtype"),
+        (trace(r#"{"type":"stream_heartbeat"}"#), "unsupported_trace_subtype"),
+        (
+            trace(r#"{"type":"stream_stopped","stream_id":"s","request_id":"r"}"#),
+            "unsupported_trace_subtype",
+        ),
+        (
+            trace(r#"{"type":"Gateway_Receive_Stream_Request","stream_id":"s","request_id":"r"}"#),
+            "unsupported_trace_subtype",
+        ),
+        (trace(r#"{"type":" ","stream_id":"s"}"#), "unsupported_trace_subtype"),
+        (trace(r#"{"type":{},"stream_id":"s"}"#), "unsupported_trace_subtype"),
+    ] {
+        assert_eq!(verdict(&text), expected, "{text}");
+    }
+}
+
+#[test]
+fn ignored_records_keep_one_payload_in_a_thousand() {
+    let kept: Vec<_> =
+        (0..20_000).map(|n| format!("e-{n}")).filter(|uid| keeps_payload(uid)).collect();
+    assert!((5..60).contains(&kept.len()), "{}", kept.len());
+    let text = record("x", "{}");
+    for uid in [kept[0].as_str(), "e-1"] {
+        let text = text.replace("e-1", uid);
+        admit(Some(text.as_bytes()), None, |outcome| {
+            let Outcome::Ignored(ignored) = outcome else { panic!("{outcome:?}") };
+            assert_eq!(ignored.payload, keeps_payload(uid).then_some(&*text));
+            assert_eq!((&*ignored.uid, &*ignored.family, &*ignored.org), (uid, "x", "cloud_spe"));
+            assert_eq!(ignored.event_ts, Some(Timestamp(NOW)));
+        });
+    }
+    assert!(!keeps_payload("e-1"));
+}
+
+#[test]
+fn stages_classes_destinations() {
+    use Destination::{DeadLetter, Quarantine};
+    use Stage::{Dedup, Deserialization, Parse, SchemaValidation, Sink, SinkGuard};
+    let rows = [
+        (Deserialization, Class::DeserializationFailed, "null_payload", DeadLetter),
+        (Deserialization, Class::DeserializationFailed, "json_parse_error", DeadLetter),
+        (SchemaValidation, Class::SchemaInvalid, "root_not_object", DeadLetter),
+        (SchemaValidation, Class::SchemaInvalid, "missing_type", DeadLetter),
+        (SchemaValidation, Class::SchemaInvalid, "missing_timestamp", DeadLetter),
+        (SchemaValidation, Class::SchemaInvalid, "implausible_timestamp", DeadLetter),
+        (SchemaValidation, Class::SchemaInvalid, "future_timestamp", Quarantine),
+        (SchemaValidation, Class::SchemaInvalid, "missing_data", DeadLetter),
+        (SchemaValidation, Class::SchemaInvalid, "unsupported_event_type", DeadLetter),
+        (SchemaValidation, Class::UnsupportedVersion, "unsupported_version", DeadLetter),
+        (SchemaValidation, Class::SchemaInvalid, "missing_field", DeadLetter),
+        (SchemaValidation, Class::SchemaInvalid, "empty_array", DeadLetter),
+        (SchemaValidation, Class::SchemaInvalid, "invalid_data_shape", DeadLetter),
+        (Dedup, Class::Duplicate, "duplicate_event", Quarantine),
+        (Dedup, Class::Duplicate, "id_conflict", Quarantine),
+        (Parse, Class::ParsingFailed, "parse_exception", DeadLetter),
+        (Parse, Class::ParsingFailed, "bad_unit", DeadLetter),
+        (SinkGuard, Class::RecordTooLarge, "record_too_large", DeadLetter),
+        (Sink, Class::SinkWrite, "sink_write_failed", DeadLetter),
+    ];
+    for (reason, row) in Reason::ALL.into_iter().zip(rows) {
+        assert_eq!((reason.stage(), reason.class(), reason.label(), reason.destination()), row);
+    }
+    assert_eq!(Sink.label(), "CLICKHOUSE_SINK");
+    assert_eq!(Class::SinkWrite.label(), "DLQ_SINK_WRITE");
+}
+
+#[test]
+fn rejects_tell_everything() {
+    let text = r#"{"version":"9","__replay":true,"type":"create_new_payment","timestamp":"1774344333000","data":{"region":"eu","orchestrator":"https://o"}}"#;
+    let reject = rejected(text.as_bytes());
+    let json: serde_json::Value = serde_json::from_str(&reject.to_json(Timestamp(42))).unwrap();
+    let canonical = r#"{"data":{"orchestrator":"https://o","region":"eu"},"timestamp":"1774344333000","type":"create_new_payment","version":"9"}"#;
+    let expected = serde_json::json!({
+        "schemaVersion": "v1",
+        "source": {"topic": "streaming_events", "partition": 3, "offset": 7, "recordTimestamp": NOW},
+        "failure": {
+            "stage": "SCHEMA_VALIDATION",
+            "failureClass": "UNSUPPORTED_VERSION",
+            "reason": "unsupported_version",
+            "details": r#"version "9" is not one of ["1", "v1"]"#,
+        },
+        "identity": {"eventId": "", "eventType": "create_new_payment", "eventVersion": "9"},
+        "dimensions": {"orchestrator": "https://o", "broadcaster": null, "region": "eu"},
+        "payload": {"encoding": "json", "body": text, "canonicalJson": canonical},
+        "dedupKey": null,
+        "dedupStrategy": null,
+        "replay": true,
+        "ingestionTimestamp": 42,
+        "eventTimestamp": NOW,
+    });
+    assert_eq!(json, expected);
+}
+
+#[test]
+fn unreadable_values_are_kept_as_base64() {
+    let reject = rejected(b"\xff{");
+    assert_eq!(reject.payload_encoding, Encoding::Base64);
+    assert_eq!(reject.payload_body.as_deref(), Some("/3s="));
+    assert_eq!((reject.event_id, reject.payload_canonical_json), (None, None));
+    let reject = rejected(b"[1, 2]");
+    assert_eq!(reject.payload_encoding, Encoding::Json);
+    assert_eq!(reject.payload_canonical_json.as_deref(), Some("[1,2]"));
+    assert_eq!((reject.event_id.as_deref(), reject.event_version.as_deref()), (Some(""), Some("")));
+}
+
+#[test]
+fn invalid_utf8_is_repaired() {
+    let mut text =
+        record("ai_stream_events", &format!(r#"{{{IDS},"type":"error","message":"a?b"}}"#))
+            .into_bytes();
+    let at = text.iter().position(|b| *b == b'?').unwrap();
+    text[at] = 0xff;
+    admit(Some(&text), Some(NOW), |outcome| {
+        let Outcome::Accepted(event) = outcome else { panic!("{outcome:?}") };
+        assert!(event.raw.contains("a\u{fffd}b"));
+    });
+}
+
+#[test]
+fn duplicates_and_conflicts() {
+    let text = record("ai_stream_events", &format!(r#"{{{IDS},"type":"error"}}"#));
+    let source = Source {
+        org: "o".into(),
+        topic: "t".to_owned(),
+        partition: 1,
+        offset: 2,
+        record_ts: Some(Timestamp(NOW)),
+    };
+    accepted(&text, |event| {
+        let duplicate = Reject::duplicate(&event, source.clone(), false);
+        assert_eq!(duplicate.failure_reason, Reason::DuplicateEvent);
+        assert_eq!(duplicate.source, source);
+        assert_eq!(duplicate.dedup_key.as_deref(), Some("e-1"));
+        assert_eq!(duplicate.dedup_strategy, Some(DedupStrategy::EventId));
+        assert_eq!(duplicate.payload_body.as_deref(), Some(&*text));
+        assert_eq!(duplicate.payload_canonical_json, None);
+        let conflict = Reject::duplicate(&event, source, true);
+        assert_eq!(conflict.failure_reason, Reason::IdConflict);
+        assert_eq!(conflict.destination(), Destination::Quarantine);
+    });
+}
+
+#[test]
+fn times_of_bounded_input() {
+    let text = record("ai_stream_events", &format!(r#"{{{IDS},"type":"error"}}"#));
+    let at = |ts: &str| text.replace(&NOW.to_string(), ts);
+    for (ts, expected) in [("4102444800000", "accepted"), ("4102444800001", "future_timestamp")] {
+        let text = at(ts);
+        admit(Some(text.as_bytes()), None, |outcome| match outcome {
+            Outcome::Accepted(event) => {
+                assert_eq!(expected, "accepted");
+                assert_eq!(event.record_ts, event.event_ts);
+            }
+            Outcome::Rejected(reject) => assert_eq!(reject.failure_reason.label(), expected),
+            other @ Outcome::Ignored(_) => panic!("{other:?}"),
+        });
+    }
+}
+
+#[test]
+fn content_hash_ignores_replay_fields_and_id() {
+    let hash = |text: &str| accepted(text, |event| event.content_hash);
+    let text = record("ai_stream_events", &format!(r#"{{{IDS},"type":"error"}}"#));
+    let replayed = text.replacen('{', r#"{"__replay":true,"__replay_ts":5,"#, 1);
+    assert_eq!(hash(&text), hash(&replayed));
+    assert!(accepted(&replayed, |event| event.replay) && !accepted(&text, |event| event.replay));
+    for (from, to) in
+        [("gw", "gw2"), ("\"error\"", "\"restart\""), (&*NOW.to_string(), "1774344333001")]
+    {
+        assert_ne!(hash(&text), hash(&text.replace(from, to)), "{to}");
+    }
+}
+
+#[test]
+fn organisations_come_from_the_topic() {
+    let gate = Gate::default();
+    for (topic, org) in [("network_events", "daydream"), ("elsewhere", "unknown")] {
+        let record = Record { topic, partition: 0, offset: 0, record_ts: None, value: Some(b"{") };
+        match gate.admit(record, &mut String::new()) {
+            Outcome::Rejected(reject) => assert_eq!(&*reject.source.org, org),
+            other => panic!("{other:?}"),
+        }
+    }
+}
