@@ -1,1 +1,22 @@
+//! The domain of naap and the actors that run it.
+//!
+//! Pure modules ([`session`], [`shard`]'s core, [`outbox`], [`backoff`]) hold the rules; thin ractor
+//! actors around them move messages. Kafka, `ClickHouse`, files and clocks come in as the traits of
+//! [`ports`].
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
+pub mod backoff;
+mod budget;
+pub mod commit;
+pub mod ingest;
+pub mod names;
+pub mod orchestrator;
+pub mod outbox;
+pub mod ports;
+pub mod region;
+mod reject_rows;
+pub mod session;
+pub mod shard;
+pub mod sink;
+pub mod supervisor;

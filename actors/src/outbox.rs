@@ -1,7 +1,7 @@
 //! Rows on their way to the sinks: one `RowBinary` buffer per table, no allocation per row.
 
 use bytes::Bytes;
-use naap_protocol::rows::{MAX_ROW_BYTES, Row, TableSpec};
+use naap_protocol::rows::{Row, RowTooLarge, TableSpec, append};
 
 /// Encoded rows of one table.
 #[derive(Clone, Debug)]
@@ -12,15 +12,6 @@ pub struct RowBatch {
     pub count: u64,
     /// The rows as `RowBinary`, without header.
     pub rows: Bytes,
-}
-
-/// A row was larger than the guard allows and was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLarge {
-    /// Table of the row.
-    pub table: &'static str,
-    /// Encoded size in bytes.
-    pub bytes: usize,
 }
 
 /// Buffers rows per table until they are taken.
@@ -42,17 +33,10 @@ impl Outbox {
     ///
     /// # Errors
     /// When the encoded row exceeds the guard; the buffer is as before.
-    pub fn push<R: Row>(&mut self, row: &R) -> Result<(), TooLarge> {
+    pub fn push<R: Row>(&mut self, row: &R) -> Result<(), RowTooLarge> {
         let buffer = buffer_of(&mut self.buffers, R::SPEC);
-        let before = buffer.rows.len();
-        row.encode(&mut buffer.rows);
-        let bytes = buffer.rows.len() - before;
-        if bytes > MAX_ROW_BYTES {
-            buffer.rows.truncate(before);
-            return Err(TooLarge { table: R::SPEC.name, bytes });
-        }
+        self.bytes += append(row, &mut buffer.rows)?;
         buffer.count += 1;
-        self.bytes += bytes;
         Ok(())
     }
 

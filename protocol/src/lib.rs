@@ -13,6 +13,7 @@ pub mod gate;
 pub mod identity;
 pub mod org;
 pub mod payment;
+pub mod privacy;
 pub mod rows;
 pub mod signal;
 pub mod state;

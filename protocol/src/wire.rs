@@ -11,13 +11,25 @@ use crate::state::SourcePartition;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Item<'a> {
     /// An event of a session.
-    #[serde(borrow)]
-    Session(u128, Event<'a>),
+    #[serde(rename = "s")]
+    Session(u128, #[serde(borrow)] Event<'a>),
     /// An event whose only effect is rows of its own: the guard against duplicates of (org, uid).
-    #[serde(borrow)]
-    Single(u128, Event<'a>),
+    #[serde(rename = "e")]
+    Single(u128, #[serde(borrow)] Event<'a>),
     /// What an event says about one node, for one of the identities that name it.
+    #[serde(rename = "a")]
     Advertisement(u128, Advertised),
+}
+
+/// An [`Item`] whose content is borrowed; same bytes.
+#[derive(Serialize)]
+enum ItemRef<'r, 'a> {
+    #[serde(rename = "s")]
+    Session(u128, &'r Event<'a>),
+    #[serde(rename = "e")]
+    Single(u128, &'r Event<'a>),
+    #[serde(rename = "a")]
+    Advertisement(u128, &'r Advertised),
 }
 
 /// An advertisement on its way to one of the identities that name its node.
@@ -130,7 +142,8 @@ impl<'a> Iterator for Items<'a> {
         }
         let mut reader = rmp_serde::Deserializer::from_read_ref(self.rest);
         let item = Item::deserialize(&mut reader).map_err(malformed);
-        self.rest = reader.get_ref();
+        let left = reader.get_ref().len();
+        self.rest = &self.rest[self.rest.len() - left..];
         self.left = if item.is_ok() { self.left - 1 } else { 0 };
         Some(item)
     }
@@ -144,11 +157,35 @@ pub struct EnvelopeBuilder {
 }
 
 impl EnvelopeBuilder {
-    /// Adds an item.
+    /// Adds an [`Item::Session`].
     ///
     /// # Errors
     /// When the item can not be serialised; what was added before stays.
-    pub fn push(&mut self, item: &Item<'_>) -> Result<(), CodecError> {
+    pub fn push_session(&mut self, entity: u128, event: &Event<'_>) -> Result<(), CodecError> {
+        self.push(&ItemRef::Session(entity, event))
+    }
+
+    /// Adds an [`Item::Single`].
+    ///
+    /// # Errors
+    /// As [`EnvelopeBuilder::push_session`].
+    pub fn push_single(&mut self, entity: u128, event: &Event<'_>) -> Result<(), CodecError> {
+        self.push(&ItemRef::Single(entity, event))
+    }
+
+    /// Adds an [`Item::Advertisement`].
+    ///
+    /// # Errors
+    /// As [`EnvelopeBuilder::push_session`].
+    pub fn push_advertisement(
+        &mut self,
+        entity: u128,
+        advertised: &Advertised,
+    ) -> Result<(), CodecError> {
+        self.push(&ItemRef::Advertisement(entity, advertised))
+    }
+
+    fn push(&mut self, item: &ItemRef<'_, '_>) -> Result<(), CodecError> {
         let before = self.items.len();
         if let Err(e) = rmp_serde::encode::write(&mut self.items, item) {
             self.items.truncate(before);

@@ -11,7 +11,7 @@ use naap_protocol::identity::{EntityKey, EntityKind};
 use naap_protocol::privacy::PrivacyMode;
 use naap_protocol::rows;
 use naap_protocol::time::Timestamp;
-use naap_protocol::wire::{Advertised, Envelope, EnvelopeBuilder, EnvelopeHead, Item};
+use naap_protocol::wire::{Advertised, Envelope, EnvelopeBuilder, EnvelopeHead};
 
 use super::RecordBatch;
 use super::partitions::Partitions;
@@ -154,7 +154,8 @@ impl Router {
                         key: key.to_owned(),
                         advertisement: advertisement.clone(),
                     };
-                    self.push(&entity, &Item::Advertisement(entity.id().0, advertised))?;
+                    let shard = usize::from(entity.shard(self.shards));
+                    self.builders[shard].push_advertisement(entity.id().0, &advertised)?;
                 }
             }
         }
@@ -166,10 +167,6 @@ impl Router {
             EntityKind::Session => builder.push_session(id, event),
             EntityKind::Event | EntityKind::Orchestrator => builder.push_single(id, event),
         }
-    }
-
-    fn push(&mut self, entity: &EntityKey<'_>, item: &Item<'_>) -> Result<(), CodecError> {
-        self.builders[usize::from(entity.shard(self.shards))].push(item)
     }
 
     fn archive(&mut self, lot: &Lot<'_>, event: &Event<'_>) {

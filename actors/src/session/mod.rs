@@ -100,13 +100,13 @@ impl SessionActor {
         self.stale = true;
     }
 
-    /// The fold of all signals.
-    pub fn summary(&mut self, retention_ms: Option<i64>) -> &Summary {
+    /// The state and the fold of all its signals.
+    pub fn fold(&mut self, retention_ms: Option<i64>) -> (&SessionState, &Summary) {
         if self.stale {
             self.summary = Summary::of(&self.state, retention_ms);
             self.stale = false;
         }
-        &self.summary
+        (&self.state, &self.summary)
     }
 
     /// The state.

@@ -16,7 +16,6 @@ use super::rows::{Origin, RowWriter};
 use crate::outbox::RowBatch;
 use crate::ports::{Clock, StateLog, StateLogError, StateRecord};
 use crate::session::SessionActor;
-use crate::session::row::session_row;
 
 /// Version of the routing rules: gate outcome, entity key, shard of a key. A change needs a drain
 /// of all nodes at a common offset.
@@ -137,6 +136,7 @@ impl ShardCore {
         if head.from > applied {
             return Ok(Applied::Refused { wanted: applied });
         }
+        self.writer.read_clock();
         let mut advertisements = Vec::new();
         for item in envelope.items() {
             self.item(head, applied, item?, &mut advertisements)?;
@@ -287,7 +287,7 @@ impl ShardCore {
             let session = &mut hosted.entity;
             if hosted.emit {
                 let emitted = catch_unwind(AssertUnwindSafe(|| {
-                    session_row(session, options.retention_ms, writer);
+                    writer.session(session, options.retention_ms);
                 }));
                 if emitted.is_err() {
                     counts.panics += 1;
@@ -329,7 +329,7 @@ impl ShardCore {
 
     /// Bytes of rows that wait to be taken.
     pub fn row_bytes(&self) -> usize {
-        self.writer.outbox().bytes()
+        self.writer.bytes()
     }
 
     /// Takes the rows made so far.

@@ -1,6 +1,7 @@
 //! Shards: fixed slices of the key space, each hosting its entities (design.md, actors).
 
 mod actor;
+mod capability_rows;
 mod core;
 mod entities;
 mod rows;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::de::{IgnoredAny, MapAccess};
 
 use super::json::{Flag, Int, Keyed, List, Maybe, Object, Text, deeper_than, norm_addr};
-use super::{Document, Entry, Gpu, Hardware, ModelConstraint, ModelSettings, Price};
+use super::{BadEntry, Document, Entry, Gpu, Hardware, ModelConstraint, ModelSettings, Price};
 
 /// What a payload held.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,15 +14,6 @@ pub struct Decoded<'a> {
     pub document: Document<'a>,
     /// The entries that could not; they never take others with them.
     pub bad_entries: Vec<BadEntry>,
-}
-
-/// An entry that could not be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadEntry {
-    /// Position in the array, from 0.
-    pub index: u32,
-    /// Why, one line.
-    pub reason: String,
 }
 
 /// A payload that cannot be taken apart into entries (reject reason `invalid_data_shape`).

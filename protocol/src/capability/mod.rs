@@ -11,8 +11,6 @@ mod fixtures;
 pub mod index;
 mod json;
 
-pub mod decode;
-
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
@@ -23,6 +21,17 @@ pub struct Document<'a> {
     /// The entries, in document order; non-objects and `{}` are left out.
     #[serde(borrow)]
     pub entries: Vec<Entry<'a>>,
+    /// Entries that could not be read; each becomes a dead letter of its own.
+    pub bad_entries: Vec<BadEntry>,
+}
+
+/// An entry that could not be read. The others of its document are not affected.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BadEntry {
+    /// Position in the payload's array, from 0.
+    pub index: u32,
+    /// What the parser met.
+    pub reason: String,
 }
 
 /// What one orchestrator advertises. A field of value zero is left out by producers, so absent

@@ -128,6 +128,19 @@ impl<'a> Envelope<'a> {
         (Cow::Owned(hash), DedupStrategy::PayloadHash)
     }
 
+    /// `data.type` as text; `""` when absent. A second pass, for records that are not events.
+    pub(crate) fn subtype(&self) -> Cow<'a, str> {
+        let mut subtype = Scalar::Missing;
+        // What can not be read has no subtype.
+        let _unreadable = self.data.map(|data| {
+            Cursor::new(data).object(|c, key| match key {
+                "type" => c.scalar().map(|value| subtype = value),
+                _ => c.skip(),
+            })
+        });
+        subtype.text()
+    }
+
     /// What the payload says about the parties, verbatim.
     pub(crate) fn dimensions(&self) -> Dimensions {
         self.data.and_then(|data| Dimensions::read(data).ok()).unwrap_or_default()

@@ -1,7 +1,8 @@
 //! What a gateway said: one accepted record in typed, flat form (contract events.md 2, 3).
 //!
 //! The types borrow from the record they were decoded from and travel in envelopes as compact
-//! `MessagePack` arrays, so field order is part of the wire format: append, never reorder.
+//! `MessagePack` arrays, so field order is part of the wire format: append, never reorder. Variants
+//! travel as one letter.
 //!
 //! Text rules that hold for every field here: a missing, null or container value is `""`; wallets
 //! are normalised (trimmed, lower case, `""` for `0x` and the zero address); URLs are verbatim.
@@ -21,8 +22,10 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DedupStrategy {
     /// The envelope `id` as it is.
+    #[serde(rename = "i")]
     EventId,
     /// SHA-256 over type, dimensions and the canonical JSON, lower-case hex.
+    #[serde(rename = "h")]
     PayloadHash,
 }
 
@@ -64,34 +67,44 @@ pub struct Event<'a> {
     /// The whole record value as text (invalid UTF-8 replaced).
     #[serde(borrow)]
     pub raw: Cow<'a, str>,
+    /// Where the text of `data` stands in `raw`: start and length in bytes.
+    pub data_at: (u32, u32),
     /// The typed payload.
     #[serde(borrow)]
     pub body: Body<'a>,
+}
+
+impl Event<'_> {
+    /// The JSON text of `data`.
+    pub fn data(&self) -> &str {
+        let (start, len) = self.data_at;
+        self.raw.get(start as usize..).and_then(|rest| rest.get(..len as usize)).unwrap_or("")
+    }
 }
 
 /// The payload of an accepted record, by family.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Body<'a> {
     /// `ai_stream_status` (events.md 3.2).
-    #[serde(borrow)]
+    #[serde(borrow, rename = "s")]
     Status(Status<'a>),
     /// `stream_trace` of an allow-listed subtype (events.md 3.1).
-    #[serde(borrow)]
+    #[serde(borrow, rename = "t")]
     Trace(Trace<'a>),
     /// `ai_stream_events` (events.md 3.3).
-    #[serde(borrow)]
+    #[serde(borrow, rename = "a")]
     Ai(AiEvent<'a>),
     /// `stream_ingest_metrics` (events.md 3.4).
-    #[serde(borrow)]
+    #[serde(borrow, rename = "i")]
     Ingest(IngestMetrics<'a>),
     /// `network_capabilities` (events.md 4).
-    #[serde(borrow)]
+    #[serde(borrow, rename = "c")]
     Capabilities(Document<'a>),
     /// `discovery_results`, best first, at least one (events.md 3.6).
-    #[serde(borrow)]
+    #[serde(borrow, rename = "d")]
     Discovery(Vec<Discovered<'a>>),
     /// `create_new_payment` (events.md 3.7).
-    #[serde(borrow)]
+    #[serde(borrow, rename = "p")]
     Payment(Payment<'a>),
 }
 
@@ -173,26 +186,37 @@ pub struct Status<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum TraceType {
     /// Request accepted at the gateway: makes the stream *known*.
+    #[serde(rename = "0")]
     GatewayReceiveStreamRequest,
     /// First segment written to the orchestrator.
+    #[serde(rename = "1")]
     GatewaySendFirstIngestSegment,
     /// Runner read the first segment (runner clock).
+    #[serde(rename = "2")]
     RunnerReceiveFirstIngestSegment,
     /// Runner wrote the first output (runner clock).
+    #[serde(rename = "3")]
     RunnerSendFirstProcessedSegment,
     /// First output segment back at the gateway.
+    #[serde(rename = "4")]
     GatewayReceiveFirstProcessedSegment,
     /// Third output segment back: playable.
+    #[serde(rename = "5")]
     GatewayReceiveFewProcessedSegments,
     /// BYOC data channel; not a playable signal.
+    #[serde(rename = "6")]
     GatewayReceiveFirstDataSegment,
     /// Selection exhausted.
+    #[serde(rename = "7")]
     GatewayNoOrchestratorsAvailable,
     /// The named orchestrator is being left.
+    #[serde(rename = "8")]
     OrchestratorSwap,
     /// Ingest ended.
+    #[serde(rename = "9")]
     GatewayIngestStreamClosed,
     /// Runner accepted the job (runner clock); edge and skew bracket, no lifecycle effect.
+    #[serde(rename = "a")]
     RunnerReceiveStreamRequest,
 }
 

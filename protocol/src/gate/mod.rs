@@ -123,6 +123,10 @@ pub struct Ignored<'a> {
     pub org: Arc<str>,
     /// Envelope `type`, can be `""`.
     pub family: Cow<'a, str>,
+    /// `data.type`, `""` when absent.
+    pub subtype: Cow<'a, str>,
+    /// Envelope `gateway`, `""` when unknown.
+    pub gateway: Cow<'a, str>,
     /// Why.
     pub reason: IgnoreReason,
     /// Event uid; never blank.
@@ -231,6 +235,8 @@ impl Gate {
             version,
             gateway: std::mem::take(&mut envelope.gateway).text(),
             raw: Cow::Borrowed(text),
+            // `data` is a slice of `text`, whose size was just checked.
+            data_at: ((data.as_ptr() as usize - text.as_ptr() as usize) as u32, data.len() as u32),
             body,
         })
     }
@@ -272,6 +278,8 @@ impl Gate {
         Ignored {
             org: self.orgs.org(record.topic).clone(),
             family: envelope.family.clone().text(),
+            subtype: envelope.subtype(),
+            gateway: envelope.gateway.clone().text(),
             reason,
             payload: keeps_payload(&uid).then_some(text),
             uid,

@@ -334,6 +334,15 @@ impl Reject {
         } else {
             Fault::new(Reason::DuplicateEvent, "the event has been delivered before")
         };
+        Self::after_admission(event, source, fault)
+    }
+
+    /// An accepted event that failed later on, in whole or in part.
+    pub fn of_event(event: &Event<'_>, source: Source, reason: Reason, details: String) -> Self {
+        Self::after_admission(event, source, Fault::new(reason, details))
+    }
+
+    fn after_admission(event: &Event<'_>, source: Source, fault: Fault) -> Self {
         // The text was read before, so it can be read again.
         let envelope = envelope::read(&event.raw).ok().flatten().unwrap_or_default();
         Self::new(source, event.raw.as_bytes(), Some((&event.raw, &envelope)), fault)

@@ -16,7 +16,10 @@ pub(super) fn capabilities<'a>(c: &mut Cursor<'a>) -> Result<Payload<'a>, Error>
     let data = c.raw()?;
     let verdict = match data.as_bytes().first() {
         Some(b'[' | b'{') => match capability::decode::decode(data) {
-            Ok(decoded) => Verdict::Body(Body::Capabilities(decoded.document)),
+            Ok(mut decoded) => {
+                decoded.document.bad_entries = decoded.bad_entries;
+                Verdict::Body(Body::Capabilities(decoded.document))
+            }
             Err(error) => Verdict::Unparsable(error.to_string()),
         },
         _ if is_nothing(data) => MISSING_DATA,

@@ -1,0 +1,228 @@
+//! The rows of a shard: typed rows of events, quarantine rows, session rows.
+
+use std::sync::Arc;
+
+use naap_protocol::capability::Document;
+use naap_protocol::event::{Body, Event};
+use naap_protocol::gate::{Reason, Reject, Source};
+use naap_protocol::rows::Row;
+use naap_protocol::rows::capabilities::{
+    RawAdvertisedCapability, RawCapabilityPrice, RawModelConstraint, RawNetworkCapability,
+};
+use naap_protocol::rows::raw::{
+    RawAiStreamEvent, RawAiStreamStatus, RawDiscoveryResult, RawPaymentEvent,
+    RawStreamIngestMetrics, RawStreamTraceEvent,
+};
+use naap_protocol::rows::typed::RowContext;
+use naap_protocol::state::Delivery;
+use naap_protocol::time::Timestamp;
+use naap_protocol::wire::EnvelopeHead;
+
+use super::capability_rows;
+use crate::outbox::Outbox;
+use crate::ports::Clock;
+use crate::reject_rows::{oversized, reject_row};
+use crate::session::SessionActor;
+use crate::session::row::{RowTexts, session_row};
+
+/// Bits of a version that count rows; the epoch stands above them (decisions.md, versions).
+const SEQUENCE_BITS: u32 = 48;
+
+/// Where the events of an envelope come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// Organisation.
+    pub org: &'a str,
+    /// Source topic.
+    pub topic: &'a str,
+    /// Partition of the topic.
+    pub partition: u32,
+}
+
+impl<'a> Origin<'a> {
+    /// The origin of an envelope.
+    pub fn of(head: &'a EnvelopeHead) -> Self {
+        Self { org: &head.org, topic: &head.source.topic, partition: head.source.partition }
+    }
+}
+
+/// Builds the rows of one shard in one epoch.
+#[derive(Debug)]
+pub struct RowWriter {
+    outbox: Outbox,
+    version: u64,
+    clock: Arc<dyn Clock>,
+    now: Timestamp,
+}
+
+impl RowWriter {
+    /// A writer whose versions start above everything that earlier epochs wrote.
+    pub fn new(epoch: u64, clock: Arc<dyn Clock>) -> Self {
+        let now = clock.now();
+        Self { outbox: Outbox::default(), version: epoch << SEQUENCE_BITS, clock, now }
+    }
+
+    /// Reads the clock: rows made from now on name this time as theirs.
+    pub fn read_clock(&mut self) {
+        self.now = self.clock.now();
+    }
+
+    /// The rows made so far.
+    pub fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+
+    /// Bytes of rows that wait to be taken.
+    pub fn bytes(&self) -> usize {
+        self.outbox.bytes()
+    }
+
+    fn context<'a>(&mut self, origin: Origin<'a>) -> RowContext<'a> {
+        self.version += 1;
+        RowContext { org: origin.org, version: self.version, now: self.now }
+    }
+
+    /// The typed rows of an event.
+    pub fn event(&mut self, origin: Origin<'_>, event: &Event<'_>) {
+        let ctx = &self.context(origin);
+        match &event.body {
+            Body::Status(b) => self.put(origin, event, &RawAiStreamStatus::from_event(ctx, event, b)),
+            Body::Trace(b) => self.put(origin, event, &RawStreamTraceEvent::from_event(ctx, event, b)),
+            Body::Ai(b) => self.put(origin, event, &RawAiStreamEvent::from_event(ctx, event, b)),
+            Body::Ingest(b) => {
+                self.put(origin, event, &RawStreamIngestMetrics::from_event(ctx, event, b));
+            }
+            Body::Payment(b) => self.put(origin, event, &RawPaymentEvent::from_event(ctx, event, b)),
+            Body::Discovery(found) => {
+                for row in RawDiscoveryResult::from_event(ctx, event, found) {
+                    self.put(origin, event, &row);
+                }
+            }
+            Body::Capabilities(document) => self.capabilities(origin, ctx, event, document),
+        }
+    }
+
+    fn capabilities(
+        &mut self,
+        origin: Origin<'_>,
+        ctx: &RowContext<'_>,
+        event: &Event<'_>,
+        document: &Document<'_>,
+    ) {
+        capability_rows::push_all(&mut self.outbox, ctx, event, document);
+        for bad in &document.bad_entries {
+            let details = format!("entry {} of the payload: {}", bad.index, bad.reason);
+            let reject = Reject::of_event(event, source(origin, event), Reason::ParseException, details);
+            reject_row(&mut self.outbox, &reject, bad.index + 1, ctx.version, self.now);
+        }
+    }
+
+    /// Adds a row; one over the size guard becomes a dead letter.
+    fn put<R: Row>(&mut self, origin: Origin<'_>, event: &Event<'_>, row: &R) {
+        if let Err(too_large) = self.outbox.push(row) {
+            oversized(too_large);
+            let details = too_large.to_string();
+            let reject = Reject::of_event(event, source(origin, event), Reason::RecordTooLarge, details);
+            reject_row(&mut self.outbox, &reject, 0, self.version, self.now);
+        }
+    }
+
+    /// The quarantine row of `extra`, a further delivery of the content of `event`.
+    pub fn duplicate(&mut self, origin: Origin<'_>, event: &Event<'_>, extra: &Delivery<'_>) {
+        self.version += 1;
+        let reject = Reject::duplicate(event, source_of(origin, extra), false);
+        reject_row(&mut self.outbox, &reject, 0, self.version, self.now);
+    }
+
+    /// The quarantine row of `loser`, a delivery of other content under the uid of `event`. Its
+    /// text may be out of reach, so no such row has one: the archive holds it at its coordinates.
+    pub fn conflict(&mut self, origin: Origin<'_>, event: &Event<'_>, loser: &Delivery<'_>) {
+        self.version += 1;
+        let mut reject = Reject::duplicate(event, source_of(origin, loser), true);
+        reject.event_timestamp = Some(loser.event_ts);
+        reject.payload_body = None;
+        reject.replay = false;
+        reject.orchestrator = None;
+        reject.failure_details = format!(
+            "another content of this uid comes first; the text stands in raw_streaming_events at {}/{}/{}",
+            loser.at.topic, loser.at.partition, loser.at.offset
+        );
+        reject_row(&mut self.outbox, &reject, 0, self.version, self.now);
+    }
+
+    /// Takes back the typed row of `loser`, whose key differs from the row of `event`.
+    pub fn retract(&mut self, origin: Origin<'_>, event: &Event<'_>, loser: &Delivery<'_>) {
+        let ctx = self.context(origin);
+        macro_rules! tombstone {
+            ($row:ident) => {
+                self.put(
+                    origin,
+                    event,
+                    &$row {
+                        org: ctx.org,
+                        event_timestamp: loser.event_ts,
+                        raw_event_uid: &event.uid,
+                        is_deleted: true,
+                        version: ctx.version,
+                        ingestion_timestamp: ctx.now,
+                        ..$row::default()
+                    },
+                )
+            };
+        }
+        match &event.body {
+            Body::Status(_) => tombstone!(RawAiStreamStatus),
+            Body::Trace(_) => tombstone!(RawStreamTraceEvent),
+            Body::Ai(_) => tombstone!(RawAiStreamEvent),
+            Body::Ingest(_) => tombstone!(RawStreamIngestMetrics),
+            Body::Payment(_) => tombstone!(RawPaymentEvent),
+            Body::Discovery(_) => tombstone!(RawDiscoveryResult),
+            Body::Capabilities(_) => {
+                tombstone!(RawNetworkCapability);
+                tombstone!(RawAdvertisedCapability);
+                tombstone!(RawModelConstraint);
+                tombstone!(RawCapabilityPrice);
+            }
+        }
+    }
+
+    /// The dead letter of an event whose fold panicked.
+    pub fn fold_panicked(&mut self, origin: Origin<'_>, event: &Event<'_>) {
+        self.version += 1;
+        let details = "the session's fold panicked on this event; it is kept here and left out of the session";
+        let source = source(origin, event);
+        let reject = Reject::of_event(event, source, Reason::ParseException, details.to_owned());
+        reject_row(&mut self.outbox, &reject, 0, self.version, self.now);
+    }
+
+    /// The row of a session.
+    pub fn session(&mut self, session: &mut SessionActor, retention_ms: Option<i64>) {
+        self.version += 1;
+        let (state, summary) = session.fold(retention_ms);
+        let texts = RowTexts::of(state, summary);
+        let row = session_row(state, summary, &texts, self.version, self.now);
+        if let Some(Err(too_large)) = row.map(|row| self.outbox.push(&row)) {
+            oversized(too_large);
+        }
+    }
+}
+
+fn source(origin: Origin<'_>, event: &Event<'_>) -> Source {
+    Source {
+        org: Arc::from(origin.org),
+        topic: origin.topic.to_owned(),
+        partition: origin.partition,
+        offset: event.offset,
+        record_ts: Some(event.record_ts),
+    }
+}
+
+fn source_of(origin: Origin<'_>, delivery: &Delivery<'_>) -> Source {
+    Source {
+        org: Arc::from(origin.org),
+        topic: delivery.at.topic.to_string(),
+        partition: delivery.at.partition,
+        offset: delivery.at.offset,
+        record_ts: Some(delivery.record_ts),
+    }
+}
