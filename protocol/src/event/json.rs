@@ -2,12 +2,11 @@
 //!
 //! [`Cursor`] walks over one JSON text in a single pass. Every byte is validated, also of values
 //! that are skipped; depth is limited; the last of two equal keys wins because readers assign.
+//! Our records are short texts with many keys, where a plain scanner beats a general parser by
+//! more than half; only strings with escapes go through `sonic-rs`.
 //! [`Scalar`] is one member value, interpreted only when a field asks for text, a number or a time.
 
 use std::borrow::Cow;
-
-use sonic_rs::parser::{Parser, Reference};
-use sonic_rs::reader::Read;
 
 use crate::time::Timestamp;
 
@@ -16,9 +15,12 @@ pub(crate) const MAX_DEPTH: u8 = 128;
 
 /// Why a text is not JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason} at byte {offset}")]
-pub(crate) struct Error {
-    reason: Cow<'static, str>,
+#[error("{} at byte {}", .0.reason, .0.offset)]
+pub(crate) struct Error(Box<Fault>); // boxed: results stay small on the way that has none
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Fault {
+    reason: &'static str,
     offset: usize,
 }
 
@@ -128,34 +130,37 @@ fn integer_part(number: &str) -> Option<i64> {
 /// A reader over one JSON text.
 pub(crate) struct Cursor<'a> {
     text: &'a str,
-    parser: Parser<Read<'a>>,
-    /// Where strings with escapes are unescaped; stays unallocated without them.
-    scratch: Vec<u8>,
+    /// Bytes read so far.
+    at: usize,
     depth: u8,
 }
 
 impl<'a> Cursor<'a> {
-    /// A cursor before the first value of `text`. Lone surrogate escapes read as U+FFFD.
+    /// A cursor before the first value of `text`.
     pub(crate) fn new(text: &'a str) -> Self {
-        let parser = Parser::new(Read::from(text)).utf8_lossy();
-        Self { text, parser, scratch: Vec::new(), depth: 0 }
+        Self { text, at: 0, depth: 0 }
     }
 
     /// Bytes read so far.
     pub(crate) fn offset(&self) -> usize {
-        self.parser.offset()
+        self.at
     }
 
     /// The first byte of the next value, not consumed.
+    #[inline]
     pub(crate) fn peek(&mut self) -> Result<u8, Error> {
-        match self.parser.skip_space_peek() {
-            Some(byte) => Ok(byte),
-            None => Err(self.error("unexpected end of text")),
+        loop {
+            match self.byte() {
+                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
+                Some(byte) => return Ok(byte),
+                None => return Err(self.error("unexpected end of text")),
+            }
         }
     }
 
     /// Reads an object, calling `member` for each key; `member` must consume the value. Anything
     /// but an object is skipped and gives `false`.
+    #[inline]
     pub(crate) fn object<F>(&mut self, mut member: F) -> Result<bool, Error>
     where
         F: FnMut(&mut Self, &str) -> Result<(), Error>,
@@ -169,11 +174,19 @@ impl<'a> Cursor<'a> {
             if byte != b'"' {
                 return Err(self.error("expected a key"));
             }
-            let key = self.string()?;
+            let unescaped;
+            let start = self.at;
+            let key = match self.plain_string() {
+                Some(key) => key,
+                None => {
+                    unescaped = self.escaped_string(start)?;
+                    &unescaped
+                }
+            };
             if self.token()? != b':' {
                 return Err(self.error("expected `:`"));
             }
-            member(self, &key)?;
+            member(self, key)?;
             byte = match self.token()? {
                 b',' => match self.token()? {
                     b'}' => return Err(self.error("expected a key")),
@@ -189,6 +202,7 @@ impl<'a> Cursor<'a> {
 
     /// Reads an array, calling `element` before each value; `element` must consume it. Anything but
     /// an array is skipped and gives `false`.
+    #[inline]
     pub(crate) fn array<F>(&mut self, mut element: F) -> Result<bool, Error>
     where
         F: FnMut(&mut Self) -> Result<(), Error>,
@@ -198,7 +212,7 @@ impl<'a> Cursor<'a> {
         }
         self.enter()?;
         if self.peek()? == b']' {
-            self.token()?;
+            self.at += 1;
         } else {
             loop {
                 element(self)?;
@@ -214,14 +228,23 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads one value as a scalar.
+    #[inline]
     pub(crate) fn scalar(&mut self) -> Result<Scalar<'a>, Error> {
-        if matches!(self.peek()?, b'{' | b'[') {
-            return self.skip().map(|()| Scalar::Container);
-        }
-        match self.token()? {
-            b'"' => self.string().map(Scalar::Text),
-            first @ (b'-' | b'0'..=b'9') => self.number(first).map(Scalar::Number),
-            first => self.literal(first),
+        match self.peek()? {
+            b'"' => {
+                self.at += 1;
+                let start = self.at;
+                Ok(Scalar::Text(match self.plain_string() {
+                    Some(text) => Cow::Borrowed(text),
+                    None => Cow::Owned(self.escaped_string(start)?),
+                }))
+            }
+            b'-' | b'0'..=b'9' => self.number().map(Scalar::Number),
+            b'{' | b'[' => self.skip().map(|()| Scalar::Container),
+            b'n' => self.literal("null", Scalar::Null),
+            b't' => self.literal("true", Scalar::Bool(true)),
+            b'f' => self.literal("false", Scalar::Bool(false)),
+            _ => Err(self.error("expected a value")),
         }
     }
 
@@ -230,14 +253,6 @@ impl<'a> Cursor<'a> {
         match self.peek()? {
             b'{' => self.object(|cursor, _| cursor.skip()).map(|_| ()),
             b'[' => self.array(Self::skip).map(|_| ()),
-            b'"' => {
-                self.token()?;
-                // Not the parser's own skip: that one does not look at `\u` escapes.
-                match self.parser.parse_str(&mut self.scratch) {
-                    Ok(_) => Ok(()),
-                    Err(error) => Err(foreign(&error, self.parser.offset())),
-                }
-            }
             _ => self.scalar().map(|_| ()),
         }
     }
@@ -245,26 +260,26 @@ impl<'a> Cursor<'a> {
     /// Reads over one value and returns its text.
     pub(crate) fn raw(&mut self) -> Result<&'a str, Error> {
         self.peek()?;
-        let start = self.offset();
+        let start = self.at;
         self.skip()?;
         Ok(self.text_from(start))
     }
 
     /// The text from byte `start` to here.
     pub(crate) fn text_from(&self, start: usize) -> &'a str {
-        self.text.get(start..self.offset()).unwrap_or("")
+        self.text.get(start..self.at).unwrap_or("")
     }
 
     /// Only whitespace may be left.
     pub(crate) fn finish(&mut self) -> Result<(), Error> {
-        match self.parser.skip_space() {
-            None => Ok(()),
-            Some(_) => Err(self.error("trailing characters")),
+        match self.peek() {
+            Err(_) => Ok(()),
+            Ok(_) => Err(self.error("trailing characters")),
         }
     }
 
     fn enter(&mut self) -> Result<(), Error> {
-        self.token()?;
+        self.at += 1;
         if self.depth == MAX_DEPTH {
             return Err(self.error("nesting deeper than 128 levels"));
         }
@@ -272,56 +287,128 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
+    fn byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
     /// The next byte that is not whitespace, consumed.
+    #[inline]
     fn token(&mut self) -> Result<u8, Error> {
-        match self.parser.skip_space() {
-            Some(byte) => Ok(byte),
-            None => Err(self.error("unexpected end of text")),
-        }
+        let byte = self.peek()?;
+        self.at += 1;
+        Ok(byte)
     }
 
-    /// The rest of a string whose opening quote is consumed.
-    fn string(&mut self) -> Result<Cow<'a, str>, Error> {
-        match self.parser.parse_str(&mut self.scratch) {
-            Ok(Reference::Borrowed(text)) => Ok(Cow::Borrowed(text)),
-            Ok(Reference::Copied(text)) => Ok(Cow::Owned(text.to_owned())),
-            Err(error) => Err(foreign(&error, self.parser.offset())),
+    /// The rest of a string whose opening quote is consumed, if it holds nothing but plain text.
+    #[inline]
+    fn plain_string(&mut self) -> Option<&'a str> {
+        let start = self.at;
+        self.plain();
+        if self.byte() != Some(b'"') {
+            return None;
         }
+        let text = self.text_from(start);
+        self.at += 1;
+        Some(text)
     }
 
-    fn number(&mut self, first: u8) -> Result<&'a str, Error> {
-        self.parser.skip_number(first).map_err(|error| foreign(&error, self.parser.offset()))
+    /// Moves to the next quote, backslash or control character, eight bytes a step.
+    #[inline]
+    fn plain(&mut self) {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        let (words, tail) = rest.as_chunks::<8>();
+        for word in words {
+            let special = special_bytes(u64::from_le_bytes(*word));
+            if special != 0 {
+                self.at += (special.trailing_zeros() / 8) as usize;
+                return;
+            }
+            self.at += 8;
+        }
+        let special = tail.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
+        self.at += special.unwrap_or(tail.len());
     }
 
-    fn literal(&mut self, first: u8) -> Result<Scalar<'a>, Error> {
-        let (rest, value) = match first {
-            b'n' => ("ull", Scalar::Null),
-            b't' => ("rue", Scalar::Bool(true)),
-            b'f' => ("alse", Scalar::Bool(false)),
-            _ => return Err(self.error("expected a value")),
-        };
-        match self.parser.parse_literal(rest) {
-            Ok(()) => Ok(value),
-            Err(error) => Err(foreign(&error, self.parser.offset())),
+    /// A string with escapes that starts behind the quote at `start`; the cursor stands behind its
+    /// first plain part. Lone surrogates read as U+FFFD.
+    #[cold]
+    fn escaped_string(&mut self, start: usize) -> Result<String, Error> {
+        loop {
+            match self.byte() {
+                Some(b'"') => break,
+                // Whatever is escaped is no end; its form is checked below.
+                Some(b'\\') => self.at += 2,
+                Some(_) => return Err(self.error("control character in a string")),
+                None => return Err(self.error("unexpected end of text")),
+            }
+            self.plain();
         }
+        self.at += 1;
+        sonic_rs::Deserializer::from_str(self.text_from(start - 1))
+            .utf8_lossy()
+            .deserialize()
+            .map_err(|_| self.error("invalid escape in a string"))
+    }
+
+    #[inline]
+    fn number(&mut self) -> Result<&'a str, Error> {
+        let start = self.at;
+        self.eat(b"-");
+        match self.byte() {
+            Some(b'0') => self.at += 1,
+            _ => self.digits()?,
+        }
+        if self.eat(b".") {
+            self.digits()?;
+        }
+        if self.eat(b"eE") {
+            self.eat(b"+-");
+            self.digits()?;
+        }
+        Ok(self.text_from(start))
+    }
+
+    /// Consumes the next byte if it is one of `bytes`.
+    #[inline]
+    fn eat(&mut self, bytes: &[u8]) -> bool {
+        let found = self.byte().is_some_and(|byte| bytes.contains(&byte));
+        self.at += usize::from(found);
+        found
+    }
+
+    /// One digit or more.
+    #[inline]
+    fn digits(&mut self) -> Result<(), Error> {
+        let start = self.at;
+        while self.byte().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        if self.at == start { Err(self.error("expected a digit")) } else { Ok(()) }
+    }
+
+    fn literal(&mut self, word: &str, value: Scalar<'a>) -> Result<Scalar<'a>, Error> {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        if !rest.starts_with(word.as_bytes()) {
+            return Err(self.error("expected a value"));
+        }
+        self.at += word.len();
+        Ok(value)
     }
 
     #[cold]
     fn error(&self, reason: &'static str) -> Error {
-        Error { reason: Cow::Borrowed(reason), offset: self.offset() }
+        Error(Box::new(Fault { reason, offset: self.at }))
     }
 }
 
-/// The parser's message without its drawing of the place.
-#[cold]
-fn foreign(error: &sonic_rs::Error, offset: usize) -> Error {
-    let text = error.to_string();
-    let reason = text.split(" at line").next().unwrap_or(&text);
-    let mut reason = reason.trim_end_matches(['.', '\n', ' ']).to_owned();
-    if let Some(first) = reason.get_mut(..1) {
-        first.make_ascii_lowercase();
-    }
-    Error { reason: Cow::Owned(reason), offset }
+/// Marks (highest bit) the bytes of `word` that end the plain part of a string: quote, backslash
+/// and what is below space. A mark may be false only above a true one, so the lowest is exact.
+#[inline]
+fn special_bytes(word: u64) -> u64 {
+    const ONES: u64 = u64::MAX / 0xff;
+    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word;
+    let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    (equal(b'"') | equal(b'\\') | below(word, b' ')) & (ONES * 0x80)
 }
 
 /// `text` as compact JSON with the keys of every object sorted and, in the root object, the keys

@@ -1,5 +1,6 @@
 //! Records for the gate.
-#![allow(dead_code)] // not every test binary uses every helper
+// Not every test binary uses every helper; helpers panic like tests do.
+#![allow(dead_code, clippy::panic)]
 
 use naap_protocol::event::Event;
 use naap_protocol::gate::{Gate, Outcome, Record, Reject};
@@ -11,7 +12,7 @@ pub(crate) const NOW: i64 = 1_774_344_333_000;
 /// The 65 captured messages.
 pub(crate) const CAPTURE: &str = include_str!("../../../tests/fixtures/events-2026-01-08.jsonl");
 
-/// Admits `value` at (streaming_events, 3, 7) and hands the outcome to `then`.
+/// Admits `value` at (`streaming_events`, 3, 7) and hands the outcome to `then`.
 pub(crate) fn admit<T>(
     value: Option<&[u8]>,
     record_ts: Option<i64>,
