@@ -4,6 +4,7 @@
 
 pub mod advertise;
 pub mod catalogue;
+pub mod decide;
 pub mod decode;
 pub mod expand;
 #[cfg(test)]

@@ -36,6 +36,15 @@ fn real_documents_are_read_whole() {
 }
 
 #[test]
+fn documents_survive_messagepack() {
+    for data in [live(), batch_byoc()] {
+        let document = decode(&data).unwrap().document;
+        let bytes = rmp_serde::to_vec(&document).unwrap();
+        assert_eq!(rmp_serde::from_slice::<Document<'_>>(&bytes).unwrap(), document);
+    }
+}
+
+#[test]
 fn the_entry_of_the_capture() {
     let data = capture();
     let entry = one(&data);

@@ -6,9 +6,11 @@ use super::*;
 
 const HOUR: i64 = 3_600_000;
 
-fn content(model: &str) -> Content {
-    let offer = Offer { pipeline: "llm".to_owned(), model: model.to_owned(), gpus: vec![] };
-    Content { offers: vec![offer], aliases: vec![] }
+/// One offer per model; models are separated by `+`.
+fn content(models: &str) -> Content {
+    let offer =
+        |model: &str| Offer { pipeline: "llm".to_owned(), model: model.to_owned(), gpus: vec![] };
+    Content { offers: models.split('+').map(offer).collect(), aliases: vec![] }
 }
 
 fn ad(canonical: &str, ts: i64, model: &str, uid: &str) -> Advertisement {
@@ -59,7 +61,7 @@ fn specified(ads: &[Advertisement]) -> Index {
         let runs = &mut index.nodes.entry(node).or_default().runs;
         match runs.last_mut() {
             Some(last) if !run.conflicting && last.takes(&run.content) => {
-                last.seen.extend(run.seen)
+                last.seen.extend(run.seen);
             }
             _ => runs.push(run),
         }
@@ -179,20 +181,44 @@ fn intervals_join_runs_that_differ_in_case_and_end_after_a_day() {
     assert_eq!(interval.aliases().collect::<Vec<_>>(), ["0xhot"]);
 }
 
+#[test]
+fn a_merge_keeps_what_the_other_side_gave_up() {
+    let model = |i: i64| if i % 2 == 0 { "m" } else { "n" };
+    let ads: Vec<_> = (1..=257).map(|i| ad("a", i * 10, model(i), "u")).collect();
+    let full = fold(&ads);
+    let merge = |left: &Index, right: &Index| {
+        let mut merged = left.clone();
+        merged.merge(right);
+        merged
+    };
+    assert_eq!(merge(&Index::default(), &full), full);
+    assert_eq!(merge(&full, &Index::default()), full);
+    // It equals the first run that is kept, but what was given up lay between them.
+    let older = fold(&[ad("a", 5, model(2), "u")]);
+    assert_eq!(merge(&older, &full), full);
+    assert_eq!(merge(&full, &older), full);
+}
+
 /// Few nodes, moments, models and uids, so that they meet; some moments are beyond the horizon.
 fn advertisements() -> impl Strategy<Value = Vec<Advertisement>> {
-    let one = (0..2_u8, 0..40_i64, 0..3_u8, 0..4_u8).prop_map(|(node, moment, model, uid)| {
+    let one = (0..2_u8, 0..40_i64, models(), 0..4_u8).prop_map(|(node, moment, models, uid)| {
         let node = if node == 0 { "a" } else { "b" };
-        ad(node, moment * 2 * HOUR, &format!("m{model}"), &uid.to_string())
+        ad(node, moment * 2 * HOUR, models, &uid.to_string())
     });
     proptest::collection::vec(one, 0..60)
 }
 
-/// Many changes of one node within the horizon, so that the bound on runs is met.
+fn models() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(vec!["m", "n", "m+n"])
+}
+
+/// Many changes of one node, so that the bound on runs is met; the horizon moves among them.
 fn flapping() -> impl Strategy<Value = Vec<Advertisement>> {
-    let one = (0..500_i64, 0..3_u8)
-        .prop_map(|(moment, model)| ad("a", moment * 100, &format!("m{model}"), "u"));
-    proptest::collection::vec(one, 400..900)
+    let one =
+        (0..500_i64, models()).prop_map(|(moment, models)| ad("a", moment * 100, models, "u"));
+    let newest = (0..500_i64).prop_map(|moment| ad("b", HORIZON_MS + moment * 100, "m", "u"));
+    (proptest::collection::vec(one, 400..900), proptest::option::of(newest))
+        .prop_map(|(ads, newest)| ads.into_iter().chain(newest).collect())
 }
 
 fn disordered(ads: &[Advertisement], picks: &[Pick]) -> Vec<Advertisement> {
