@@ -23,7 +23,7 @@ const DIGITS: usize = 16;
 
 impl PrivacyMode {
     /// The event as rows may show it.
-    pub fn apply<'a>(self, mut event: Event<'a>) -> Event<'a> {
+    pub fn apply(self, mut event: Event<'_>) -> Event<'_> {
         if self == Self::Keep {
             return event;
         }

@@ -94,11 +94,7 @@ impl Envelope {
     /// # Errors
     /// When the body exceeds the frame limit.
     pub fn to_frame(&self) -> Result<Vec<u8>, CodecError> {
-        let malformed = |e: rmp_serde::encode::Error| CodecError::Body {
-            name: EnvelopeHead::NAME,
-            reason: e.to_string(),
-        };
-        let head = rmp_serde::to_vec(&self.head).map_err(malformed)?;
+        let head = rmp_serde::to_vec(&self.head).map_err(|e| malformed(&e))?;
         let len = head.len() + self.items.len();
         if len > codec::MAX_BODY {
             return Err(CodecError::TooLarge { name: EnvelopeHead::NAME, len });
@@ -117,12 +113,12 @@ impl Envelope {
     pub fn from_frame(frame: &[u8]) -> Result<Self, CodecError> {
         let (_version, trace, body) = codec::open::<EnvelopeHead>(frame)?;
         let mut reader = rmp_serde::Deserializer::from_read_ref(body);
-        let head = EnvelopeHead::deserialize(&mut reader).map_err(malformed)?;
+        let head = EnvelopeHead::deserialize(&mut reader).map_err(|e| malformed(&e))?;
         Ok(Self { head, trace, items: reader.get_ref().to_vec() })
     }
 }
 
-fn malformed(e: rmp_serde::decode::Error) -> CodecError {
+fn malformed(e: &dyn std::error::Error) -> CodecError {
     CodecError::Body { name: EnvelopeHead::NAME, reason: e.to_string() }
 }
 
@@ -141,7 +137,7 @@ impl<'a> Iterator for Items<'a> {
             return None;
         }
         let mut reader = rmp_serde::Deserializer::from_read_ref(self.rest);
-        let item = Item::deserialize(&mut reader).map_err(malformed);
+        let item = Item::deserialize(&mut reader).map_err(|e| malformed(&e));
         let left = reader.get_ref().len();
         self.rest = &self.rest[self.rest.len() - left..];
         self.left = if item.is_ok() { self.left - 1 } else { 0 };
@@ -189,7 +185,7 @@ impl EnvelopeBuilder {
         let before = self.items.len();
         if let Err(e) = rmp_serde::encode::write(&mut self.items, item) {
             self.items.truncate(before);
-            return Err(CodecError::Body { name: EnvelopeHead::NAME, reason: e.to_string() });
+            return Err(malformed(&e));
         }
         self.count += 1;
         Ok(())

@@ -307,4 +307,3 @@ impl State {
         IngestStatus { records: self.args.router.counts().clone(), ..self.status.clone() }
     }
 }
-

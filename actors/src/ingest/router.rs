@@ -150,10 +150,8 @@ impl Router {
             for advertisement in said.nodes {
                 for key in advertisement.routing_keys() {
                     let entity = EntityKey::orchestrator(&lot.org, key);
-                    let advertised = Advertised {
-                        key: key.to_owned(),
-                        advertisement: advertisement.clone(),
-                    };
+                    let advertised =
+                        Advertised { key: key.to_owned(), advertisement: advertisement.clone() };
                     let shard = usize::from(entity.shard(self.shards));
                     self.builders[shard].push_advertisement(entity.id().0, &advertised)?;
                 }

@@ -86,13 +86,19 @@ impl RowWriter {
     pub fn event(&mut self, origin: Origin<'_>, event: &Event<'_>) {
         let ctx = &self.context(origin);
         match &event.body {
-            Body::Status(b) => self.put(origin, event, &RawAiStreamStatus::from_event(ctx, event, b)),
-            Body::Trace(b) => self.put(origin, event, &RawStreamTraceEvent::from_event(ctx, event, b)),
+            Body::Status(b) => {
+                self.put(origin, event, &RawAiStreamStatus::from_event(ctx, event, b))
+            }
+            Body::Trace(b) => {
+                self.put(origin, event, &RawStreamTraceEvent::from_event(ctx, event, b))
+            }
             Body::Ai(b) => self.put(origin, event, &RawAiStreamEvent::from_event(ctx, event, b)),
             Body::Ingest(b) => {
                 self.put(origin, event, &RawStreamIngestMetrics::from_event(ctx, event, b));
             }
-            Body::Payment(b) => self.put(origin, event, &RawPaymentEvent::from_event(ctx, event, b)),
+            Body::Payment(b) => {
+                self.put(origin, event, &RawPaymentEvent::from_event(ctx, event, b))
+            }
             Body::Discovery(found) => {
                 for row in RawDiscoveryResult::from_event(ctx, event, found) {
                     self.put(origin, event, &row);
@@ -112,7 +118,8 @@ impl RowWriter {
         capability_rows::push_all(&mut self.outbox, ctx, event, document);
         for bad in &document.bad_entries {
             let details = format!("entry {} of the payload: {}", bad.index, bad.reason);
-            let reject = Reject::of_event(event, source(origin, event), Reason::ParseException, details);
+            let reject =
+                Reject::of_event(event, source(origin, event), Reason::ParseException, details);
             reject_row(&mut self.outbox, &reject, bad.index + 1, ctx.version, self.now);
         }
     }
@@ -122,7 +129,8 @@ impl RowWriter {
         if let Err(too_large) = self.outbox.push(row) {
             oversized(too_large);
             let details = too_large.to_string();
-            let reject = Reject::of_event(event, source(origin, event), Reason::RecordTooLarge, details);
+            let reject =
+                Reject::of_event(event, source(origin, event), Reason::RecordTooLarge, details);
             reject_row(&mut self.outbox, &reject, 0, self.version, self.now);
         }
     }

@@ -156,7 +156,13 @@ async fn write_until_stored<W: TableWriter>(
             Err(WriteError::Retryable(reason)) => {
                 let delay: Duration = backoff.delay(attempt);
                 metrics::counter!(names::SINK_RETRIES, "table" => table.name).increment(1);
-                tracing::warn!(table = table.name, attempt, ?delay, reason, "insert failed, will retry");
+                tracing::warn!(
+                    table = table.name,
+                    attempt,
+                    ?delay,
+                    reason,
+                    "insert failed, will retry"
+                );
                 tokio::time::sleep(delay).await;
                 attempt += 1;
             }

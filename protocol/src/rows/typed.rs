@@ -220,6 +220,7 @@ mod tests {
             version: "1".into(),
             gateway: "gw".into(),
             raw: "{\"id\":\"uid-1\"}".into(),
+            data_at: (0, 0),
             body,
         }
     }

@@ -302,14 +302,14 @@ proptest! {
             entry.index = u32::try_from(index).unwrap();
             entry
         });
-        let document = Document { entries: entries.collect() };
+        let document = Document { entries: entries.collect(), ..Document::default() };
         let size = |document: &Document<'_>| {
             let rows = expand(document);
             [rows.snapshots.len(), rows.advertised.len(), rows.constraints.len(), rows.prices.len()]
         };
         let mut sum = [0; 4];
         for entry in &document.entries {
-            let one = size(&Document { entries: vec![entry.clone()] });
+            let one = size(&Document { entries: vec![entry.clone()], ..Document::default() });
             sum.iter_mut().zip(one).for_each(|(sum, n)| *sum += n);
         }
         prop_assert_eq!(size(&document), sum);
