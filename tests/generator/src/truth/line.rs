@@ -127,6 +127,7 @@ fn write_swap(line: &mut Vec<u8>, swap: &Swap) {
     line.text("{\"ts\":").int(swap.ts);
     text(line, "swap_kind", swap.kind);
     text(line, "outcome", swap.outcome);
+    text(line, "reason", swap.reason);
     text(line, "previous", &swap.previous);
     text(line, "next", &swap.next);
     unsure(line, swap.unsure);

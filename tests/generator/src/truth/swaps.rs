@@ -10,6 +10,8 @@ pub(crate) struct Swap {
     pub(crate) ts: i64,
     pub(crate) kind: &'static str,
     pub(crate) outcome: &'static str,
+    /// Text of the swap trace.
+    pub(crate) reason: &'static str,
     pub(crate) previous: String,
     pub(crate) next: String,
     /// The contract text leaves the outcome open.
@@ -102,6 +104,7 @@ impl Scene<'_> {
         let row = |outcome, next: String, unsure| Swap {
             ts,
             kind: "explicit",
+            reason: self.signals[at].reason,
             outcome,
             previous: previous.clone(),
             next,
@@ -150,6 +153,7 @@ impl Scene<'_> {
                 rows.push(Swap {
                     ts: selection.ts,
                     kind: "inferred",
+                    reason: "",
                     outcome: "completed",
                     previous: current.clone(),
                     next: decision.canonical.clone(),
