@@ -22,7 +22,7 @@ dependencies() {
     local offline=()
     # The lock file is complete and fetched: nothing here needs a network.
     cargo fetch --locked --offline >/dev/null 2>&1 && offline=(--offline)
-    cargo deny "${offline[@]}" --locked --log-level warn check licenses bans sources || return 1
+    cargo deny "${offline[@]}" --locked --log-level warn check --hide-inclusion-graph licenses bans sources || return 1
     if [ -d "$NAAP_CACHE_DIR/advisory-dbs" ]; then
         cargo deny "${offline[@]}" --locked check advisories --disable-fetch
     else
