@@ -5,5 +5,6 @@ cd "$(dirname "$0")/../.."
 # shellcheck source=deploy/setup/env.sh
 . deploy/setup/env.sh
 
-rumdl check --config deploy/checks/markdown.toml --no-cache --quiet .
+rumdl check --config deploy/checks/markdown.toml --no-cache --quiet . && style=0 || style=1
 python3 deploy/checks/docs.py
+exit "$style"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every check but the tests. Runs them all, so that one run shows all findings; the summary names the failures.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit 2
 # shellcheck source=deploy/setup/env.sh
 . deploy/setup/env.sh
 
@@ -34,7 +34,7 @@ scripts() {
     git ls-files --cached --others --exclude-standard | while read -r file; do
         case $file in
         *.sh) printf '%s\0' "$file" ;;
-        *) [ -f "$file" ] && head -c 30 "$file" | grep -qaE '^#!.*\b(ba)?sh' && printf '%s\0' "$file" ;;
+        *) [ -f "$file" ] && head -c 30 "$file" | grep -qaE '^#!.*\b(bash|sh)\b' && printf '%s\0' "$file" ;;
         esac
     done | xargs -0 shellcheck -x
 }
@@ -45,6 +45,7 @@ step "spelling" typos --config typos.toml
 step "shell" scripts
 step "names" python3 deploy/checks/names.py
 step "docs" deploy/checks/docs.sh
+step "dependency table" python3 deploy/checks/dependencies.py
 step "manifests" deploy/checks/k8s.sh
 step "dependencies: licences, bans, sources" dependencies
 step "unused dependencies" cargo shear --locked

@@ -18,8 +18,9 @@ apt_install() {
     export DEBIAN_FRONTEND=noninteractive
     apt-get install -y --no-install-recommends "$@" >/dev/null 2>&1 && return
     # A fresh image has no package lists yet.
-    apt-get update >/dev/null && apt-get install -y --no-install-recommends "$@" >/dev/null ||
+    if ! { apt-get update && apt-get install -y --no-install-recommends "$@"; } >/dev/null; then
         die "apt-get could not install $*; check the network or install them by hand, then run make setup again"
+    fi
 }
 
 system_packages() {
