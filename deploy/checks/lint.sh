@@ -30,13 +30,15 @@ dependencies() {
     fi
 }
 
+# Every script in the repository, whether its name says so or only its first line.
 scripts() {
-    git ls-files --cached --others --exclude-standard | while read -r file; do
-        case $file in
-        *.sh) printf '%s\0' "$file" ;;
-        *) [ -f "$file" ] && head -c 30 "$file" | grep -qaE '^#!.*\b(bash|sh)\b' && printf '%s\0' "$file" ;;
-        esac
-    done | xargs -0 shellcheck -x
+    local file found=()
+    while IFS= read -r file; do
+        if [[ $file == *.sh ]] || head -n 1 "$file" 2>/dev/null | grep -qaE '^#!.*\b(bash|sh)\b'; then
+            found+=("$file")
+        fi
+    done < <(git ls-files --cached --others --exclude-standard)
+    shellcheck -x "${found[@]}"
 }
 
 step "self-tests of the checks" python3 -W error -m unittest discover --quiet --start-directory deploy/checks
