@@ -46,13 +46,15 @@ step "rustfmt" cargo fmt --all --check
 step "spelling" typos --config typos.toml
 step "shell" scripts
 step "names" python3 deploy/checks/names.py
-step "docs" deploy/checks/docs.sh
 step "dependency table" python3 deploy/checks/dependencies.py
 step "manifests" deploy/checks/k8s.sh
 step "dependencies: licences, bans, sources" dependencies
 step "unused dependencies" cargo shear --locked
 step "clippy" cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
 step "rustdoc" rustdoc
+# The commands in the examples are compared with the binary that this tree builds.
+step "naap" cargo build --package naap-node --locked --quiet
+step "docs" deploy/checks/docs.sh
 if [ -n "${NAAP_CHANGE_BASE:-}" ]; then
     step "co-update" python3 deploy/checks/coupdate.py --base "$NAAP_CHANGE_BASE"
 fi

@@ -35,13 +35,13 @@ title "2. A generated network with $sessions sessions: scattered order, duplicat
 
 title "3. What ClickHouse holds now"
 query "Sessions by outcome" generated \
-    "SELECT startup_outcome, selection_outcome, count() AS sessions FROM fact_workflow_sessions FINAL
+    "SELECT startup_outcome, selection_outcome, count() AS sessions FROM naap.fact_workflow_sessions FINAL
      GROUP BY ALL ORDER BY sessions DESC"
 query "Orchestrators that reported most status" generated \
-    "SELECT orchestrator_address, uniqExact(stream_id) AS streams, count() AS reports FROM raw_ai_stream_status FINAL
+    "SELECT orchestrator_address, uniqExact(stream_id) AS streams, count() AS reports FROM naap.raw_ai_stream_status FINAL
      GROUP BY ALL ORDER BY reports DESC LIMIT 5"
 query "Rejected input by reason" generated \
-    "SELECT failure_class, failure_reason, count() AS records FROM raw_streaming_events_dlq FINAL
+    "SELECT failure_class, failure_reason, count() AS records FROM naap.raw_streaming_events_dlq FINAL
      GROUP BY ALL ORDER BY records DESC LIMIT 10"
 query "Rows per table" generated \
     "SELECT table, sum(rows) AS rows FROM system.parts WHERE active AND database = 'naap'
@@ -49,7 +49,7 @@ query "Rows per table" generated \
 
 title "What to try next"
 cat <<TEXT
-  any SQL                 $naap query --data-dir $folder/generated "SHOW TABLES"
+  any SQL                 $naap query --data-dir $folder/generated "SHOW TABLES FROM naap"
   your own capture        $naap replay --data-dir my-data my-events.jsonl
   a larger network        NAAP_DEMO_SESSIONS=20000 make demo
   same rows, other order  replay with another --shuffle seed into a new --data-dir and compare the fingerprints

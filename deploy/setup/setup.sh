@@ -38,6 +38,9 @@ system_packages() {
 
 rust() {
     if ! have cargo; then
+        # Debian carries rustup from release 13 on.
+        apt-cache show rustup >/dev/null 2>&1 ||
+            die "cargo is missing; install rustup from your package manager or its home page, then run make setup again"
         apt_install rustup
     fi
     # rust-toolchain.toml names the version; rustup fetches it on first use.
