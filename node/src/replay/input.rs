@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use naap_protocol::capability;
-use naap_protocol::event;
+use naap_protocol::event::Body;
+use naap_protocol::gate::{Gate, Outcome, Record};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -88,12 +88,13 @@ impl Input {
         let mut scan = Scan { hash: Sha256::new(), starts: vec![0], lines: 0, bytes: 0 };
         let keep_starts = !bend.is_none();
         let mut reader = BufReader::with_capacity(1 << 20, &file);
+        let gate = Gate::default();
         let mut kinds = Vec::new();
         let mut line = Vec::new();
         while read_line(&mut reader, &mut line, path, scan.lines)? {
             scan.take(&line, keep_starts);
             if bend.looks_inside() {
-                kinds.push(kind_of(&line));
+                kinds.push(kind_of(&gate, &line));
             }
             if scan.lines.is_multiple_of(4096) {
                 progress(scan.bytes);
@@ -118,6 +119,11 @@ impl Input {
             name,
             delivery,
         })
+    }
+
+    /// True when records are not delivered as they stand.
+    pub fn is_bent(&self) -> bool {
+        matches!(self.delivery, Delivery::Bent { .. })
     }
 
     /// How many records it delivers.
@@ -242,9 +248,14 @@ fn spooled(spool: &Path) -> std::io::Result<File> {
     Ok(file)
 }
 
-fn kind_of(line: &[u8]) -> Kind {
-    match std::str::from_utf8(line).ok().and_then(event::peek) {
-        Some(peek) => Kind { capability: peek.family == capability::FAMILY, ts: peek.ts },
-        None => Kind { capability: false, ts: None },
+fn kind_of(gate: &Gate, line: &[u8]) -> Kind {
+    let record =
+        Record { topic: "", partition: 0, offset: 0, record_ts: None, value: Some(line) };
+    match gate.admit(record, &mut String::new()) {
+        Outcome::Accepted(event) => Kind {
+            capability: matches!(event.body, Body::Capabilities(_)),
+            ts: Some(event.event_ts.0),
+        },
+        Outcome::Ignored(_) | Outcome::Rejected(_) => Kind { capability: false, ts: None },
     }
 }

@@ -101,24 +101,25 @@ pub async fn insert(
     table: &str,
     columns: &str,
     token: Option<&str>,
-    mut rows: Bytes,
+    chunks: Vec<Bytes>,
     timeouts: InsertTimeouts,
 ) -> Result<(), WriteError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
     let sql = format!("INSERT INTO {table} ({columns}) FORMAT RowBinaryWithNamesAndTypes");
     let mut insert = client
         .insert_formatted_with(sql)
         .with_timeouts(Some(timeouts.send), Some(timeouts.end))
         // Batches are large already; the server's queue would only blur what is acknowledged.
-        .with_setting("async_insert", "0");
+        .with_setting("async_insert", "0")
+        // A batch may hold rows of many months.
+        .with_setting("max_partitions_per_insert_block", "0");
     if let Some(token) = token {
         insert = insert.with_setting("insert_deduplication_token", token);
     }
-    while !rows.is_empty() {
-        let piece = rows.split_to(rows.len().min(PIECE));
-        insert.send(piece).await.map_err(|error| WriteError::from_client(&error))?;
+    for mut chunk in chunks {
+        while !chunk.is_empty() {
+            let piece = chunk.split_to(chunk.len().min(PIECE));
+            insert.send(piece).await.map_err(|error| WriteError::from_client(&error))?;
+        }
     }
     insert.end().await.map_err(|error| WriteError::from_client(&error))
 }
