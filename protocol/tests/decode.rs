@@ -1,5 +1,7 @@
 //! Payloads: the capture, the shapes of events.md 9, the edge cases of events.md 8 and the
 //! lifecycle vectors V08 to V15.
+// Helpers panic like tests do; floats are compared as written.
+#![allow(clippy::panic, clippy::unwrap_used, clippy::float_cmp)]
 
 mod common;
 

@@ -26,15 +26,15 @@ pub(crate) struct Envelope<'a> {
     pub(crate) payload: Option<Payload<'a>>,
 }
 
-/// Reads a record's text. `Ok(None)` if it is JSON, or nothing at all, but not an object.
+/// Reads a record's text into an empty `envelope`, in place because it is large. `false` if the
+/// text is JSON, or nothing at all, but not an object.
 ///
 /// Producers write `type` before `data`, so the payload is decoded in the same pass; in any other
 /// order (or if `type` is repeated) it is decoded again once the family is known.
-pub(crate) fn read(text: &str) -> Result<Option<Envelope<'_>>, json::Error> {
+pub(crate) fn read<'a>(text: &'a str, envelope: &mut Envelope<'a>) -> Result<bool, json::Error> {
     if is_blank(text) {
-        return Ok(None);
+        return Ok(false);
     }
-    let mut envelope = Envelope::default();
     let mut decoded_as = None;
     let mut cursor = Cursor::new(text);
     let is_object = cursor.object(|c, key| {
@@ -66,7 +66,7 @@ pub(crate) fn read(text: &str) -> Result<Option<Envelope<'_>>, json::Error> {
             _ => None,
         };
     }
-    Ok(is_object.then_some(envelope))
+    Ok(is_object)
 }
 
 impl<'a> Envelope<'a> {

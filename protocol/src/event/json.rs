@@ -149,13 +149,19 @@ impl<'a> Cursor<'a> {
     /// The first byte of the next value, not consumed.
     #[inline]
     pub(crate) fn peek(&mut self) -> Result<u8, Error> {
-        loop {
-            match self.byte() {
-                Some(b' ' | b'\n' | b'\r' | b'\t') => self.at += 1,
-                Some(byte) => return Ok(byte),
-                None => return Err(self.error("unexpected end of text")),
-            }
+        match self.byte() {
+            // Producers write no whitespace.
+            Some(byte) if byte > b' ' => Ok(byte),
+            _ => self.peek_behind_space(),
         }
+    }
+
+    #[cold]
+    fn peek_behind_space(&mut self) -> Result<u8, Error> {
+        while matches!(self.byte(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            self.at += 1;
+        }
+        self.byte().ok_or_else(|| self.error("unexpected end of text"))
     }
 
     /// Reads an object, calling `member` for each key; `member` must consume the value. Anything
@@ -176,12 +182,11 @@ impl<'a> Cursor<'a> {
             }
             let unescaped;
             let start = self.at;
-            let key = match self.plain_string() {
-                Some(key) => key,
-                None => {
-                    unescaped = self.escaped_string(start)?;
-                    &unescaped
-                }
+            let key = if let Some(key) = self.plain_string() {
+                key
+            } else {
+                unescaped = self.escaped_string(start)?;
+                &unescaped
             };
             if self.token()? != b':' {
                 return Err(self.error("expected `:`"));
@@ -316,14 +321,14 @@ impl<'a> Cursor<'a> {
     #[inline]
     fn plain(&mut self) {
         let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
-        let (words, tail) = rest.as_chunks::<8>();
-        for word in words {
-            let special = special_bytes(u64::from_le_bytes(*word));
+        let (blocks, tail) = rest.as_chunks::<8>();
+        for block in blocks {
+            let special = special_bytes(u64::from_le_bytes(*block));
             if special != 0 {
                 self.at += (special.trailing_zeros() / 8) as usize;
                 return;
             }
-            self.at += 8;
+            self.at += block.len();
         }
         let special = tail.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
         self.at += special.unwrap_or(tail.len());
@@ -401,14 +406,14 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Marks (highest bit) the bytes of `word` that end the plain part of a string: quote, backslash
+/// Marks (highest bit) the bytes of `block` that end the plain part of a string: quote, backslash
 /// and what is below space. A mark may be false only above a true one, so the lowest is exact.
 #[inline]
-fn special_bytes(word: u64) -> u64 {
+fn special_bytes(block: u64) -> u64 {
     const ONES: u64 = u64::MAX / 0xff;
-    let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word;
-    let equal = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
-    (equal(b'"') | equal(b'\\') | below(word, b' ')) & (ONES * 0x80)
+    let below = |block: u64, limit: u8| block.wrapping_sub(ONES * u64::from(limit)) & !block;
+    let equal = |byte: u8| below(block ^ (ONES * u64::from(byte)), 1);
+    (equal(b'"') | equal(b'\\') | below(block, b' ')) & (ONES * 0x80)
 }
 
 /// `text` as compact JSON with the keys of every object sorted and, in the root object, the keys

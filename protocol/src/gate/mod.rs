@@ -166,9 +166,10 @@ impl Gate {
             *repaired = String::from_utf8_lossy(value).into_owned();
             repaired
         };
-        let mut envelope = match envelope::read(text) {
-            Ok(Some(envelope)) => envelope,
-            Ok(None) => {
+        let mut envelope = Envelope::default();
+        match envelope::read(text, &mut envelope) {
+            Ok(true) => {}
+            Ok(false) => {
                 let fault = Fault::new(Reason::RootNotObject, "the value is not a JSON object");
                 return self.reject(&record, Some((text, &Envelope::default())), fault);
             }
@@ -176,7 +177,7 @@ impl Gate {
                 let fault = Fault::new(Reason::JsonParseError, error.to_string());
                 return self.reject(&record, None, fault);
             }
-        };
+        }
         if let Some(reason) = noise(&envelope) {
             return Outcome::Ignored(self.ignore(&record, text, &envelope, reason));
         }

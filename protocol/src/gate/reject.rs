@@ -334,8 +334,9 @@ impl Reject {
         } else {
             Fault::new(Reason::DuplicateEvent, "the event has been delivered before")
         };
+        let mut envelope = Envelope::default();
         // The text was read before, so it can be read again.
-        let envelope = envelope::read(&event.raw).ok().flatten().unwrap_or_default();
+        let _ = envelope::read(&event.raw, &mut envelope);
         Self::new(source, event.raw.as_bytes(), Some((&event.raw, &envelope)), fault)
     }
 
