@@ -201,7 +201,7 @@ impl Gate {
         let Some(data) = envelope.data else {
             return Err(Fault::new(Reason::MissingData, "key data is missing"));
         };
-        let content_hash = content_hash(family, event_ts, &envelope.gateway.clone().text(), data);
+        let content_hash = content_hash(&family, event_ts, &envelope.gateway.text(), data);
         let version = envelope.schema_version();
         if !self.limits.versions.iter().any(|accepted| **accepted == *version) {
             let details = format!("version {version:?} is not one of {:?}", self.limits.versions);
@@ -230,7 +230,7 @@ impl Gate {
             event_ts,
             replay: envelope.replay,
             version,
-            gateway: std::mem::take(&mut envelope.gateway).text(),
+            gateway: envelope.gateway.text(),
             raw: Cow::Borrowed(text),
             body,
         })
@@ -272,7 +272,7 @@ impl Gate {
         let (uid, _) = envelope.uid(text);
         Ignored {
             org: self.orgs.org(record.topic).clone(),
-            family: envelope.family.clone().text(),
+            family: envelope.family.text(),
             reason,
             payload: keeps_payload(&uid).then_some(text),
             uid,

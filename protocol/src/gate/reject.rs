@@ -343,8 +343,8 @@ impl Reject {
     fn describe(&mut self, text: &str, envelope: &Envelope<'_>) {
         let root_is_object = self.failure_reason != Reason::RootNotObject;
         let version = if root_is_object { envelope.schema_version() } else { Cow::Borrowed("") };
-        self.event_id = Some(envelope.id.clone().text().into_owned());
-        self.event_type = Some(envelope.family.clone().text().into_owned());
+        self.event_id = Some(envelope.id.text().into_owned());
+        self.event_type = Some(envelope.family.text().into_owned());
         self.event_version = Some(version.into_owned());
         self.event_timestamp = envelope.timestamp.millis();
         self.replay = envelope.replay;
