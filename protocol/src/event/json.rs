@@ -2,9 +2,9 @@
 //!
 //! [`Cursor`] walks over one JSON text in a single pass. Every byte is validated, also of values
 //! that are skipped; depth is limited; the last of two equal keys wins because readers assign.
-//! Our records are short texts with many keys, where a plain scanner beats a general parser by
-//! more than half; only strings with escapes go through `sonic-rs`.
-//! [`Scalar`] is one member value, interpreted only when a field asks for text, a number or a time.
+//! Our records are short texts with many keys, where this plain scanner takes a third less time
+//! than walking the same way with `sonic-rs` (`examples/gate_bench.rs`); that one reads the
+//! strings with escapes.
 
 use std::borrow::Cow;
 use std::str::FromStr;
