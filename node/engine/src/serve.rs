@@ -24,7 +24,9 @@ use crate::{EngineError, EngineOptions, library};
 /// How long open requests may take to finish once the end was ordered.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest part of a memory bound that one answer may take: answers are built in memory.
-const RESULT_SHARE: u64 = 4;
+const RESULT_SHARE: u64 = 8;
+/// Part of it that one statement of a reader may take.
+const READER_SHARE: u64 = 4;
 /// Time limit of a reader's statement.
 const READER_SECONDS: u64 = 30;
 
@@ -104,13 +106,12 @@ async fn run(options: &EngineOptions, engine: Arc<Engine>) -> Result<bool, Engin
 }
 
 fn facade_config(options: &EngineOptions) -> FacadeConfig {
-    let share = options.max_memory_bytes / RESULT_SHARE;
     FacadeConfig {
         owner: options.owner(),
         reader: options.reader(),
         limits: Limits {
-            max_result_bytes: share,
-            reader_memory: share,
+            max_result_bytes: options.max_memory_bytes / RESULT_SHARE,
+            reader_memory: options.max_memory_bytes / READER_SHARE,
             reader_seconds: READER_SECONDS,
         },
         max_body_bytes: options.max_body_bytes,
