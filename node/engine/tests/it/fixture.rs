@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use clickhouse::Client;
@@ -34,6 +35,10 @@ impl Fixture {
         change(&mut options);
         let engine = spawn(&options).await.unwrap_or_else(|error| panic!("{error}"));
         Self { engine, dir }
+    }
+
+    pub(crate) async fn stop(self) -> ExitStatus {
+        self.engine.stop().await.expect("an end")
     }
 
     pub(crate) fn data_dir(&self) -> PathBuf {

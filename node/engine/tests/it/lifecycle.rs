@@ -46,6 +46,19 @@ async fn rows_survive_a_kill_and_an_orderly_end() {
 }
 
 #[tokio::test]
+async fn a_statement_that_never_ends_does_not_keep_the_engine_alive() {
+    let fixture = Fixture::start().await;
+    let client = fixture.client();
+    let endless = "SELECT count() FROM system.numbers WHERE number % 7 = 8";
+    let running = tokio::spawn(async move { client.query(endless).execute().await });
+    let seen = "SELECT count() FROM system.processes WHERE query LIKE '%% 7 = 8' AND query NOT LIKE '%LIKE%'";
+    while fixture.number(seen).await == 0 {}
+    let status = fixture.stop().await;
+    assert!(status.success(), "{status}");
+    assert!(running.await.unwrap().is_err());
+}
+
+#[tokio::test]
 async fn a_second_engine_on_the_same_folder_is_told_so() {
     let fixture = Fixture::start().await;
     let text = sentence(&EngineOptions::new(fixture.data_dir())).await;
