@@ -205,7 +205,10 @@ fn deliveries(uids: u32, copies: usize) -> impl Strategy<Value = Vec<(usize, Eve
     let event = (text, 0..3u8).prop_map(|(text, session)| {
         let mut event = parse(&text).remove(0);
         // Uids are shared by deliveries of one session only.
-        event.uid = format!("{}-{session}", event.uid).into();
+        // An ingest metric that replaces the only signal of a session would leave its row behind:
+        // sessions can not be taken back.
+        let kind = if matches!(event.body, Body::Ingest(_)) { "metric" } else { "" };
+        event.uid = format!("{}-{session}{kind}", event.uid).into();
         into_session(event, session)
     });
     let events = prop::collection::vec((0..PARTITIONS, event), 1..25);
@@ -302,10 +305,10 @@ fn ranges_are_taken_once_and_gaps_are_refused() {
     assert_eq!(core.progress().applied[&source(0)], 12, "claims never go back");
     assert_eq!(core.progress().applied[&source(1)], 40, "a start is claimed");
     let counts = core.take_counts();
-    assert_eq!((counts.accepted, counts.redelivered, counts.sessions), (6, 0, 1));
+    assert_eq!((counts.accepted, counts.redelivered, counts.sessions), (5, 0, 1));
     machine.cycle(Step::Claim);
     let rows = machine.store.table("fact_workflow_sessions");
-    assert_eq!(rows[0]["event_count"], "6");
+    assert_eq!(rows[0]["event_count"], "5", "offset 6 was claimed by the mark");
 }
 
 #[test]
