@@ -2,4 +2,10 @@
 #![forbid(unsafe_code)]
 
 pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod cpu;
+pub mod node;
+pub mod replay;
+pub mod state_log;
+pub mod store;

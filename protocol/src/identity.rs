@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-use crate::event::{Body, DedupStrategy, Event, envelope};
+use crate::event::envelope::{self, Envelope};
+use crate::event::{Body, DedupStrategy, Event};
 
 /// The text is empty or only whitespace.
 pub fn is_blank(text: &str) -> bool {
@@ -89,8 +90,9 @@ pub fn session_key(stream_id: &str, request_id: &str, uid: &str) -> String {
 /// The uid of any record and how it was made (contract events.md 5.2): the envelope `id`, else the
 /// hash over type, dimensions and canonical JSON, else (unparsable input) the SHA-256 of the text.
 pub fn event_uid(raw: &str) -> (Cow<'_, str>, DedupStrategy) {
-    match envelope::read(raw) {
-        Ok(Some(envelope)) => envelope.uid(raw),
+    let mut envelope = Envelope::default();
+    match envelope::read(raw, &mut envelope) {
+        Ok(true) => envelope.uid(raw),
         _ => (Cow::Owned(sha256_hex(&[raw])), DedupStrategy::PayloadHash),
     }
 }

@@ -1,5 +1,7 @@
 //! Payloads: the capture, the shapes of events.md 9, the edge cases of events.md 8 and the
 //! lifecycle vectors V08 to V15.
+// Helpers panic like tests do; floats are compared as written.
+#![allow(clippy::panic, clippy::unwrap_used, clippy::float_cmp)]
 
 mod common;
 
@@ -340,7 +342,7 @@ fn unknown_orchestrators() {
 fn tracks() {
     let stats = r#"{"track_stats":[7,{"type":"video","jitter":1},{"type":"data","jitter":9},
         {"type":"video","packets_lost":-5,"rtt":18446744073709551615,"packets_received":-1,"last_input_ts":"4.5"},
-        {"type":"audio","latency":0.25}]}"#;
+        {"type":"audio","latency":7},{"type":"audio","latency":0.25}]}"#;
     ingest(stats, |metrics| {
         let video = metrics.video.unwrap();
         assert_eq!((video.jitter, video.packets_lost), (0.0, -5), "the last video track counts");
@@ -405,6 +407,29 @@ fn keys_may_come_in_any_order_twice_and_escaped() {
             assert_eq!((&*trace.orchestrator.url, &*trace.orchestrator.address), ("", "0xb"));
         },
     );
+}
+
+#[test]
+fn every_byte_of_a_string_is_looked_at() {
+    // Whatever ends the plain part of a string is found at every distance from its start.
+    for before in 0..40 {
+        let message = |part: &str| format!("{}{part}{}", "é".repeat(before), "x".repeat(20));
+        let data = |text: &str| {
+            let data = format!(r#"{{{IDS},"type":"error","message":"{text}"}}"#);
+            record("ai_stream_events", &data)
+        };
+        for (sent, read) in
+            [(r#"\""#, "\""), (r"\\", "\\"), (r"\u003c", "<"), (r"\ud800", "\u{fffd}")]
+        {
+            accepted(&data(&message(sent)), |event| match event.body {
+                Body::Ai(event) => assert_eq!(event.message, message(read)),
+                other => panic!("{other:?}"),
+            });
+        }
+        for bad in ["\u{0}", "\u{1f}", "\n", r"\x", r"\u12g4", r"\u12"] {
+            assert_eq!(verdict(&data(&message(bad))), "json_parse_error", "{bad:?}");
+        }
+    }
 }
 
 #[test]

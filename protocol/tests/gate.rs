@@ -1,4 +1,6 @@
 //! Every rule of the quality gate (events.md 6, decisions.md "Identity and duplicates").
+// Helpers panic like tests do; floats are compared as written.
+#![allow(clippy::panic, clippy::unwrap_used, clippy::float_cmp)]
 
 mod common;
 

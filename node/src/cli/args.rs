@@ -1,6 +1,5 @@
 //! Arguments of each command.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -198,13 +197,7 @@ Internal: the commands that need the engine start and end it. It ends with its p
 Example:
   naap engine --data-dir demo --listen 127.0.0.1:0")]
 pub struct EngineArgs {
-    /// Folder of the engine; one process at a time
-    #[arg(long, value_name = "DIR")]
-    pub data_dir: PathBuf,
-    /// Address to serve on; port 0 chooses a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
-    pub listen: SocketAddr,
-    /// Engine library [default: the one in the cache folder]
-    #[arg(long, value_name = "FILE", env = "NAAP_ENGINE_LIB", hide_env_values = true)]
-    pub lib: Option<PathBuf>,
+    /// Everything that the engine can be told.
+    #[command(flatten)]
+    pub options: naap_engine::EngineOptions,
 }

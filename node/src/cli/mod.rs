@@ -2,6 +2,8 @@
 
 mod args;
 mod config;
+mod generate;
+mod store;
 mod failure;
 mod parse;
 
@@ -171,6 +173,11 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: &Cli) -> Result<(), Failure> {
     match &cli.command {
         Command::Config(command) => config::run(command, &cli.global),
+        Command::Replay(args) => crate::replay::run(args, &cli.global),
+        Command::Query(args) => store::query(args, &cli.global),
+        Command::Schema(command) => store::schema(command, &cli.global),
+        Command::Generate(args) => generate::run(args, &cli.global),
+        Command::Engine(args) => store::engine(args),
         other => Err(Failure::environment(format!("naap {} is not wired yet", other.name()))),
     }
 }

@@ -26,15 +26,15 @@ pub(crate) struct Envelope<'a> {
     pub(crate) payload: Option<Payload<'a>>,
 }
 
-/// Reads a record's text. `Ok(None)` if it is JSON, or nothing at all, but not an object.
+/// Reads a record's text into an empty `envelope`, in place because it is large. `false` if the
+/// text is JSON, or nothing at all, but not an object.
 ///
 /// Producers write `type` before `data`, so the payload is decoded in the same pass; in any other
 /// order (or if `type` is repeated) it is decoded again once the family is known.
-pub(crate) fn read(text: &str) -> Result<Option<Envelope<'_>>, json::Error> {
+pub(crate) fn read<'a>(text: &'a str, envelope: &mut Envelope<'a>) -> Result<bool, json::Error> {
     if is_blank(text) {
-        return Ok(None);
+        return Ok(false);
     }
-    let mut envelope = Envelope::default();
     let mut decoded_as = None;
     let mut cursor = Cursor::new(text);
     let is_object = cursor.object(|c, key| {
@@ -66,16 +66,13 @@ pub(crate) fn read(text: &str) -> Result<Option<Envelope<'_>>, json::Error> {
             _ => None,
         };
     }
-    Ok(is_object.then_some(envelope))
+    Ok(is_object)
 }
 
 impl<'a> Envelope<'a> {
     /// `type` when it is text.
-    pub(crate) fn family_name(&self) -> Option<&str> {
-        match &self.family {
-            Scalar::Text(name) => Some(name),
-            _ => None,
-        }
+    pub(crate) fn family_name(&self) -> Option<Cow<'a, str>> {
+        self.family.string()
     }
 
     /// `type` is one of the families that become events.
@@ -84,14 +81,14 @@ impl<'a> Envelope<'a> {
     }
 
     fn supported_family(&self) -> Option<Family> {
-        self.family_name().and_then(Family::from_name)
+        self.family_name().and_then(|name| Family::from_name(&name))
     }
 
     /// The schema version: the root's, else the payload's where a gateway writes it, else `1`.
     /// A number counts by its integer part.
     pub(crate) fn schema_version(&self) -> Cow<'a, str> {
-        let of_payload = self.payload.as_ref().map(|payload| &payload.version);
-        let version = [Some(&self.version), of_payload]
+        let of_payload = self.payload.as_ref().map(|payload| payload.version);
+        let version = [Some(self.version), of_payload]
             .into_iter()
             .flatten()
             .find(|version| !matches!(version, Scalar::Missing | Scalar::Null));
@@ -99,15 +96,15 @@ impl<'a> Envelope<'a> {
             None => Cow::Borrowed("1"),
             Some(number @ Scalar::Number(_)) => match number.integer() {
                 Some(integer) => Cow::Owned(integer.to_string()),
-                None => number.clone().text(),
+                None => number.text(),
             },
-            Some(other) => other.clone().text(),
+            Some(other) => other.text(),
         }
     }
 
     /// The event uid. `raw` is the record's text. A blank `id` counts as none.
     pub(crate) fn uid(&self, raw: &str) -> (Cow<'a, str>, DedupStrategy) {
-        let id = self.id.clone().text();
+        let id = self.id.text();
         if !is_blank(&id) {
             return (id, DedupStrategy::EventId);
         }
@@ -115,7 +112,7 @@ impl<'a> Envelope<'a> {
         let or_null = |part: &Option<String>| part.clone().unwrap_or_else(|| "null".to_owned());
         let canonical = canonical(raw).unwrap_or_else(|| raw.to_owned());
         let hash = sha256_hex(&[
-            &self.family.clone().text(),
+            &self.family.text(),
             "|",
             &or_null(&dimensions.orchestrator),
             "|",

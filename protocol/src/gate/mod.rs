@@ -170,9 +170,10 @@ impl Gate {
             *repaired = String::from_utf8_lossy(value).into_owned();
             repaired
         };
-        let mut envelope = match envelope::read(text) {
-            Ok(Some(envelope)) => envelope,
-            Ok(None) => {
+        let mut envelope = Envelope::default();
+        match envelope::read(text, &mut envelope) {
+            Ok(true) => {}
+            Ok(false) => {
                 let fault = Fault::new(Reason::RootNotObject, "the value is not a JSON object");
                 return self.reject(&record, Some((text, &Envelope::default())), fault);
             }
@@ -180,7 +181,7 @@ impl Gate {
                 let fault = Fault::new(Reason::JsonParseError, error.to_string());
                 return self.reject(&record, None, fault);
             }
-        };
+        }
         if let Some(reason) = noise(&envelope) {
             return Outcome::Ignored(self.ignore(&record, text, &envelope, reason));
         }
@@ -204,7 +205,7 @@ impl Gate {
         let Some(data) = envelope.data else {
             return Err(Fault::new(Reason::MissingData, "key data is missing"));
         };
-        let content_hash = content_hash(family, event_ts, &envelope.gateway.clone().text(), data);
+        let content_hash = content_hash(&family, event_ts, &envelope.gateway.text(), data);
         let version = envelope.schema_version();
         if !self.limits.versions.iter().any(|accepted| **accepted == *version) {
             let details = format!("version {version:?} is not one of {:?}", self.limits.versions);
@@ -233,7 +234,7 @@ impl Gate {
             event_ts,
             replay: envelope.replay,
             version,
-            gateway: std::mem::take(&mut envelope.gateway).text(),
+            gateway: envelope.gateway.text(),
             raw: Cow::Borrowed(text),
             // `data` is a slice of `text`, whose size was just checked.
             data_at: ((data.as_ptr() as usize - text.as_ptr() as usize) as u32, data.len() as u32),
@@ -277,9 +278,9 @@ impl Gate {
         let (uid, _) = envelope.uid(text);
         Ignored {
             org: self.orgs.org(record.topic).clone(),
-            family: envelope.family.clone().text(),
+            family: envelope.family.text(),
             subtype: envelope.subtype(),
-            gateway: envelope.gateway.clone().text(),
+            gateway: envelope.gateway.text(),
             reason,
             payload: keeps_payload(&uid).then_some(text),
             uid,

@@ -343,16 +343,17 @@ impl Reject {
     }
 
     fn after_admission(event: &Event<'_>, source: Source, fault: Fault) -> Self {
+        let mut envelope = Envelope::default();
         // The text was read before, so it can be read again.
-        let envelope = envelope::read(&event.raw).ok().flatten().unwrap_or_default();
+        let _ = envelope::read(&event.raw, &mut envelope);
         Self::new(source, event.raw.as_bytes(), Some((&event.raw, &envelope)), fault)
     }
 
     fn describe(&mut self, text: &str, envelope: &Envelope<'_>) {
         let root_is_object = self.failure_reason != Reason::RootNotObject;
         let version = if root_is_object { envelope.schema_version() } else { Cow::Borrowed("") };
-        self.event_id = Some(envelope.id.clone().text().into_owned());
-        self.event_type = Some(envelope.family.clone().text().into_owned());
+        self.event_id = Some(envelope.id.text().into_owned());
+        self.event_type = Some(envelope.family.text().into_owned());
         self.event_version = Some(version.into_owned());
         self.event_timestamp = envelope.timestamp.millis();
         self.replay = envelope.replay;

@@ -49,7 +49,7 @@ pub(super) fn discovery<'a>(c: &mut Cursor<'a>) -> Result<Payload<'a>, Error> {
 
 /// One element; blank if it is not an object, so that the index of the others stays.
 fn discovered<'a>(c: &mut Cursor<'a>) -> Result<Discovered<'a>, Error> {
-    let [mut address, mut url, mut latency] = [const { Scalar::Missing }; 3];
+    let [mut address, mut url, mut latency] = [Scalar::Missing; 3];
     read_object!(c,
         "address" => address, c.scalar();
         "url" => url, c.scalar();
@@ -62,10 +62,10 @@ fn discovered<'a>(c: &mut Cursor<'a>) -> Result<Discovered<'a>, Error> {
 }
 
 pub(super) fn payment<'a>(c: &mut Cursor<'a>) -> Result<Payload<'a>, Error> {
-    let [mut request_id, mut session_id, mut manifest_id] = [const { Scalar::Missing }; 3];
-    let [mut sender, mut recipient, mut url] = [const { Scalar::Missing }; 3];
-    let [mut face_value, mut num_tickets, mut win_prob] = [const { Scalar::Missing }; 3];
-    let [mut price, mut client_ip, mut capability] = [const { Scalar::Missing }; 3];
+    let [mut request_id, mut session_id, mut manifest_id] = [Scalar::Missing; 3];
+    let [mut sender, mut recipient, mut url] = [Scalar::Missing; 3];
+    let [mut face_value, mut num_tickets, mut win_prob] = [Scalar::Missing; 3];
+    let [mut price, mut client_ip, mut capability] = [Scalar::Missing; 3];
     let mut version = Scalar::Missing;
     read_object!(c,
         "requestID" => request_id, c.scalar();
@@ -83,15 +83,15 @@ pub(super) fn payment<'a>(c: &mut Cursor<'a>) -> Result<Payload<'a>, Error> {
         "version" => version, c.scalar();
     );
     let missing = first_missing(&[
-        ("data.sessionID", &session_id),
-        ("data.manifestID", &manifest_id),
-        ("data.sender", &sender),
-        ("data.recipient", &recipient),
-        ("data.orchestrator", &url),
-        ("data.faceValue", &face_value),
-        ("data.numTickets", &num_tickets),
-        ("data.price", &price),
-        ("data.winProb", &win_prob),
+        ("data.sessionID", session_id),
+        ("data.manifestID", manifest_id),
+        ("data.sender", sender),
+        ("data.recipient", recipient),
+        ("data.orchestrator", url),
+        ("data.faceValue", face_value),
+        ("data.numTickets", num_tickets),
+        ("data.price", price),
+        ("data.winProb", win_prob),
     ]);
     if let Some(path) = missing {
         return Ok(Payload { verdict: Verdict::MissingField(path), version });

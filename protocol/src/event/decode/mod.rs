@@ -102,7 +102,7 @@ macro_rules! read_object {
 use read_object;
 
 /// The first required field that is missing, by its path.
-fn first_missing(required: &[(&'static str, &Scalar<'_>)]) -> Option<&'static str> {
+fn first_missing(required: &[(&'static str, Scalar<'_>)]) -> Option<&'static str> {
     required.iter().find(|(_, value)| !value.is_present()).map(|(path, _)| *path)
 }
 

@@ -9,9 +9,9 @@ use crate::gate::IgnoreReason;
 use crate::time::Timestamp;
 
 pub(super) fn trace<'a>(c: &mut Cursor<'a>) -> Result<Payload<'a>, Error> {
-    let [mut stream_id, mut request_id, mut kind] = [const { Scalar::Missing }; 3];
-    let [mut timestamp, mut pipeline, mut message] = [const { Scalar::Missing }; 3];
-    let [mut client_source, mut version] = [const { Scalar::Missing }; 2];
+    let [mut stream_id, mut request_id, mut kind] = [Scalar::Missing; 3];
+    let [mut timestamp, mut pipeline, mut message] = [Scalar::Missing; 3];
+    let [mut client_source, mut version] = [Scalar::Missing; 2];
     let mut info = Orchestrator::default();
     read_object!(c,
         "stream_id" => stream_id, c.scalar();
@@ -30,8 +30,7 @@ pub(super) fn trace<'a>(c: &mut Cursor<'a>) -> Result<Payload<'a>, Error> {
     if let (None, true) = (kind, named) {
         return Ok(Verdict::Ignored(noise(&subtype, &client_source.text())).into());
     }
-    let missing =
-        first_missing(&[("data.stream_id", &stream_id), ("data.request_id", &request_id)]);
+    let missing = first_missing(&[("data.stream_id", stream_id), ("data.request_id", request_id)]);
     let verdict = match (missing, kind) {
         (Some(path), _) => Verdict::MissingField(path),
         (None, None) => Verdict::MissingField("data.type"),
@@ -84,8 +83,8 @@ fn noise(subtype: &str, client_source: &str) -> IgnoreReason {
 }
 
 pub(super) fn status<'a>(c: &mut Cursor<'a>) -> Result<Payload<'a>, Error> {
-    let [mut stream_id, mut request_id, mut pipeline] = [const { Scalar::Missing }; 3];
-    let [mut state, mut timestamp, mut start_time] = [const { Scalar::Missing }; 3];
+    let [mut stream_id, mut request_id, mut pipeline] = [Scalar::Missing; 3];
+    let [mut state, mut timestamp, mut start_time] = [Scalar::Missing; 3];
     let mut info = Orchestrator::default();
     let mut input_fps = 0.0;
     let mut inference = Inference::default();
@@ -101,9 +100,9 @@ pub(super) fn status<'a>(c: &mut Cursor<'a>) -> Result<Payload<'a>, Error> {
         "inference_status" => inference, inference_status(c);
     );
     let missing = first_missing(&[
-        ("data.stream_id", &stream_id),
-        ("data.request_id", &request_id),
-        ("data.pipeline", &pipeline),
+        ("data.stream_id", stream_id),
+        ("data.request_id", request_id),
+        ("data.pipeline", pipeline),
     ]);
     if let Some(path) = missing {
         return Ok(Verdict::MissingField(path).into());
@@ -171,23 +170,19 @@ struct Params<'a> {
 }
 
 fn last_params<'a>(c: &mut Cursor<'a>) -> Result<Params<'a>, Error> {
-    let [mut prompt, mut width, mut height] = [const { Scalar::Missing }; 3];
+    let [mut prompt, mut width, mut height] = [Scalar::Missing; 3];
     read_object!(c,
         "prompt" => prompt, c.scalar();
         "width" => width, c.scalar();
         "height" => height, c.scalar();
     );
-    let prompt = match prompt {
-        Scalar::Text(text) => Some(text),
-        _ => None,
-    };
-    let pixels = |value: &Scalar<'_>| value.integer_in().unwrap_or(0);
-    Ok(Params { prompt, width: pixels(&width), height: pixels(&height) })
+    let pixels = |value: Scalar<'_>| value.integer_in().unwrap_or(0);
+    Ok(Params { prompt: prompt.string(), width: pixels(width), height: pixels(height) })
 }
 
 pub(super) fn ai_event<'a>(c: &mut Cursor<'a>) -> Result<Payload<'a>, Error> {
-    let [mut stream_id, mut request_id, mut kind] = [const { Scalar::Missing }; 3];
-    let [mut pipeline, mut message, mut capability] = [const { Scalar::Missing }; 3];
+    let [mut stream_id, mut request_id, mut kind] = [Scalar::Missing; 3];
+    let [mut pipeline, mut message, mut capability] = [Scalar::Missing; 3];
     let mut timestamp = Scalar::Missing;
     let mut info = Orchestrator::default();
     read_object!(c,
@@ -202,9 +197,9 @@ pub(super) fn ai_event<'a>(c: &mut Cursor<'a>) -> Result<Payload<'a>, Error> {
     );
     // Gateway errors can have an empty pipeline (clarification 15): an empty model hint.
     let missing = first_missing(&[
-        ("data.stream_id", &stream_id),
-        ("data.request_id", &request_id),
-        ("data.type", &kind),
+        ("data.stream_id", stream_id),
+        ("data.request_id", request_id),
+        ("data.type", kind),
     ]);
     if let Some(path) = missing {
         return Ok(Verdict::MissingField(path).into());
@@ -223,7 +218,7 @@ pub(super) fn ai_event<'a>(c: &mut Cursor<'a>) -> Result<Payload<'a>, Error> {
 }
 
 pub(super) fn ingest_metrics<'a>(c: &mut Cursor<'a>) -> Result<Payload<'a>, Error> {
-    let [mut stream_id, mut request_id, mut timestamp] = [const { Scalar::Missing }; 3];
+    let [mut stream_id, mut request_id, mut timestamp] = [Scalar::Missing; 3];
     let mut version = Scalar::Missing;
     let mut metrics = IngestMetrics::default();
     read_object!(c,
@@ -233,8 +228,7 @@ pub(super) fn ingest_metrics<'a>(c: &mut Cursor<'a>) -> Result<Payload<'a>, Erro
         "stats" => metrics, stats(c);
         "version" => version, c.scalar();
     );
-    let missing =
-        first_missing(&[("data.stream_id", &stream_id), ("data.request_id", &request_id)]);
+    let missing = first_missing(&[("data.stream_id", stream_id), ("data.request_id", request_id)]);
     let verdict = match missing {
         Some(path) => Verdict::MissingField(path),
         None => Verdict::Body(Body::Ingest(IngestMetrics {
@@ -310,14 +304,14 @@ fn track<'a>(c: &mut Cursor<'a>) -> Result<(Cow<'a, str>, Track), Error> {
     let mut track = Track::default();
     read_object!(c,
         "type" => kind, c.scalar();
-        "jitter" => track.jitter, c.scalar().map(|value| value.float());
+        "jitter" => track.jitter, c.scalar().map(Scalar::float);
         "packets_lost" => track.packets_lost, c.scalar().map(|value| value.integer().unwrap_or(0));
-        "packets_received" => track.packets_received, c.scalar().map(|value| value.count());
-        "packet_loss_pct" => track.packet_loss_pct, c.scalar().map(|value| value.float());
-        "rtt" => track.rtt, c.scalar().map(|value| value.count());
-        "last_input_ts" => track.last_input_ts, c.scalar().map(|value| value.float());
-        "last_output_ts" => track.last_output_ts, c.scalar().map(|value| value.float());
-        "latency" => track.latency, c.scalar().map(|value| value.float());
+        "packets_received" => track.packets_received, c.scalar().map(Scalar::count);
+        "packet_loss_pct" => track.packet_loss_pct, c.scalar().map(Scalar::float);
+        "rtt" => track.rtt, c.scalar().map(Scalar::count);
+        "last_input_ts" => track.last_input_ts, c.scalar().map(Scalar::float);
+        "last_output_ts" => track.last_output_ts, c.scalar().map(Scalar::float);
+        "latency" => track.latency, c.scalar().map(Scalar::float);
     );
     Ok((kind.text(), track))
 }

@@ -1,0 +1,45 @@
+# The verbs that people and CI use. `make` alone lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint fmt bench fuzz docs-check k8s-check co-update
+
+help: ## list the verbs
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what this machine misses; afterwards everything works offline
+	@deploy/setup/setup.sh all
+
+demo: ## replay real and generated gateway events and show the result
+	@deploy/setup/setup.sh build
+	@deploy/setup/demo.sh
+
+test: ## set up and run every test
+	@deploy/setup/setup.sh build
+	@. deploy/setup/env.sh && cargo test --workspace --locked
+
+lint: ## formatting, clippy, rustdoc, licences, spelling, shell, docs, names, manifests
+	@deploy/setup/setup.sh all
+	@deploy/checks/lint.sh
+
+fmt: ## format the Rust code
+	@cargo fmt --all
+
+bench: ## measure events per CPU-second (see docs/performance.md)
+	@deploy/setup/setup.sh build
+	@. deploy/setup/env.sh && cargo bench --workspace --locked
+
+fuzz: ## run every fuzz target for NAAP_FUZZ_SECONDS (default 60)
+	@deploy/setup/setup.sh all
+	@deploy/setup/fuzz.sh
+
+docs-check: ## links, anchors, front matter, commands in examples, markdown style
+	@deploy/setup/setup.sh tools
+	@deploy/checks/docs.sh
+
+k8s-check: ## render the manifests and check them against the schemas
+	@deploy/setup/setup.sh tools
+	@deploy/checks/k8s.sh
+
+co-update: ## what a change since BASE (default HEAD~1) must also touch
+	@python3 deploy/checks/coupdate.py --base $${BASE:-HEAD~1}

@@ -1,0 +1,111 @@
+//! Commands on stored facts: `query`, `schema` and `engine`.
+
+use naap_engine::{Credential, client};
+use serde_json::json;
+
+use super::{EngineArgs, Failure, Global, Output, QueryArgs, SchemaCommand, StoreArgs, emit};
+use crate::config::Config;
+use crate::store::{Store, schema};
+
+fn environment(error: impl std::fmt::Display) -> Failure {
+    Failure::environment(error.to_string())
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Runtime::new().map_err(environment)
+}
+
+/// Opens what the arguments name.
+async fn open(args: &StoreArgs, config: &Config, create: bool) -> Result<Store, Failure> {
+    let settings = &config.clickhouse;
+    let database = settings.database.as_str();
+    if let Some(url) = &args.url {
+        let password = settings.resolve_password().map_err(environment)?;
+        let credential = Credential {
+            user: settings.user.as_str().to_owned(),
+            password: password.map(|p| p.expose().to_owned()).unwrap_or_default(),
+        };
+        return Ok(Store::server(url, database, Some(&credential)));
+    }
+    let Some(dir) = &args.data_dir else {
+        return Err(Failure::environment("name a store with --data-dir DIR or --url URL"));
+    };
+    if !create && !dir.join("clickhouse").is_dir() {
+        let dir = dir.display();
+        return Err(Failure::environment(format!(
+            "{dir} is no data folder of naap; fill one with `naap replay --data-dir {dir} FILE`"
+        )));
+    }
+    std::fs::create_dir_all(dir).map_err(|e| {
+        let dir = dir.display();
+        Failure::environment(format!("data folder {dir} can not be used: {e}; choose a writable one"))
+    })?;
+    let lib = settings.engine_lib.as_deref();
+    Store::embedded(dir, database, lib, settings.engine_memory.0).await.map_err(environment)
+}
+
+/// `naap query`
+pub(super) fn query(args: &QueryArgs, global: &Global) -> Result<(), Failure> {
+    let config = global.load(Vec::new())?.config;
+    let default = match global.output {
+        Output::Text => "PrettyCompactMonoBlock",
+        Output::Json => "JSON",
+    };
+    let format = args.format.as_deref().unwrap_or(default);
+    runtime()?.block_on(async {
+        let store = open(&args.store, &config, false).await?;
+        let mut out = tokio::io::stdout();
+        let answered = client::write_answer(store.client(), &args.sql, format, &mut out).await;
+        store.close().await.map_err(environment)?;
+        match answered {
+            Err(client::QueryError::Output(e)) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map(drop).map_err(environment),
+        }
+    })
+}
+
+/// `naap schema`
+pub(super) fn schema(command: &SchemaCommand, global: &Global) -> Result<(), Failure> {
+    let config = global.load(Vec::new())?.config;
+    runtime()?.block_on(async {
+        match command {
+            SchemaCommand::Apply(args) => {
+                let store = open(args, &config, true).await?;
+                let applied = schema::apply(&store).await.map_err(environment)?;
+                store.close().await.map_err(environment)?;
+                emit(&applied_text(&applied, global.output))
+            }
+            SchemaCommand::Check(args) => {
+                let store = open(args, &config, false).await?;
+                let differences = schema::check(&store).await.map_err(environment)?;
+                store.close().await.map_err(environment)?;
+                report_differences(&differences, global.output)
+            }
+        }
+    })
+}
+
+fn applied_text(applied: &[&str], output: Output) -> String {
+    match output {
+        Output::Json => format!("{}\n", json!({ "applied": applied })),
+        Output::Text if applied.is_empty() => "nothing to apply\n".to_owned(),
+        Output::Text => applied.iter().map(|name| format!("applied {name}\n")).collect(),
+    }
+}
+
+fn report_differences(differences: &[String], output: Output) -> Result<(), Failure> {
+    match output {
+        Output::Json => emit(&format!("{}\n", json!({ "differences": differences })))?,
+        Output::Text if differences.is_empty() => emit("the tables are as this build writes them\n")?,
+        Output::Text => emit(&differences.iter().map(|d| format!("{d}\n")).collect::<String>())?,
+    }
+    match differences.len() {
+        0 => Ok(()),
+        n => Err(Failure::check(format!("the schema differs in {n} places"))),
+    }
+}
+
+/// `naap engine`
+pub(super) fn engine(args: &EngineArgs) -> Result<(), Failure> {
+    naap_engine::serve(&args.options).map_err(environment)
+}

@@ -1,0 +1,126 @@
+//! From configuration to the actor tree: the composition root.
+
+use std::sync::Arc;
+
+use naap_actors::backoff::Backoff;
+use naap_actors::ingest::{IngestOptions, Router};
+use naap_actors::ports::{Clock, StateLog};
+use naap_actors::shard::ShardOptions;
+use naap_actors::sink::SinkOptions;
+use naap_actors::supervisor::NodeArgs;
+use naap_protocol::gate::{Gate, Limits};
+use naap_protocol::org::OrgMap;
+use naap_protocol::privacy;
+use naap_protocol::rows;
+use serde::Deserialize;
+
+use crate::config::{Config, PrivacyMode};
+use crate::store::{ClickHouseWriter, Store, StoreError};
+
+/// Bits of a version below the epoch (decisions.md, versions).
+const SEQUENCE_BITS: u32 = 48;
+
+/// What a node is built from.
+#[derive(Debug)]
+pub struct NodeParts<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// Where state is kept.
+    pub log: Arc<dyn StateLog>,
+    /// Where rows go.
+    pub store: &'a Store,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Organisations of the topics.
+    pub orgs: OrgMap,
+    /// The input has an end: retention is off until then (decisions.md, bounded input).
+    pub bounded: bool,
+}
+
+/// The arguments of the actor tree.
+///
+/// # Errors
+/// When the store or the state log can not be read.
+pub async fn node_args(parts: &NodeParts<'_>) -> Result<NodeArgs<ClickHouseWriter>, StoreError> {
+    let NodeParts { config, log, store, clock, orgs, bounded } = parts;
+    let shards = config.cluster.shards as u16;
+    let epoch_floor = epoch_floor(log, store, shards).await?;
+    let limits = Limits {
+        versions: config.ingest.supported_versions.clone(),
+        max_value_bytes: config.ingest.max_record_bytes.0 as usize,
+        ..Limits::default()
+    };
+    let gate = Gate { orgs: orgs.clone(), limits };
+    let privacy = match config.privacy.mode {
+        PrivacyMode::Keep => privacy::PrivacyMode::Keep,
+        PrivacyMode::Hash => privacy::PrivacyMode::Hash,
+    };
+    let incarnation = clock.now().0.unsigned_abs();
+    let router = Router::new(gate, privacy, shards, (epoch_floor + 1) << SEQUENCE_BITS, clock.clone());
+    let writer = ClickHouseWriter::new(store.tables(), rows::ALL, config.clickhouse.request_timeout);
+    let idle_ticks = config.passivation.idle.as_secs().max(1);
+    Ok(NodeArgs {
+        node: config.node.name.as_str().to_owned(),
+        incarnation,
+        epoch_floor,
+        tables: rows::ALL,
+        router,
+        ingest: IngestOptions {
+            shards,
+            window_bytes: config.memory.shard_window.0 as usize,
+            buffer_bytes: config.memory.ingest_buffer.0 as usize,
+            flush_interval: config.commit.flush_interval,
+        },
+        shard: ShardOptions {
+            idle_ticks,
+            awake_budget: config.memory.active_entities.0 as usize / usize::from(shards.max(1)),
+            retention_ms: (!bounded).then(|| config.retention.state.as_millis() as i64),
+        },
+        sink: SinkOptions {
+            max_rows: u64::from(config.clickhouse.insert_rows),
+            max_bytes: config.clickhouse.insert_bytes.0 as usize,
+            in_flight: config.clickhouse.inserts_in_flight as usize,
+            backoff: Backoff {
+                first: config.supervision.restart.exponential_backoff.initial,
+                max: config.supervision.restart.exponential_backoff.max,
+            },
+        },
+        sink_budget: config.memory.sinks.0 as usize,
+        log: log.clone(),
+        writer: Arc::new(writer),
+        clock: clock.clone(),
+    })
+}
+
+/// The highest epoch in the log or, where the log is empty, in the stored rows: a node that lost
+/// its log must still write versions above the old ones.
+async fn epoch_floor(
+    log: &Arc<dyn StateLog>,
+    store: &Store,
+    shards: u16,
+) -> Result<u64, StoreError> {
+    #[derive(Deserialize)]
+    struct Highest {
+        epoch: u64,
+    }
+    let mut highest = 0;
+    for shard in 0..shards {
+        let known = log.shard(shard).map_err(|e| StoreError::Statement {
+            what: "read the state log".to_owned(),
+            reason: e.to_string(),
+        })?;
+        highest = highest.max(known.epoch);
+    }
+    if highest == 0 {
+        for table in rows::ALL.iter().filter(|table| table.version == "version") {
+            let sql = format!(
+                "SELECT bitShiftRight(max(version), {SEQUENCE_BITS}) AS epoch FROM {} \
+                 SETTINGS output_format_json_quote_64bit_integers = 0",
+                table.name
+            );
+            let found: Vec<Highest> = store.rows("look for stored epochs", &sql).await?;
+            highest = found.iter().map(|row| row.epoch).fold(highest, u64::max);
+        }
+    }
+    Ok(highest)
+}

@@ -1,0 +1,261 @@
+//! Files of events as sources of records: one value a line.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Seek, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use naap_protocol::event::Body;
+use naap_protocol::gate::{Gate, Outcome, Record};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use super::order::{Bend, Kind};
+
+/// Lines longer than this are not records of any gateway.
+const MAX_LINE: usize = 64 << 20;
+
+/// A file can not be replayed.
+#[derive(Debug, Error)]
+pub enum InputError {
+    /// It can not be read.
+    #[error("can not read {path}: {reason}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: std::io::Error,
+    },
+    /// A line is absurdly long.
+    #[error(
+        "line {line} of {path} has more than {MAX_LINE} bytes; a file holds one event value a line"
+    )]
+    LineTooLong {
+        /// The file.
+        path: PathBuf,
+        /// Number of the line, from 1.
+        line: u64,
+    },
+    /// Bending the order needs a number per line.
+    #[error("{path} has more than 4,294,967,295 lines, which is too many to bend their order")]
+    TooManyLines {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// A file whose lines are known.
+#[derive(Debug)]
+pub struct Input {
+    path: PathBuf,
+    file: File,
+    /// Number of lines.
+    pub lines: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// What the source is called: contents and order of delivery.
+    pub name: String,
+    delivery: Delivery,
+}
+
+/// How the lines are delivered.
+#[derive(Debug)]
+enum Delivery {
+    /// As they stand.
+    InOrder,
+    /// By number; `starts` has one entry per line and one for the end.
+    Bent { starts: Vec<u64>, order: Vec<u32> },
+}
+
+impl Input {
+    /// Opens a file and reads it once: to know its name, and its lines if the order is bent.
+    /// Standard input (`-`) is kept in `spool` first, since it can be read only once.
+    ///
+    /// # Errors
+    /// When it can not be read.
+    pub fn open(
+        path: &Path,
+        bend: &Bend,
+        spool: &Path,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<Self, InputError> {
+        let unreadable = |reason| InputError::Unreadable { path: path.to_path_buf(), reason };
+        let file = if path == Path::new("-") {
+            spooled(spool).map_err(unreadable)?
+        } else {
+            File::open(path).map_err(unreadable)?
+        };
+        let mut scan = Scan { hash: Sha256::new(), starts: vec![0], lines: 0, bytes: 0 };
+        let keep_starts = !bend.is_none();
+        let mut reader = BufReader::with_capacity(1 << 20, &file);
+        let gate = Gate::default();
+        let mut kinds = Vec::new();
+        let mut line = Vec::new();
+        while read_line(&mut reader, &mut line, path, scan.lines)? {
+            scan.take(&line, keep_starts);
+            if bend.looks_inside() {
+                kinds.push(kind_of(&gate, &line));
+            }
+            if scan.lines.is_multiple_of(4096) {
+                progress(scan.bytes);
+            }
+        }
+        if keep_starts && u32::try_from(scan.lines).is_err() {
+            return Err(InputError::TooManyLines { path: path.to_path_buf() });
+        }
+        let delivery = if keep_starts {
+            let order = bend.order(scan.lines as usize, &kinds);
+            Delivery::Bent { starts: scan.starts, order }
+        } else {
+            (&file).rewind().map_err(unreadable)?;
+            Delivery::InOrder
+        };
+        let name = format!("file:{}:{}", hex::encode(scan.hash.finalize()), bend.label());
+        Ok(Self {
+            path: path.to_path_buf(),
+            file,
+            lines: scan.lines,
+            bytes: scan.bytes,
+            name,
+            delivery,
+        })
+    }
+
+    /// True when records are not delivered as they stand.
+    pub fn is_bent(&self) -> bool {
+        matches!(self.delivery, Delivery::Bent { .. })
+    }
+
+    /// How many records it delivers.
+    pub fn deliveries(&self) -> u64 {
+        match &self.delivery {
+            Delivery::InOrder => self.lines,
+            Delivery::Bent { order, .. } => order.len() as u64,
+        }
+    }
+
+    /// The values from delivery number `from` on.
+    ///
+    /// # Errors
+    /// When the file can not be positioned.
+    pub fn values(&self, from: u64) -> Result<Values<'_>, InputError> {
+        let mut values =
+            Values { input: self, reader: BufReader::with_capacity(1 << 20, &self.file), next: 0 };
+        match self.delivery {
+            Delivery::InOrder => {
+                let mut skipped = Vec::new();
+                while values.next < from && values.read(&mut skipped)? {}
+            }
+            Delivery::Bent { .. } => values.next = from,
+        }
+        Ok(values)
+    }
+}
+
+struct Scan {
+    hash: Sha256,
+    starts: Vec<u64>,
+    lines: u64,
+    bytes: u64,
+}
+
+impl Scan {
+    fn take(&mut self, line: &[u8], keep_start: bool) {
+        self.hash.update(line);
+        self.bytes += line.len() as u64;
+        self.lines += 1;
+        if keep_start {
+            self.starts.push(self.bytes);
+        }
+    }
+}
+
+/// Reads the values of an input in order of delivery.
+#[derive(Debug)]
+pub struct Values<'a> {
+    input: &'a Input,
+    reader: BufReader<&'a File>,
+    next: u64,
+}
+
+impl Values<'_> {
+    /// Number of the next delivery.
+    pub fn position(&self) -> u64 {
+        self.next
+    }
+
+    /// Puts the next value into `value` (replacing what it holds); `false` at the end.
+    ///
+    /// # Errors
+    /// When the file can not be read.
+    pub fn read(&mut self, value: &mut Vec<u8>) -> Result<bool, InputError> {
+        let input = self.input;
+        let more = match &input.delivery {
+            Delivery::InOrder => read_line(&mut self.reader, value, &input.path, self.next)?,
+            Delivery::Bent { starts, order } => match order.get(self.next as usize) {
+                None => false,
+                Some(&line) => {
+                    let (start, end) = (starts[line as usize], starts[line as usize + 1]);
+                    value.resize((end - start) as usize, 0);
+                    input.file.read_exact_at(value, start).map_err(|reason| {
+                        InputError::Unreadable { path: input.path.clone(), reason }
+                    })?;
+                    true
+                }
+            },
+        };
+        if more {
+            self.next += 1;
+            trim_end(value);
+        }
+        Ok(more)
+    }
+}
+
+fn trim_end(line: &mut Vec<u8>) {
+    if line.last() == Some(&b'\n') {
+        line.pop();
+    }
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+}
+
+/// Reads a line with its end into `line`; `false` at the end of the file.
+fn read_line(
+    reader: &mut impl BufRead,
+    line: &mut Vec<u8>,
+    path: &Path,
+    number: u64,
+) -> Result<bool, InputError> {
+    line.clear();
+    let unreadable = |reason| InputError::Unreadable { path: path.to_path_buf(), reason };
+    reader.take(MAX_LINE as u64 + 1).read_until(b'\n', line).map_err(unreadable)?;
+    if line.len() > MAX_LINE {
+        return Err(InputError::LineTooLong { path: path.to_path_buf(), line: number + 1 });
+    }
+    Ok(!line.is_empty())
+}
+
+fn spooled(spool: &Path) -> std::io::Result<File> {
+    let mut file =
+        File::options().read(true).write(true).create(true).truncate(true).open(spool)?;
+    // The name is not needed again, and nothing is left behind whatever happens.
+    std::fs::remove_file(spool)?;
+    std::io::copy(&mut std::io::stdin().lock(), &mut file)?;
+    file.flush()?;
+    file.rewind()?;
+    Ok(file)
+}
+
+fn kind_of(gate: &Gate, line: &[u8]) -> Kind {
+    let record =
+        Record { topic: "", partition: 0, offset: 0, record_ts: None, value: Some(line) };
+    match gate.admit(record, &mut String::new()) {
+        Outcome::Accepted(event) => Kind {
+            capability: matches!(event.body, Body::Capabilities(_)),
+            ts: Some(event.event_ts.0),
+        },
+        Outcome::Ignored(_) | Outcome::Rejected(_) => Kind { capability: false, ts: None },
+    }
+}

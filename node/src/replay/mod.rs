@@ -1,0 +1,258 @@
+//! `naap replay`: files of events through an embedded node, to completion.
+
+mod input;
+mod order;
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use naap_actors::ingest::{IngestStatus, Intake, RecordBatch, RecordEntry};
+use naap_actors::ports::StateLog;
+use naap_actors::supervisor::Node;
+use naap_protocol::org::OrgMap;
+use naap_protocol::state::SourcePartition;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+
+use crate::cli::{Failure, Global, Output, ReplayArgs, emit};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::cpu::{process_cpu, self_cpu};
+use crate::node::{NodeParts, node_args};
+use crate::state_log::LocalStateLog;
+use crate::store::{Store, fingerprint, schema};
+
+use input::{Input, Values};
+use order::Bend;
+use report::{Report, Totals};
+
+/// All files are one topic; which file it is stands in the partition number, which no fingerprint
+/// includes.
+const TOPIC: &str = "file";
+
+/// Records handed over at once, and their bytes.
+const BATCH_RECORDS: usize = 2048;
+const BATCH_BYTES: usize = 1 << 20;
+
+/// Runs the command.
+///
+/// # Errors
+/// When a file or the data folder can not be used, or the node fails.
+pub fn run(args: &ReplayArgs, global: &Global) -> Result<(), Failure> {
+    let config = global.load(Vec::new())?.config;
+    let runtime = tokio::runtime::Runtime::new().map_err(environment)?;
+    let report = runtime.block_on(replay(args, &config))?;
+    emit(&match global.output {
+        Output::Text => report.text(),
+        Output::Json => report.json(),
+    })
+}
+
+fn environment(error: impl std::fmt::Display) -> Failure {
+    Failure::environment(error.to_string())
+}
+
+async fn replay(args: &ReplayArgs, config: &Config) -> Result<Report, Failure> {
+    let started = Instant::now();
+    let dir = prepare_dir(&args.data_dir)?;
+    let bend = bend_of(args);
+    let inputs = open_inputs(&args.files, &bend, &dir)?;
+    let log = Arc::new(LocalStateLog::open(&dir, config.cluster.shards as u16).map_err(environment)?);
+    let lib = config.clickhouse.engine_lib.as_deref();
+    let (database, memory) = (config.clickhouse.database.as_str(), config.clickhouse.engine_memory.0);
+    let store = Store::embedded(&dir, database, lib, memory).await.map_err(environment)?;
+    schema::apply(&store).await.map_err(environment)?;
+    schema::keep_rows_forever(&store).await.map_err(environment)?;
+    let parts = NodeParts {
+        config,
+        log: log.clone(),
+        store: &store,
+        clock: Arc::new(SystemClock),
+        orgs: OrgMap::new([(TOPIC, args.org.as_str())]),
+        bounded: true,
+    };
+    let mut node = Node::start(node_args(&parts).await.map_err(environment)?).await.map_err(environment)?;
+    let fed = feed(&mut node, &inputs, &log, config).await?;
+    let status = node.drain().await.map_err(environment)?;
+    let totals = Totals { fed, elapsed: started.elapsed(), node_cpu: self_cpu() };
+    finish(store, &status, totals).await
+}
+
+async fn finish(store: Store, status: &IngestStatus, totals: Totals) -> Result<Report, Failure> {
+    let engine = store.engine().map(|engine| (process_cpu(engine.pid()), engine.rss_bytes()));
+    let fingerprints = fingerprint::all(&store).await.map_err(environment)?;
+    store.close().await.map_err(environment)?;
+    Ok(Report::new(status, totals, engine, fingerprints))
+}
+
+fn prepare_dir(dir: &Path) -> Result<PathBuf, Failure> {
+    let unusable = |e: std::io::Error| {
+        Failure::environment(format!(
+            "data folder {} can not be used: {e}; choose a folder this user can write to",
+            dir.display()
+        ))
+    };
+    std::fs::create_dir_all(dir).map_err(unusable)?;
+    dir.canonicalize().map_err(unusable)
+}
+
+fn bend_of(args: &ReplayArgs) -> Bend {
+    let delay = args.capability_delay.map(|d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX));
+    Bend {
+        shuffle: args.shuffle,
+        duplicate: args.duplicate,
+        capability_delay_ms: delay,
+        capability_first: args.capability_precede_session,
+    }
+}
+
+fn open_inputs(files: &[PathBuf], bend: &Bend, dir: &Path) -> Result<Vec<Input>, Failure> {
+    let bar = progress_bar(0, "reading");
+    let mut inputs = Vec::with_capacity(files.len());
+    for file in files {
+        let spool = dir.join("stdin.spool");
+        let input = Input::open(file, bend, &spool, &mut |bytes| bar.set_position(bytes));
+        inputs.push(input.map_err(environment)?);
+    }
+    bar.finish_and_clear();
+    Ok(inputs)
+}
+
+/// What went into the node.
+#[derive(Clone, Debug, Default)]
+struct Fed {
+    /// Lines in the files.
+    lines: u64,
+    /// Deliveries made of them.
+    deliveries: u64,
+    /// Deliveries that an earlier run had applied.
+    resumed: u64,
+    bytes: u64,
+}
+
+/// One input on its way into the node.
+struct Feeding<'a> {
+    source: SourcePartition,
+    values: Values<'a>,
+    left: u64,
+}
+
+/// Feeds all inputs, one after the other as they are, or mixed when the order is bent.
+async fn feed(
+    node: &mut Node,
+    inputs: &[Input],
+    log: &LocalStateLog,
+    config: &Config,
+) -> Result<Fed, Failure> {
+    let mut fed = Fed::default();
+    let mut feeding = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        let partition = log.source_number(&input.name).map_err(environment)?;
+        let source = SourcePartition { topic: TOPIC.to_owned(), partition };
+        let from = applied(log, &source, config.cluster.shards as u16).map_err(environment)?;
+        fed.lines += input.lines;
+        fed.deliveries += input.deliveries();
+        fed.resumed += from;
+        fed.bytes += input.bytes;
+        node.intake.assign(source.clone(), from).map_err(environment)?;
+        let values = input.values(from).map_err(environment)?;
+        feeding.push(Feeding { source, values, left: input.deliveries() - from });
+    }
+    let bar = progress_bar(fed.deliveries, "replaying");
+    bar.set_position(fed.resumed);
+    let intake = node.intake.clone();
+    let outcome = tokio::select! {
+        outcome = deliver(feeding, &intake, inputs.iter().any(Input::is_bent), &bar) => outcome,
+        failure = node.failure() => Err(environment(failure)),
+    };
+    bar.finish_and_clear();
+    outcome.map(|()| fed)
+}
+
+async fn deliver(
+    mut feeding: Vec<Feeding<'_>>,
+    intake: &Intake,
+    mixed: bool,
+    bar: &ProgressBar,
+) -> Result<(), Failure> {
+    // Which file comes next is drawn by what is left of each, so that all end together.
+    let mut random = ChaCha8Rng::seed_from_u64(0);
+    while let Some(next) = pick(&feeding, mixed, &mut random) {
+        let input = &mut feeding[next];
+        let records = if mixed { 64 } else { BATCH_RECORDS };
+        let batch = read_batch(input, records).map_err(environment)?;
+        let count = batch.records.len() as u64;
+        input.left = if count == 0 { 0 } else { input.left.saturating_sub(count) };
+        if count > 0 {
+            intake.send(batch).await.map_err(environment)?;
+            bar.inc(count);
+        }
+    }
+    Ok(())
+}
+
+fn pick(feeding: &[Feeding<'_>], mixed: bool, random: &mut ChaCha8Rng) -> Option<usize> {
+    if !mixed {
+        return feeding.iter().position(|input| input.left > 0);
+    }
+    let total: u64 = feeding.iter().map(|input| input.left).sum();
+    let mut draw = random.next_u64().checked_rem(total)?;
+    feeding.iter().position(|input| {
+        let here = draw < input.left;
+        draw = draw.wrapping_sub(if here { 0 } else { input.left });
+        here
+    })
+}
+
+fn read_batch(input: &mut Feeding<'_>, records: usize) -> Result<RecordBatch, input::InputError> {
+    let mut batch = RecordBatch {
+        source: input.source.clone(),
+        records: Vec::with_capacity(records),
+        next_offset: input.values.position(),
+        data: Vec::with_capacity(BATCH_BYTES),
+    };
+    let mut value = Vec::new();
+    while batch.records.len() < records && batch.data.len() < BATCH_BYTES {
+        let offset = input.values.position();
+        if !input.values.read(&mut value)? {
+            break;
+        }
+        let start = batch.data.len();
+        batch.data.extend_from_slice(&value);
+        let value = Some(start..batch.data.len());
+        batch.records.push(RecordEntry { offset, record_ts: None, value });
+        batch.next_offset = offset + 1;
+    }
+    Ok(batch)
+}
+
+/// The first delivery of `source` that some shard has not applied durably.
+fn applied(
+    log: &LocalStateLog,
+    source: &SourcePartition,
+    shards: u16,
+) -> Result<u64, naap_actors::ports::StateLogError> {
+    let mut lowest = u64::MAX;
+    for shard in 0..shards {
+        let known = log.shard(shard)?.progress.applied.get(source).copied();
+        lowest = lowest.min(known.unwrap_or(0));
+    }
+    Ok(if shards == 0 { 0 } else { lowest })
+}
+
+fn progress_bar(length: u64, what: &'static str) -> ProgressBar {
+    let bar = if length > 0 { ProgressBar::new(length) } else { ProgressBar::new_spinner() };
+    let template = if length > 0 {
+        "{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}"
+    } else {
+        "{msg} {spinner} {bytes}"
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar.with_message(what)
+}

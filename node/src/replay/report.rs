@@ -1,0 +1,170 @@
+//! What a replay says at its end, as text and as JSON.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use naap_actors::ingest::IngestStatus;
+use serde::Serialize;
+
+use super::Fed;
+use crate::store::fingerprint::Fingerprint;
+
+/// What the run itself measured.
+#[derive(Clone, Debug)]
+pub(super) struct Totals {
+    pub(super) fed: Fed,
+    pub(super) elapsed: Duration,
+    pub(super) node_cpu: Duration,
+}
+
+/// Counts of this run, the state of the store after it, and the cost.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Report {
+    files: Files,
+    records: Records,
+    /// Sessions in the store.
+    sessions: u64,
+    /// Latest rows in the store, by table.
+    rows: BTreeMap<&'static str, u64>,
+    cost: Cost,
+    /// Fingerprint of each relation.
+    fingerprints: BTreeMap<&'static str, Fingerprint>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Files {
+    lines: u64,
+    bytes: u64,
+    deliveries: u64,
+    already_applied: u64,
+}
+
+/// What became of the records of this run. `read` = `accepted` + `duplicates` + `conflicts` +
+/// `redelivered` + all of `ignored`, `dead_lettered` and `quarantined`.
+#[derive(Clone, Debug, Serialize)]
+struct Records {
+    read: u64,
+    accepted: u64,
+    duplicates: u64,
+    conflicts: u64,
+    redelivered: u64,
+    accepted_by_family: BTreeMap<&'static str, u64>,
+    ignored: BTreeMap<&'static str, u64>,
+    dead_lettered: BTreeMap<&'static str, u64>,
+    quarantined: BTreeMap<&'static str, u64>,
+    session_panics: u64,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct Cost {
+    elapsed_seconds: f64,
+    node_cpu_seconds: f64,
+    engine_cpu_seconds: Option<f64>,
+    /// Records per second of CPU of the node process.
+    events_per_cpu_second: f64,
+    node_peak_rss_bytes: Option<u64>,
+    engine_rss_bytes: Option<u64>,
+    commit_cycles: u64,
+}
+
+impl Report {
+    pub(super) fn new(
+        status: &IngestStatus,
+        totals: Totals,
+        engine: Option<(Option<Duration>, Option<u64>)>,
+        fingerprints: Vec<(&'static str, Fingerprint)>,
+    ) -> Self {
+        let Totals { fed, elapsed, node_cpu } = totals;
+        let (records, shards) = (&status.records, status.shards);
+        let rows = fingerprints.iter().map(|(table, f)| (*table, f.rows)).collect::<BTreeMap<_, _>>();
+        let (engine_cpu, engine_rss) = engine.unwrap_or_default();
+        Self {
+            files: Files {
+                lines: fed.lines,
+                bytes: fed.bytes,
+                deliveries: fed.deliveries,
+                already_applied: fed.resumed,
+            },
+            records: Records {
+                read: records.read,
+                accepted: shards.accepted,
+                duplicates: shards.duplicates,
+                conflicts: shards.conflicts,
+                redelivered: shards.redelivered,
+                accepted_by_family: records.accepted.clone(),
+                ignored: records.ignored.clone(),
+                dead_lettered: records.dead_lettered.clone(),
+                quarantined: records.quarantined.clone(),
+                session_panics: shards.panics,
+            },
+            sessions: rows.get("fact_workflow_sessions").copied().unwrap_or(0),
+            rows,
+            cost: Cost {
+                elapsed_seconds: elapsed.as_secs_f64(),
+                node_cpu_seconds: node_cpu.as_secs_f64(),
+                engine_cpu_seconds: engine_cpu.map(|cpu| cpu.as_secs_f64()),
+                events_per_cpu_second: records.read as f64 / node_cpu.as_secs_f64().max(1e-9),
+                node_peak_rss_bytes: crate::cpu::peak_rss(),
+                engine_rss_bytes: engine_rss,
+                commit_cycles: status.commits,
+            },
+            fingerprints: fingerprints.into_iter().collect(),
+        }
+    }
+
+    pub(super) fn json(&self) -> String {
+        // A struct of maps with text keys always serialises.
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    pub(super) fn text(&self) -> String {
+        let mut out = String::new();
+        self.write_text(&mut out).unwrap_or_default();
+        out
+    }
+
+    fn write_text(&self, out: &mut String) -> std::fmt::Result {
+        let Self { files, records, cost, .. } = self;
+        if records.read == 0 && files.already_applied > 0 {
+            writeln!(out, "already applied: all {} deliveries of this input", files.already_applied)?;
+        } else if files.already_applied > 0 {
+            writeln!(out, "resumed behind {} deliveries that were applied before", files.already_applied)?;
+        }
+        writeln!(out, "read            {}", records.read)?;
+        writeln!(out, "accepted        {}", records.accepted)?;
+        writeln!(out, "duplicates      {}", records.duplicates)?;
+        if records.conflicts > 0 {
+            writeln!(out, "id conflicts    {}", records.conflicts)?;
+        }
+        if records.redelivered > 0 {
+            writeln!(out, "redelivered     {}", records.redelivered)?;
+        }
+        counts(out, "ignored", &records.ignored)?;
+        counts(out, "dead-lettered", &records.dead_lettered)?;
+        counts(out, "quarantined", &records.quarantined)?;
+        writeln!(out, "sessions        {}", self.sessions)?;
+        writeln!(out, "\n{:<44} {:>10}  fingerprint", "relation", "rows")?;
+        for (table, fingerprint) in self.fingerprints.iter().filter(|(_, f)| f.rows > 0) {
+            let Fingerprint { rows, fingerprint, duplicate_keys } = fingerprint;
+            let doubled = if *duplicate_keys > 0 { "  DUPLICATE KEYS" } else { "" };
+            writeln!(out, "{table:<44} {rows:>10}  {fingerprint}{doubled}")?;
+        }
+        writeln!(
+            out,
+            "\n{:.1} s elapsed, {:.1} s of CPU in the node ({:.0} events per CPU-second), {} in the engine",
+            cost.elapsed_seconds,
+            cost.node_cpu_seconds,
+            cost.events_per_cpu_second,
+            cost.engine_cpu_seconds.map_or("unknown".to_owned(), |s| format!("{s:.1} s")),
+        )
+    }
+}
+
+fn counts(out: &mut String, what: &str, counts: &BTreeMap<&'static str, u64>) -> std::fmt::Result {
+    writeln!(out, "{what:<15} {}", counts.values().sum::<u64>())?;
+    for (reason, count) in counts {
+        writeln!(out, "  {reason:<42} {count}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Where facts are kept: the embedded engine of a data folder, or a `ClickHouse` server.
+
+pub mod fingerprint;
+pub mod schema;
+mod writer;
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::time::Duration;
+
+use clickhouse::Client;
+use naap_engine::{Credential, EngineError, EngineOptions, EngineProcess, client};
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+
+pub use writer::ClickHouseWriter;
+
+/// The engine replays its log of parts when it opens a large folder, so it may take its time.
+const ENGINE_START: Duration = Duration::from_secs(60);
+
+/// Opened storage.
+#[derive(Debug)]
+pub struct Store {
+    client: Client,
+    database: String,
+    engine: Option<EngineProcess>,
+}
+
+/// Storage can not be used.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The engine did not start.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The program can not find itself to start the engine.
+    #[error("can not find the naap program to start the engine: {0}")]
+    Program(std::io::Error),
+    /// A statement failed.
+    #[error("{what}: {reason}")]
+    Statement {
+        /// What was attempted.
+        what: String,
+        /// What the store said.
+        reason: String,
+    },
+    /// An answer is not what was asked for.
+    #[error("unexpected answer of the store: {0}")]
+    Answer(#[from] serde_json::Error),
+}
+
+impl Store {
+    /// Opens the data folder `dir` in an engine process of its own.
+    ///
+    /// # Errors
+    /// When the engine does not start; the sentence says why.
+    pub async fn embedded(
+        dir: &Path,
+        database: &str,
+        lib: Option<&Path>,
+        max_memory_bytes: u64,
+    ) -> Result<Self, StoreError> {
+        let program = std::env::current_exe().map_err(StoreError::Program)?;
+        let mut options = EngineOptions::new(dir.join("clickhouse"));
+        options.lib = lib.map(Path::to_path_buf);
+        options.max_memory_bytes = max_memory_bytes;
+        let args = [OsStr::new("engine")];
+        let engine = EngineProcess::spawn(&program, &args, &options, ENGINE_START).await?;
+        let client = client::connect(engine.url(), None, None);
+        Ok(Self { client, database: database.to_owned(), engine: Some(engine) })
+    }
+
+    /// Uses the server at `url`.
+    pub fn server(url: &str, database: &str, credential: Option<&Credential>) -> Self {
+        let client = client::connect(url, None, credential);
+        Self { client, database: database.to_owned(), engine: None }
+    }
+
+    /// A client without a database of its own.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// A client for the tables of naap.
+    pub fn tables(&self) -> Client {
+        self.client.clone().with_database(&self.database)
+    }
+
+    /// Name of the database with the tables.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// The embedded engine, if it is one.
+    pub fn engine(&self) -> Option<&EngineProcess> {
+        self.engine.as_ref()
+    }
+
+    /// Runs a statement without an answer.
+    ///
+    /// # Errors
+    /// What the store said, after `what`.
+    pub async fn execute(&self, client: &Client, what: &str, sql: &str) -> Result<(), StoreError> {
+        client.query_raw(sql).execute().await.map_err(|e| failed(what, &e))
+    }
+
+    /// The rows of `sql` as `T`, by column name.
+    ///
+    /// # Errors
+    /// What the store said, after `what`; or when a row is no `T`.
+    pub async fn rows<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        sql: &str,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut answer = Vec::new();
+        client::write_answer(&self.tables(), sql, "JSONEachRow", &mut answer)
+            .await
+            .map_err(|e| failed(what, &e))?;
+        let lines = answer.split(|&b| b == b'\n').filter(|line| !line.is_empty());
+        Ok(lines.map(serde_json::from_slice).collect::<Result<_, _>>()?)
+    }
+
+    /// Ends the embedded engine in good order.
+    ///
+    /// # Errors
+    /// When it does not end.
+    pub async fn close(self) -> Result<(), StoreError> {
+        if let Some(engine) = self.engine {
+            engine.stop().await?;
+        }
+        Ok(())
+    }
+}
+
+fn failed(what: &str, error: &dyn std::error::Error) -> StoreError {
+    StoreError::Statement { what: what.to_owned(), reason: error.to_string() }
+}

@@ -1,0 +1,58 @@
+//! The sink's way into `ClickHouse`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use clickhouse::Client;
+use naap_actors::ports::{TableWriter, WriteError};
+use naap_engine::client::{InsertTimeouts, insert};
+use naap_protocol::rows::TableSpec;
+
+/// Writes `RowBinary` batches with the column names and types that the rows were made for, so that
+/// the store refuses them when its tables are others.
+#[derive(Debug)]
+pub struct ClickHouseWriter {
+    client: Client,
+    timeouts: InsertTimeouts,
+    heads: BTreeMap<&'static str, Head>,
+}
+
+#[derive(Debug)]
+struct Head {
+    columns: String,
+    bytes: Bytes,
+}
+
+impl ClickHouseWriter {
+    /// A writer for `tables` through `client`, whose database holds them. An insert that is not
+    /// acknowledged within `timeout` counts as failed and is tried again.
+    pub fn new(client: Client, tables: &[&'static TableSpec], timeout: Duration) -> Self {
+        let head = |table: &&'static TableSpec| {
+            let columns: Vec<&str> = table.sent().map(|column| column.name).collect();
+            let bytes = Bytes::from(table.rowbinary_header());
+            (table.name, Head { columns: columns.join(", "), bytes })
+        };
+        let timeouts = InsertTimeouts { send: timeout, end: timeout };
+        Self { client, timeouts, heads: tables.iter().map(head).collect() }
+    }
+}
+
+impl TableWriter for ClickHouseWriter {
+    async fn write(
+        &self,
+        table: &'static TableSpec,
+        mut chunks: Vec<Bytes>,
+        _count: u64,
+    ) -> Result<(), WriteError> {
+        let unknown = || WriteError::Permanent(format!("table {} is not set up", table.name));
+        let head = self.heads.get(table.name).ok_or_else(unknown)?;
+        chunks.insert(0, head.bytes.clone());
+        insert(&self.client, table.name, &head.columns, None, chunks, self.timeouts).await.map_err(
+            |error| match error.is_retryable() {
+                true => WriteError::Retryable(error.to_string()),
+                false => WriteError::Permanent(error.to_string()),
+            },
+        )
+    }
+}

@@ -1,0 +1,138 @@
+//! One session of the truth file.
+
+use super::Outcome;
+use super::attribution::{Decision, Selection, decide, selections};
+use super::history::History;
+use super::signal::Signal;
+use super::swaps::{Scene, Swap};
+use crate::delivery::Slot;
+use crate::text::{Put, uuid_text};
+
+/// Writes the truth about one session with at least one signal, and a line end.
+pub(crate) fn write(line: &mut Vec<u8>, slot: &Slot, signals: &mut [Signal], history: &History) {
+    let session = &slot.session;
+    signals.sort_by_key(Signal::order);
+    let chosen = selections(signals);
+    let outcome = Outcome::of(signals, &chosen);
+    let decisions: Vec<Decision> =
+        chosen.iter().map(|s| decide(history, &s.address, &s.url, s.hint, s.ts)).collect();
+    let scene = Scene {
+        signals,
+        selections: &chosen,
+        decisions: &decisions,
+        closed: outcome.closed,
+        history,
+    };
+    let swaps = scene.swaps();
+    line.text("{\"kind\":\"session\",\"workflow_session_id\":\"").text(&session.stream_id);
+    line.text("|").text(&session.request_id);
+    line.text("\",\"stream_id\":\"").text(&session.stream_id);
+    line.text("\",\"request_id\":\"").text(&session.request_id).text("\"");
+    outcome.write(line);
+    let conflict = slot.deliveries.iter().any(|d| d.conflict);
+    line.text(",\"id_conflict\":").text(if conflict { "true" } else { "false" });
+    text(line, "story", slot.tags.first().unwrap_or(&""));
+    line.text(",\"selections\":[");
+    for (at, (selection, decision)) in chosen.iter().zip(&decisions).enumerate() {
+        if at > 0 {
+            line.push(b',');
+        }
+        write_selection(line, selection, decision);
+    }
+    line.text("],\"swaps\":[");
+    for (at, swap) in swaps.iter().enumerate() {
+        if at > 0 {
+            line.push(b',');
+        }
+        write_swap(line, swap);
+    }
+    line.text("]}\n");
+}
+
+fn number(line: &mut Vec<u8>, key: &str, value: Option<i64>) {
+    line.text(",\"").text(key).text("\":");
+    match value {
+        Some(value) => line.int(value),
+        None => line.text("null"),
+    };
+}
+
+fn text(line: &mut Vec<u8>, key: &str, value: &str) {
+    line.text(",\"").text(key).text("\":").string(value);
+}
+
+impl Outcome {
+    fn write(&self, line: &mut Vec<u8>) {
+        let (excused, unexcused) = self.failure();
+        let count = |n: u32| Some(i64::from(n));
+        let flag = |f: bool| Some(i64::from(f));
+        text(line, "gateway", self.gateway);
+        text(line, "startup_outcome", self.startup_outcome());
+        text(line, "excusal_reason", self.excusal_reason());
+        text(line, "selection_outcome", self.selection_outcome());
+        text(line, "source_first_event_uid", &uuid_text(self.first_uid));
+        text(line, "source_last_event_uid", &uuid_text(self.last_uid));
+        let numbers = [
+            ("session_start_ts", Some(self.start)),
+            ("session_end_ts", Some(self.end)),
+            ("closed_ts", self.closed),
+            ("first_stream_request_ts", self.first_request),
+            ("first_processed_ts", self.first_processed),
+            ("first_playable_ts", self.first_playable),
+            ("known_stream", flag(self.known)),
+            ("startup_success", flag(self.playable_seen)),
+            ("startup_excused", flag(excused)),
+            ("startup_unexcused", flag(unexcused)),
+            ("selection_count", count(self.selections)),
+            ("no_orchestrators", flag(self.no_orchestrators)),
+            ("error_count", count(self.errors)),
+            ("excusable_error_count", count(self.excusable_errors)),
+            ("post_close_error_count", count(self.post_close_errors)),
+            ("post_close_signal_count", count(self.post_close_signals)),
+            ("confirmed_swap_count", count(self.swaps)),
+            ("params_update_count", count(self.params_updates)),
+            ("status_sample_count", count(self.samples)),
+            ("status_error_sample_count", count(self.error_samples)),
+            ("loading_only_session", flag(self.samples > 0 && self.non_loading == 0)),
+            ("zero_output_fps_session", flag(self.samples > 0 && self.positive_output == 0)),
+            ("last_error_occurred", flag(self.error_samples > 0)),
+            ("health_signal_count", count(self.health_signals())),
+            ("health_expected_signal_count", Some(if self.known { 3 } else { 0 })),
+            ("event_count", count(self.event_count)),
+        ];
+        for (key, value) in numbers {
+            number(line, key, value);
+        }
+    }
+}
+
+fn write_selection(line: &mut Vec<u8>, selection: &Selection, decision: &Decision) {
+    line.text("{\"ts\":").int(selection.ts);
+    text(line, "url", &selection.url);
+    text(line, "address", &selection.address);
+    text(line, "hint", selection.hint);
+    text(line, "canonical", &decision.canonical);
+    text(line, "pipeline", &decision.pipeline);
+    text(line, "model", &decision.model);
+    let gpu = decision.gpu.map_or(String::new(), |id| format!("GPU-{}", uuid_text(id)));
+    text(line, "gpu", &gpu);
+    number(line, "gpu_candidates", Some(decision.gpu_candidates as i64));
+    text(line, "status", decision.status);
+    text(line, "reason", decision.reason);
+    text(line, "source", decision.source);
+    unsure(line, selection.unsure);
+}
+
+fn write_swap(line: &mut Vec<u8>, swap: &Swap) {
+    line.text("{\"ts\":").int(swap.ts);
+    text(line, "swap_kind", swap.kind);
+    text(line, "outcome", swap.outcome);
+    text(line, "reason", swap.reason);
+    text(line, "previous", &swap.previous);
+    text(line, "next", &swap.next);
+    unsure(line, swap.unsure);
+}
+
+fn unsure(line: &mut Vec<u8>, unsure: bool) {
+    line.text(if unsure { ",\"unsure\":true}" } else { "}" });
+}
