@@ -1,6 +1,8 @@
 //! Deep nesting is an answer, never a stack overflow: every place of a record where a container can
 //! stand, on a thread with a small stack.
 
+#![allow(clippy::unwrap_used)] // helpers of tests panic like tests do
+
 mod common;
 
 use common::{NOW, admit};

@@ -81,8 +81,10 @@ fn envelopes_keep_their_bytes() {
     assert_eq!((events.next(), advertised, items.len()), (None, 1, 8));
 }
 
-/// Type id, name and golden file of everything that is framed.
-const REGISTRY: [(u16, &str, fn() -> String); 6] = [
+/// Type id, name and golden file of a framed type.
+type Row = (u16, &'static str, fn() -> String);
+
+const REGISTRY: [Row; 6] = [
     (SessionState::TYPE_ID, "SessionState", file_of::<SessionState>),
     (EventState::TYPE_ID, "EventState", file_of::<EventState>),
     (OrchestratorState::TYPE_ID, "OrchestratorState", file_of::<OrchestratorState>),

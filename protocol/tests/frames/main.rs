@@ -1,5 +1,6 @@
 //! Everything that travels between nodes or is kept as state: golden bytes, round trips, damage.
-#![allow(clippy::panic)]
+// Helpers of tests panic like tests do.
+#![allow(clippy::panic, clippy::unwrap_used)]
 
 mod arbitrary;
 mod damage;
