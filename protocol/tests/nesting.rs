@@ -6,7 +6,7 @@
 mod common;
 
 use common::{NOW, admit};
-use naap_protocol::capability::decode::{ShapeError, decode};
+use naap_protocol::capability::decode::{MAX_DEPTH, ShapeError, decode};
 use naap_protocol::gate::Outcome;
 use naap_protocol::identity::event_uid;
 
@@ -46,7 +46,7 @@ fn places() -> Vec<(String, usize)> {
         for write in [&family as &dyn Fn(&str, &str) -> String, &late] {
             places.push((write(name, "@"), 1));
             places.push((write(name, &format!(r#"{{"{field}":@}}"#)), 2));
-            places.push((write(name, &format!(r#"{{"type":"gateway_x","ignored":@}}"#)), 2));
+            places.push((write(name, r#"{"type":"gateway_x","ignored":@}"#), 2));
             places.push((write(name, &format!(r#"{{"{field}":{{"params":[@]}}}}"#)), 4));
         }
     }
@@ -88,7 +88,11 @@ fn outcome(text: &str) -> String {
 
 /// Runs `check` on a thread with little stack; an overflow ends the whole test process.
 fn on_a_small_stack(check: impl FnOnce() + Send + 'static) {
-    std::thread::Builder::new().stack_size(STACK).spawn(check).unwrap().join().unwrap();
+    on_a_stack(STACK, check);
+}
+
+fn on_a_stack(bytes: usize, check: impl FnOnce() + Send + 'static) {
+    std::thread::Builder::new().stack_size(bytes).spawn(check).unwrap().join().unwrap();
 }
 
 #[test]
@@ -135,6 +139,25 @@ fn a_capability_document_guards_itself() {
             let hostile = [true, false].map(|closed| nested(shape, HOSTILE, closed));
             for data in hostile {
                 assert_eq!(decode(&data), Err(ShapeError::TooDeep), "{shape:?}");
+            }
+        }
+    });
+}
+
+/// Half the stack of a thread is enough for an unoptimised build, whose frames are largest.
+#[test]
+fn the_deepest_legal_document_fits_half_a_stack() {
+    on_a_stack(1 << 20, || {
+        for (place, around) in places() {
+            if !place.contains("network_capabilities") {
+                continue;
+            }
+            // The record is one level around the document.
+            for (levels, want) in [(MAX_DEPTH + 1 - around, true), (MAX_DEPTH + 2 - around, false)]
+            {
+                let text = place.replace('@', &nested(SHAPES[1], levels, true));
+                let accepted = outcome(&text) == "accepted network_capabilities";
+                assert_eq!(accepted, want, "{place} {levels}");
             }
         }
     });

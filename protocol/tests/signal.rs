@@ -1,4 +1,5 @@
 //! What a session hears of an event (lifecycle 1.7, vectors V08 to V15 of 13.1).
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests panic like tests do
 
 mod common;
 

@@ -1,5 +1,5 @@
 //! What entities remember: uids, texts, signals in order and deliveries in any order.
-#![allow(clippy::unwrap_used)] // helpers of tests panic like tests do
+#![allow(clippy::unwrap_used, clippy::panic)] // helpers of tests panic like tests do
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
