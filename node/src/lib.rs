@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod kafka;
 pub mod cpu;
 pub mod node;
 pub mod replay;

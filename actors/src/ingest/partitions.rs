@@ -9,6 +9,8 @@ use crate::shard::Mark;
 /// How far one partition is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Reading {
+    /// Where reading began.
+    start: u64,
     /// First offset not read yet.
     next: u64,
     /// Per shard the first offset that no envelope or mark has stood for yet.
@@ -31,7 +33,12 @@ impl Partitions {
     /// Starts to read `source` at `offset`.
     pub fn assign(&mut self, source: SourcePartition, offset: u64) {
         let served = vec![offset; self.shards];
-        self.readings.insert(source, Reading { next: offset, served });
+        self.readings.insert(source, Reading { start: offset, next: offset, served });
+    }
+
+    /// Ends the reading of `source`; what was read of it and is not applied is not waited for.
+    pub fn unassign(&mut self, source: &SourcePartition) {
+        self.readings.remove(source);
     }
 
     /// Notes that `source` was read up to `next`; `false` when it was never assigned.
@@ -68,7 +75,8 @@ impl Partitions {
     /// True when `applied` covers everything that was read.
     pub fn all_applied(&self, applied: &BTreeMap<SourcePartition, u64>) -> bool {
         let covered = |(source, reading): (&SourcePartition, &Reading)| {
-            applied.get(source).is_some_and(|&to| to >= reading.next)
+            let nothing_read = reading.next == reading.start;
+            nothing_read || applied.get(source).is_some_and(|&to| to >= reading.next)
         };
         self.readings.iter().all(covered)
     }
@@ -91,5 +99,19 @@ mod tests {
         assert_eq!(partitions.marks(|_| false), []);
         assert!(!partitions.all_applied(&BTreeMap::from([(source.clone(), 19)])));
         assert!(partitions.all_applied(&BTreeMap::from([(source, 20)])));
+    }
+
+    #[test]
+    fn a_partition_without_records_or_given_away_is_not_waited_for() {
+        let source = SourcePartition { topic: "t".into(), partition: 0 };
+        let mut partitions = Partitions::new(1);
+        partitions.assign(source.clone(), 10);
+        assert!(partitions.all_applied(&BTreeMap::new()));
+        assert!(partitions.read(&source, 11));
+        assert!(!partitions.all_applied(&BTreeMap::new()));
+        partitions.unassign(&source);
+        assert!(partitions.all_applied(&BTreeMap::new()));
+        assert_eq!(partitions.marks(|_| false), []);
+        assert!(!partitions.read(&source, 12));
     }
 }
