@@ -4,8 +4,8 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
-pub mod kafka;
 pub mod cpu;
+pub mod kafka;
 pub mod node;
 pub mod replay;
 pub mod state_log;

@@ -2,10 +2,10 @@
 
 mod args;
 mod config;
-mod generate;
-mod store;
 mod failure;
+mod generate;
 mod parse;
+mod store;
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use naap_protocol::state::SourcePartition;
 use rdkafka::consumer::{CommitMode, Consumer};
-use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::KafkaResult;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::batch;
-use super::client::GroupEvent;
+use super::client::{GroupEvent, commit_failed};
 use super::error::KafkaError;
 use super::handover::Handover;
 use super::names;
@@ -54,7 +54,8 @@ impl Reader {
                 }
             }
             Err(error) => {
-                if let Some(lasting) = error.rdkafka_error_code().and_then(|c| self.names.lasting(c))
+                if let Some(lasting) =
+                    error.rdkafka_error_code().and_then(|c| self.names.lasting(c))
                 {
                     return Err(lasting);
                 }
@@ -97,9 +98,7 @@ impl Reader {
         }
         // Whoever takes over before anything is applied must start at the same place.
         if fresh.count() > 0 {
-            self.consumer.commit(&fresh, CommitMode::Sync).inspect_err(|_| {
-                metrics::counter!(names::COMMIT_FAILURES).increment(1);
-            })?;
+            self.consumer.commit(&fresh, CommitMode::Sync).inspect_err(commit_failed)?;
         }
         Ok(located)
     }
@@ -165,9 +164,9 @@ impl Reader {
         for at in 0..self.partitions.len() {
             let Partition { source, phase, next, .. } = self.partitions[at].clone();
             if phase == Phase::Reading {
-                let moved = self.watermarks(&source, QUERY).and_then(|(low, high)| {
-                    self.move_within(at, &source, next, (low, high))
-                });
+                let moved = self
+                    .watermarks(&source, QUERY)
+                    .and_then(|(low, high)| self.move_within(at, &source, next, (low, high)));
                 if let Err(error) = moved {
                     tracing::warn!(%error, topic = %source.topic, partition = source.partition,
                         "a lost position was not found again; asking again");
@@ -227,15 +226,22 @@ impl Reader {
         if !leaving.all(|p| p.may_leave(applied.get(&p.source).copied(), now)) {
             return;
         }
-        let Some(going) = self.revocation.take() else { return };
+        let in_time = |p: &Partition| matches!(p.phase, Phase::Leaving(until) if now < until);
+        let in_time = self.partitions.iter().filter(|p| going.contains(&p.source)).any(in_time);
+        if !self.commit(CommitMode::Sync) && in_time {
+            return;
+        }
+        let going = self.revocation.take().unwrap_or_default();
         for partition in self.partitions.iter().filter(|p| going.contains(&p.source)) {
             if !partition.is_settled(applied.get(&partition.source).copied()) {
                 metrics::counter!(names::HASTY).increment(1);
                 let SourcePartition { topic, partition } = &partition.source;
-                tracing::warn!(%topic, partition, "given away before everything read of it was applied; the next owner reads it again");
+                tracing::warn!(
+                    %topic, partition,
+                    "given away before everything read of it was applied; the next owner reads it again"
+                );
             }
         }
-        self.commit(CommitMode::Sync);
         self.give_up(&going);
     }
 
@@ -245,7 +251,9 @@ impl Reader {
             tracing::warn!(%error, "partitions were not given away");
         }
         for source in partitions {
-            let Some(at) = self.partitions.iter().position(|p| p.source == *source) else { continue };
+            let Some(at) = self.partitions.iter().position(|p| p.source == *source) else {
+                continue;
+            };
             let gone = self.partitions.swap_remove(at);
             if gone.fetched {
                 self.out.push(Handover::Unassign(gone.source));
@@ -262,38 +270,39 @@ impl Reader {
         list(partitions.iter().filter(of))
     }
 
-    /// Commits how far every partition is durably applied.
-    pub(super) fn commit(&mut self, mode: CommitMode) {
+    /// Commits how far every partition is durably applied; `false` when that was refused.
+    pub(super) fn commit(&mut self, mode: CommitMode) -> bool {
         let mut offsets = TopicPartitionList::new();
+        let mut sent = Vec::new();
         {
             let applied = self.applied.borrow();
-            for partition in &mut self.partitions {
+            for (at, partition) in self.partitions.iter().enumerate().filter(|(_, p)| p.fetched) {
                 let found = partition.to_commit(applied.get(&partition.source).copied());
-                let Some(offset) = found.filter(|_| partition.fetched) else { continue };
                 // A partition that can not be added is committed the next time.
-                if add(&mut offsets, &partition.source, offset).is_ok() {
-                    partition.committed = offset;
+                if let Some(offset) = found
+                    && add(&mut offsets, &partition.source, offset).is_ok()
+                {
+                    sent.push((at, offset));
                 }
             }
         }
-        if offsets.count() == 0 {
-            return;
+        if sent.is_empty() {
+            return true;
         }
         match self.consumer.commit(&offsets, mode) {
-            Ok(()) | Err(ClientError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
+            Ok(()) => {}
             Err(error) => {
-                metrics::counter!(names::COMMIT_FAILURES).increment(1);
-                tracing::warn!(%error, "offsets were not committed; they are committed again");
-                self.forget_commits();
+                commit_failed(&error);
+                return false;
             }
         }
-    }
-
-    /// Commits everything again the next time.
-    pub(super) fn forget_commits(&mut self) {
-        for partition in &mut self.partitions {
-            partition.committed = partition.start;
+        // What is sent without waiting is confirmed by a callback.
+        if matches!(mode, CommitMode::Sync) {
+            for (at, offset) in sent {
+                self.partitions[at].committed = offset;
+            }
         }
+        true
     }
 }
 

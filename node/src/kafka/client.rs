@@ -8,9 +8,9 @@ use naap_protocol::state::SourcePartition;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError as ClientError, KafkaResult};
 use rdkafka::statistics::Statistics;
-use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rdkafka::types::RDKafkaRespErr;
 
 use super::error::KafkaError;
@@ -115,7 +115,7 @@ pub(super) struct Context {
     events: Mutex<VecDeque<GroupEvent>>,
     ends: Mutex<BTreeMap<SourcePartition, u64>>,
     trouble: Mutex<Option<String>>,
-    commit_failed: AtomicBool,
+    committed: Mutex<BTreeMap<SourcePartition, u64>>,
     closing: AtomicBool,
 }
 
@@ -140,9 +140,9 @@ impl Context {
         lock(&self.trouble).clone()
     }
 
-    /// Whether a commit failed since the last call.
-    pub fn take_commit_failed(&self) -> bool {
-        self.commit_failed.swap(false, Ordering::Relaxed)
+    /// Commits that brokers have confirmed since the last call.
+    pub fn take_committed(&self) -> BTreeMap<SourcePartition, u64> {
+        std::mem::take(&mut lock(&self.committed))
     }
 
     /// From now on changes of the assignment are answered at once.
@@ -214,16 +214,29 @@ impl ConsumerContext for Context {
         });
     }
 
-    fn commit_callback(&self, result: KafkaResult<()>, _offsets: &TopicPartitionList) {
-        match result {
-            Ok(()) | Err(ClientError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
-            Err(error) => {
-                metrics::counter!(names::COMMIT_FAILURES).increment(1);
-                self.commit_failed.store(true, Ordering::Relaxed);
-                tracing::warn!(%error, "offsets were not committed; they are committed again");
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        // Each partition has an outcome of its own, whatever the whole says.
+        let mut outcome = result;
+        for element in offsets.elements() {
+            match (element.error(), element.offset()) {
+                (Ok(()), Offset::Offset(offset)) if outcome.is_ok() => {
+                    let source = source(element.topic(), element.partition());
+                    lock(&self.committed).insert(source, offset.unsigned_abs());
+                }
+                (Err(error), _) => outcome = Err(error),
+                _ => {}
             }
         }
+        if let Err(error) = outcome {
+            commit_failed(&error);
+        }
     }
+}
+
+/// Counts and tells; whoever commits tries again.
+pub(super) fn commit_failed(error: &ClientError) {
+    metrics::counter!(names::COMMIT_FAILURES).increment(1);
+    tracing::warn!(%error, "offsets were not committed; they are committed again");
 }
 
 /// Takes nothing, gives everything: the consumer is going away and waits for an answer.
@@ -246,11 +259,11 @@ fn answer_at_once(consumer: &BaseConsumer<Context>, comes: bool, list: &TopicPar
 }
 
 fn sources(list: &TopicPartitionList) -> Vec<SourcePartition> {
-    let source = |(topic, partition): (&str, i32)| SourcePartition {
-        topic: topic.to_owned(),
-        partition: partition.unsigned_abs(),
-    };
-    list.elements().iter().map(|e| source((e.topic(), e.partition()))).collect()
+    list.elements().iter().map(|element| source(element.topic(), element.partition())).collect()
+}
+
+fn source(topic: &str, partition: i32) -> SourcePartition {
+    SourcePartition { topic: topic.to_owned(), partition: partition.unsigned_abs() }
 }
 
 #[cfg(test)]

@@ -62,7 +62,9 @@ mod tests {
 
     fn headers(entries: &[(&str, &str)]) -> OwnedHeaders {
         let start = OwnedHeaders::new();
-        entries.iter().fold(start, |all, &(key, value)| all.insert(Header { key, value: Some(value) }))
+        entries
+            .iter()
+            .fold(start, |all, &(key, value)| all.insert(Header { key, value: Some(value) }))
     }
 
     #[test]
@@ -74,7 +76,8 @@ mod tests {
 
     #[test]
     fn what_is_beyond_the_limits_is_not_read() {
-        let many: Vec<_> = std::iter::repeat_n(("k", "v"), 64).chain([(ORIGINAL_TIME, "1")]).collect();
+        let many: Vec<_> =
+            std::iter::repeat_n(("k", "v"), 64).chain([(ORIGINAL_TIME, "1")]).collect();
         assert_eq!(read(&headers(&many), LIMITS), Found { original: None, dropped: 1 });
         assert_eq!(read(&headers(&many[1..]), LIMITS).original, Some(Timestamp(1)));
         let large = "v".repeat(16 << 10);

@@ -28,7 +28,7 @@ pub(super) struct Partition {
     pub start: u64,
     /// First offset that was not handed over.
     pub next: u64,
-    /// Last offset committed.
+    /// Highest offset that a broker has confirmed as committed.
     pub committed: u64,
     /// First offset that Kafka did not hold when last looked at.
     pub end: u64,
@@ -39,7 +39,15 @@ impl Partition {
     pub fn reading(source: SourcePartition, start: Start, end: u64) -> Self {
         let Start { position, read_from } = start;
         let phase = Phase::Reading;
-        Self { source, phase, fetched: true, start: position, next: read_from, committed: position, end }
+        Self {
+            source,
+            phase,
+            fetched: true,
+            start: position,
+            next: read_from,
+            committed: position,
+            end,
+        }
     }
 
     /// A partition that can not be read.

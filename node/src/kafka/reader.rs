@@ -247,8 +247,10 @@ impl Reader {
     }
 
     fn every_second(&mut self) -> Result<(), KafkaError> {
-        if self.consumer.context().take_commit_failed() {
-            self.forget_commits();
+        let confirmed = self.consumer.context().take_committed();
+        for partition in &mut self.partitions {
+            let offset = confirmed.get(&partition.source).copied().unwrap_or(0);
+            partition.committed = partition.committed.max(offset);
         }
         self.commit(CommitMode::Async);
         if !self.waiting.is_empty() && !self.stopping {
@@ -316,7 +318,8 @@ impl Reader {
         self.answer_rest();
         self.consumer.unsubscribe();
         let until = Instant::now() + FAREWELL;
-        let held = |consumer: &BaseConsumer<Context>| consumer.assignment().map_or(0, |a| a.count());
+        let held =
+            |consumer: &BaseConsumer<Context>| consumer.assignment().map_or(0, |a| a.count());
         while held(&self.consumer) > 0 && Instant::now() < until {
             drop(self.consumer.poll(PARK));
         }

@@ -115,6 +115,8 @@ impl Setup {
     }
 
     pub async fn start(self) -> Result<Running, KafkaError> {
+        // Shown where a test fails; the first test of the process sets it up for all.
+        drop(tracing_subscriber::fmt().with_test_writer().try_init());
         let config = self.config();
         let Self { topic, node, start, applies, open, .. } = self;
         let (told, heard) = mpsc::unbounded_channel();

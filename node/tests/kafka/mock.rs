@@ -159,7 +159,9 @@ async fn what_kafka_no_longer_holds_is_skipped_as_a_range() {
     let setup = Setup { start: BTreeMap::from([(0, 2)]), ..Setup::new(&bootstrap, topic) };
     let mut running = setup.start().await.unwrap();
     assert_eq!(running.next().await, Got::Assign(0, 2));
-    let Got::Covered(0, held) = running.next().await else { panic!("the gap is handed over first") };
+    let Got::Covered(0, held) = running.next().await else {
+        panic!("the gap is handed over first")
+    };
     assert!(held > 2, "the mock has deleted something");
     let (records, _) = running.records(80 - held as usize).await;
     assert_eq!(offsets(&records), (held..80).collect::<Vec<_>>());

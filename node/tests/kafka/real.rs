@@ -13,7 +13,9 @@ use crate::helper::{Got, Record, Setup};
 fn bootstrap(test: &str) -> Option<String> {
     let found = std::env::var("NAAP_KAFKA_BOOTSTRAP").ok().filter(|text| !text.is_empty());
     if found.is_none() {
-        eprintln!("SKIPPED {test}: NAAP_KAFKA_BOOTSTRAP is not set; run deploy/setup/kafka.sh start");
+        eprintln!(
+            "SKIPPED {test}: NAAP_KAFKA_BOOTSTRAP is not set; run deploy/setup/kafka.sh start"
+        );
     }
     found
 }
