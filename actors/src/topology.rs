@@ -83,11 +83,31 @@ fn actors(sizes: Sizes) -> Vec<ActorKind> {
     let kind = |name, count, supervisor, state| ActorKind { name, count, supervisor, state };
     vec![
         kind("NodeSupervisor", Count::Fixed(1), "", "the tree"),
-        kind("SinkActor", Count::Fixed(sizes.tables as u64), "NodeSupervisor", "batches, inserts in flight"),
+        kind(
+            "SinkActor",
+            Count::Fixed(sizes.tables as u64),
+            "NodeSupervisor",
+            "batches, inserts in flight",
+        ),
         kind("ShardRegion", Count::Fixed(1), "NodeSupervisor", "the open shards"),
-        kind("ShardActor", Count::Fixed(sizes.shards.into()), "ShardRegion", "entities, applied vector, timer wheel"),
-        kind("SessionActor", Count::Per("known session, hosted by its shard"), "ShardActor", "signals in order, uid set"),
-        kind("OrchestratorActor", Count::Per("active identity key"), "ShardActor", "capability intervals"),
+        kind(
+            "ShardActor",
+            Count::Fixed(sizes.shards.into()),
+            "ShardRegion",
+            "entities, applied vector, timer wheel",
+        ),
+        kind(
+            "SessionActor",
+            Count::Per("known session, hosted by its shard"),
+            "ShardActor",
+            "signals in order, uid set",
+        ),
+        kind(
+            "OrchestratorActor",
+            Count::Per("active identity key"),
+            "ShardActor",
+            "capability intervals",
+        ),
         kind("IngestActor", Count::Fixed(1), "NodeSupervisor", "partitions, open batches, credits"),
     ]
 }
@@ -100,7 +120,12 @@ fn channels(sizes: Sizes) -> Vec<Channel> {
         way("IngestActor", "ShardRegion", "envelopes", Bound::BytesEach(sizes.shard_window)),
         way("ShardRegion", "ShardActor", "envelopes", Bound::BytesEach(sizes.shard_window)),
         way("ShardActor", "SessionActor", "events", Bound::OnePer("event of an envelope")),
-        way("ShardActor", "OrchestratorActor", "advertisements", Bound::OnePer("advertisement of an envelope")),
+        way(
+            "ShardActor",
+            "OrchestratorActor",
+            "advertisements",
+            Bound::OnePer("advertisement of an envelope"),
+        ),
         way("ShardActor", "IngestActor", "credits", Bound::OnePer("envelope")),
         way("IngestActor", "SinkActor", "archive, reject and ignored rows", rows),
         way("ShardActor", "SinkActor", "typed, quarantine and fact rows", rows),

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod cpu;
+pub mod kafka;
 pub mod logging;
 pub mod node;
 pub mod replay;

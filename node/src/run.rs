@@ -54,7 +54,9 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let dir = config.node.data_dir.as_path();
     std::fs::create_dir_all(dir).map_err(|e| {
         let dir = dir.display();
-        Failure::environment(format!("data folder {dir} can not be used: {e}; choose a writable one"))
+        Failure::environment(format!(
+            "data folder {dir} can not be used: {e}; choose a writable one"
+        ))
     })?;
     let shards = config.cluster.shards as u16;
     let log = Arc::new(LocalStateLog::open(dir, shards).map_err(environment)?);

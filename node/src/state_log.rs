@@ -60,10 +60,11 @@ impl LocalStateLog {
     /// When the file is in use, can not be opened, or belongs to another number of shards.
     pub fn open(dir: &Path, shards: u16) -> Result<Self, OpenError> {
         let path = dir.join("state.redb");
-        let database = Database::builder().set_cache_size(CACHE).create(&path).map_err(|e| match e {
-            redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(path.clone()),
-            other => OpenError::Unusable(path.clone(), other.to_string()),
-        })?;
+        let database =
+            Database::builder().set_cache_size(CACHE).create(&path).map_err(|e| match e {
+                redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(path.clone()),
+                other => OpenError::Unusable(path.clone(), other.to_string()),
+            })?;
         let log = Self { database };
         let known = log.fix("shards", u64::from(shards));
         let found = known.map_err(|e| OpenError::Unusable(path.clone(), e.to_string()))?;

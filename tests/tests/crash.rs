@@ -22,8 +22,12 @@ fn a_killed_replay_goes_on_where_its_state_is() {
     let killed = DataDir::new();
     let mut kills = 0;
     for _ in 0..3 {
-        let mut child =
-            killed.replay_command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = killed
+            .replay_command(&args)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         // The state log grows with the commits: after some of them the replay is in its middle.
         let state = killed.data().join("state.redb");
         let before = std::fs::metadata(&state).map_or(0, |m| m.len());

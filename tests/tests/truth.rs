@@ -24,7 +24,8 @@ fn generate(dir: &Path, seed: u64, sessions: u64) -> Network {
     plan.write(&mut out, Some(&mut told), &mut |_| ()).unwrap();
     drop((out, told));
     let mut lines = BufReader::new(File::open(&truth).unwrap()).lines();
-    let mut next = || lines.next().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    let mut next =
+        || lines.next().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
     let totals = next().unwrap();
     let mut sessions = BTreeMap::new();
     while let Some(Value::Object(session)) = next() {
@@ -75,7 +76,9 @@ const TIMES: [&str; 6] = [
 fn assert_sessions(dir: &DataDir, truth: &BTreeMap<String, Map<String, Value>>) {
     let times: Vec<String> = TIMES
         .iter()
-        .map(|t| format!("if(isNull({t}), NULL, toUnixTimestamp64Milli(assumeNotNull({t}))) AS {t}_ms"))
+        .map(|t| {
+            format!("if(isNull({t}), NULL, toUnixTimestamp64Milli(assumeNotNull({t}))) AS {t}_ms")
+        })
         .collect();
     let sql = format!(
         "SELECT workflow_session_id, {}, health_signal_count, health_expected_signal_count, {}
@@ -123,7 +126,8 @@ fn assert_adds_up(report: &Value) {
     let records = &report["records"];
     let count = |name: &str| records[name].as_u64().unwrap();
     let rejected = total(&records["dead_lettered"]) + total(&records["quarantined"]);
-    let ended = ["accepted", "duplicates", "conflicts", "redelivered"].map(count).iter().sum::<u64>();
+    let ended =
+        ["accepted", "duplicates", "conflicts", "redelivered"].map(count).iter().sum::<u64>();
     assert_eq!(count("read"), ended + total(&records["ignored"]) + rejected);
     let rows = |table: &str| report["rows"][table].as_u64().unwrap();
     assert_eq!(rows("raw_streaming_events_dlq"), total(&records["dead_lettered"]));
@@ -170,7 +174,8 @@ fn any_order_and_repetition(network: &Network, plain: &Value, seed: u64) {
     assert_sessions(&repeated, &network.sessions);
     let records = &report["records"];
     assert_eq!(records["accepted"], network.totals["accepted"]);
-    let extra = report["files"]["deliveries"].as_u64().unwrap() - network.totals["lines"].as_u64().unwrap();
+    let extra =
+        report["files"]["deliveries"].as_u64().unwrap() - network.totals["lines"].as_u64().unwrap();
     assert!(extra > network.totals["lines"].as_u64().unwrap() / 10, "a fifth is delivered twice");
     for (relation, fingerprint) in report["fingerprints"].as_object().unwrap() {
         if !PER_DELIVERY.contains(&relation.as_str()) {

@@ -36,6 +36,8 @@ pub struct IngestOptions {
 pub enum IngestMsg {
     /// Records of a partition will follow, from this offset on.
     Assign(SourcePartition, u64),
+    /// No more records of a partition will follow.
+    Unassign(SourcePartition),
     /// Records, with their share of the intake budget.
     Records(RecordBatch, OwnedSemaphorePermit),
     /// A shard has applied this many bytes.
@@ -164,6 +166,7 @@ impl Actor for IngestActor {
                 state.partitions.assign(source, offset);
                 state.unsaved = true;
             }
+            IngestMsg::Unassign(source) => state.partitions.unassign(&source),
             IngestMsg::Records(batch, permit) => state.records(&myself, &batch, permit).await?,
             IngestMsg::Credit { shard, bytes } => state.credit(&myself, shard, bytes)?,
             IngestMsg::Refused { shard, source, wanted } => {

@@ -68,6 +68,14 @@ impl Intake {
         self.actor.cast(IngestMsg::Assign(source, offset)).map_err(|_| IngestGone)
     }
 
+    /// Announces that no more records of `source` will follow until it is assigned again.
+    ///
+    /// # Errors
+    /// When the ingest has stopped.
+    pub fn unassign(&self, source: SourcePartition) -> Result<(), IngestGone> {
+        self.actor.cast(IngestMsg::Unassign(source)).map_err(|_| IngestGone)
+    }
+
     /// Hands a batch over; waits while the node has too much in hand.
     ///
     /// # Errors

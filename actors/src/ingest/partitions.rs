@@ -36,6 +36,11 @@ impl Partitions {
         self.readings.insert(source, Reading { next: offset, served, fresh: true });
     }
 
+    /// Ends the reading of `source`; what was read of it and is not applied is not waited for.
+    pub fn unassign(&mut self, source: &SourcePartition) {
+        self.readings.remove(source);
+    }
+
     /// Notes that `source` was read up to `next`; `false` when it was never assigned.
     #[must_use]
     pub fn read(&mut self, source: &SourcePartition, next: u64) -> bool {
@@ -95,5 +100,18 @@ mod tests {
         assert_eq!(partitions.marks(|_| false), []);
         assert!(!partitions.all_applied(&BTreeMap::from([(source.clone(), 19)])));
         assert!(partitions.all_applied(&BTreeMap::from([(source, 20)])));
+    }
+
+    #[test]
+    fn a_partition_that_was_given_away_is_not_waited_for() {
+        let source = SourcePartition { topic: "t".into(), partition: 0 };
+        let mut partitions = Partitions::new(1);
+        partitions.assign(source.clone(), 10);
+        assert!(partitions.read(&source, 11));
+        assert!(!partitions.all_applied(&BTreeMap::new()));
+        partitions.unassign(&source);
+        assert!(partitions.all_applied(&BTreeMap::new()));
+        assert_eq!(partitions.marks(|_| false), []);
+        assert!(!partitions.read(&source, 12));
     }
 }

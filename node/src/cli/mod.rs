@@ -2,11 +2,11 @@
 
 mod args;
 mod config;
+mod failure;
 mod generate;
+mod parse;
 mod store;
 mod topology;
-mod failure;
-mod parse;
 
 use std::ffi::OsString;
 use std::io::Write;

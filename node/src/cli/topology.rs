@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
+use indicatif::BinaryBytes;
 use naap_actors::topology::{Bound, Count, Sizes, Topology, topology};
 use naap_protocol::rows;
 
 use super::{Failure, Global, Output, emit};
-use crate::config::ByteSize;
 
 /// Runs the command.
 pub(super) fn run(global: &Global) -> Result<(), Failure> {
@@ -42,8 +42,8 @@ fn text(topology: &Topology) -> String {
     out.push_str("\nchannels\n");
     for channel in &topology.channels {
         let bound = match channel.bound {
-            Bound::Bytes(n) => format!("{} in all", ByteSize(n)),
-            Bound::BytesEach(n) => format!("{} each", ByteSize(n)),
+            Bound::Bytes(n) => format!("{} in all", BinaryBytes(n)),
+            Bound::BytesEach(n) => format!("{} each", BinaryBytes(n)),
             Bound::OnePer(what) => format!("one per {what}"),
         };
         let way = format!("{} -> {}", channel.from, channel.to);

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use naap_actors::ingest::{IngestStatus, Intake, RecordBatch, RecordEntry};
-use naap_actors::ports::StateLog;
 use naap_actors::supervisor::Node;
 use naap_protocol::org::OrgMap;
 use naap_protocol::state::SourcePartition;
@@ -60,9 +59,11 @@ async fn replay(args: &ReplayArgs, config: &Config) -> Result<Report, Failure> {
     let dir = prepare_dir(&args.data_dir)?;
     let bend = bend_of(args);
     let inputs = open_inputs(&args.files, &bend, &dir)?;
-    let log = Arc::new(LocalStateLog::open(&dir, config.cluster.shards as u16).map_err(environment)?);
+    let log =
+        Arc::new(LocalStateLog::open(&dir, config.cluster.shards as u16).map_err(environment)?);
     let lib = config.clickhouse.engine_lib.as_deref();
-    let (database, memory) = (config.clickhouse.database.as_str(), config.clickhouse.engine_memory.0);
+    let (database, memory) =
+        (config.clickhouse.database.as_str(), config.clickhouse.engine_memory.0);
     let store = Store::embedded(&dir, database, lib, memory).await.map_err(environment)?;
     schema::apply(&store).await.map_err(environment)?;
     schema::keep_rows_forever(&store).await.map_err(environment)?;
@@ -74,7 +75,8 @@ async fn replay(args: &ReplayArgs, config: &Config) -> Result<Report, Failure> {
         orgs: OrgMap::new([(TOPIC, args.org.as_str())]),
         bounded: true,
     };
-    let mut node = Node::start(node_args(&parts).await.map_err(environment)?).await.map_err(environment)?;
+    let mut node =
+        Node::start(node_args(&parts).await.map_err(environment)?).await.map_err(environment)?;
     let fed = feed(&mut node, &inputs, &log, config).await?;
     let status = node.drain().await.map_err(environment)?;
     let totals = Totals { fed, elapsed: started.elapsed(), node_cpu: self_cpu() };
