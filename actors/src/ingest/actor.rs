@@ -160,7 +160,10 @@ impl Actor for IngestActor {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            IngestMsg::Assign(source, offset) => state.partitions.assign(source, offset),
+            IngestMsg::Assign(source, offset) => {
+                state.partitions.assign(source, offset);
+                state.unsaved = true;
+            }
             IngestMsg::Records(batch, permit) => state.records(&myself, &batch, permit).await?,
             IngestMsg::Credit { shard, bytes } => state.credit(&myself, shard, bytes)?,
             IngestMsg::Refused { shard, source, wanted } => {

@@ -13,6 +13,8 @@ struct Reading {
     next: u64,
     /// Per shard the first offset that no envelope or mark has stood for yet.
     served: Vec<u64>,
+    /// No shard has been told of the partition yet.
+    fresh: bool,
 }
 
 /// The partitions that this node reads.
@@ -31,7 +33,7 @@ impl Partitions {
     /// Starts to read `source` at `offset`.
     pub fn assign(&mut self, source: SourcePartition, offset: u64) {
         let served = vec![offset; self.shards];
-        self.readings.insert(source, Reading { next: offset, served });
+        self.readings.insert(source, Reading { next: offset, served, fresh: true });
     }
 
     /// Notes that `source` was read up to `next`; `false` when it was never assigned.
@@ -50,13 +52,15 @@ impl Partitions {
     }
 
     /// Marks for every shard that lags behind what was read, unless `is_waiting(shard)` says that
-    /// envelopes for it have not gone out yet.
+    /// envelopes for it have not gone out yet. A new partition is marked in any case, so that its
+    /// start is claimed even while it holds nothing.
     pub fn marks(&mut self, is_waiting: impl Fn(u16) -> bool) -> Vec<(u16, Mark)> {
         let mut marks = Vec::new();
         for (source, reading) in &mut self.readings {
+            let fresh = std::mem::take(&mut reading.fresh);
             for (shard, served) in reading.served.iter_mut().enumerate() {
                 let shard = shard as u16;
-                if *served < reading.next && !is_waiting(shard) {
+                if (fresh || *served < reading.next) && !is_waiting(shard) {
                     let (from, to) = (std::mem::replace(served, reading.next), reading.next);
                     marks.push((shard, Mark { source: source.clone(), from, to }));
                 }

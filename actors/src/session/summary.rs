@@ -1,6 +1,7 @@
 //! The fold: what a session's ordered signals add up to (lifecycle 2.2, 2.4, 4).
 
 use naap_protocol::event::TraceType;
+use naap_protocol::identity::is_blank;
 use naap_protocol::signal::AiKind;
 use naap_protocol::state::{SessionState, StoredBody, StoredSignal, Sym, Symbols};
 use naap_protocol::time::Timestamp;
@@ -86,17 +87,17 @@ impl Summary {
         self.events += 1;
         self.start_ts = earliest(self.start_ts, signal.ord_ts);
         self.end_ts = Some(signal.ord_ts);
-        keep_first(&mut self.gateway, signal.gateway);
+        keep_first(&mut self.gateway, signal.gateway, symbols);
         match signal.body {
             StoredBody::Trace { kind, .. } => self.trace(kind, signal, symbols),
             StoredBody::Status { state, output_fps, has_error, start_time, .. } => {
-                keep_first(&mut self.first_hint, signal.hint);
+                keep_first(&mut self.first_hint, signal.hint, symbols);
                 self.status(symbols.text(state), output_fps, has_error);
                 self.start_time(start_time, signal.ord_ts);
                 self.primary.observe(signal.ord_ts, signal.url, signal.address, symbols);
             }
             StoredBody::Ai { kind, .. } => {
-                keep_first(&mut self.first_hint, signal.hint);
+                keep_first(&mut self.first_hint, signal.hint, symbols);
                 self.ai(kind);
                 self.relayed.observe(signal.ord_ts, signal.url, signal.address, symbols);
             }
@@ -226,8 +227,8 @@ fn earliest(known: Option<Timestamp>, ts: Timestamp) -> Option<Timestamp> {
     Some(known.map_or(ts, |k| k.min(ts)))
 }
 
-fn keep_first(slot: &mut Sym, value: Sym) {
-    if slot.is_empty() {
+fn keep_first(slot: &mut Sym, value: Sym, symbols: &Symbols) {
+    if slot.is_empty() && !is_blank(symbols.text(value)) {
         *slot = value;
     }
 }

@@ -22,7 +22,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::cpu::{process_cpu, self_cpu};
 use crate::node::{NodeParts, node_args};
-use crate::state_log::LocalStateLog;
+use crate::state_log::{LocalStateLog, applied_by_all};
 use crate::store::{Store, fingerprint, schema};
 
 use input::{Input, Values};
@@ -152,7 +152,8 @@ async fn feed(
     for input in inputs {
         let partition = log.source_number(&input.name).map_err(environment)?;
         let source = SourcePartition { topic: TOPIC.to_owned(), partition };
-        let from = applied(log, &source, config.cluster.shards as u16).map_err(environment)?;
+        let applied = applied_by_all(log, &source, config.cluster.shards as u16);
+        let from = applied.map_err(environment)?.unwrap_or(0);
         fed.lines += input.lines;
         fed.deliveries += input.deliveries();
         fed.resumed += from;
@@ -227,20 +228,6 @@ fn read_batch(input: &mut Feeding<'_>, records: usize) -> Result<RecordBatch, in
         batch.next_offset = offset + 1;
     }
     Ok(batch)
-}
-
-/// The first delivery of `source` that some shard has not applied durably.
-fn applied(
-    log: &LocalStateLog,
-    source: &SourcePartition,
-    shards: u16,
-) -> Result<u64, naap_actors::ports::StateLogError> {
-    let mut lowest = u64::MAX;
-    for shard in 0..shards {
-        let known = log.shard(shard)?.progress.applied.get(source).copied();
-        lowest = lowest.min(known.unwrap_or(0));
-    }
-    Ok(if shards == 0 { 0 } else { lowest })
 }
 
 fn progress_bar(length: u64, what: &'static str) -> ProgressBar {
