@@ -12,9 +12,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::sample;
 
-/// A type that has had two formats before.
+/// A type that has had two formats before. The third appended a field.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Third(u32);
+struct Third {
+    known: u32,
+    #[serde(default)]
+    appended: u32,
+}
+
+/// The same type in the release before.
+#[derive(Serialize)]
+struct Second {
+    known: u32,
+}
+
+impl Framed for Second {
+    const TYPE_ID: u16 = Third::TYPE_ID;
+    const VERSION: u16 = 2;
+    const NAME: &'static str = Third::NAME;
+}
 
 impl Framed for Third {
     const TYPE_ID: u16 = 0xfff3;
@@ -23,7 +39,7 @@ impl Framed for Third {
 }
 
 fn third(version: u16) -> Vec<u8> {
-    let mut frame = encode(&Third(7), TraceContext::default()).unwrap();
+    let mut frame = encode(&Third { known: 7, appended: 8 }, TraceContext::default()).unwrap();
     frame[2..4].copy_from_slice(&version.to_le_bytes());
     frame
 }
@@ -33,8 +49,10 @@ fn this_version_and_the_one_before_are_read() {
     for version in [3, 2] {
         let frame = third(version);
         assert_eq!(open::<Third>(&frame).unwrap().0, version);
-        assert_eq!(decode::<Third>(&frame).unwrap(), Third(7));
+        assert_eq!(decode::<Third>(&frame).unwrap(), Third { known: 7, appended: 8 });
     }
+    let before = encode(&Second { known: 7 }, TraceContext::default()).unwrap();
+    assert_eq!(decode::<Third>(&before).unwrap(), Third { known: 7, appended: 0 });
     for version in [0, 1, 4, u16::MAX] {
         let error = decode::<Third>(&third(version)).unwrap_err();
         assert!(matches!(error, CodecError::WrongVersion { .. }), "{error:?}");
