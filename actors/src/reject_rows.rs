@@ -8,6 +8,9 @@ use naap_protocol::time::Timestamp;
 use crate::names;
 use crate::outbox::Outbox;
 
+/// Bytes of a body that are kept where the whole of it is over the size guard.
+const KEPT_BODY: usize = 100_000;
+
 /// Adds the row of `reject`; `part` numbers what of the record was rejected, 0 for all of it.
 pub(crate) fn reject_row(
     outbox: &mut Outbox,
@@ -45,12 +48,36 @@ pub(crate) fn reject_row(
         version,
         ingestion_timestamp: now,
     };
-    let pushed = match reject.destination() {
-        Destination::DeadLetter => outbox.push(&row),
-        Destination::Quarantine => outbox.push(&Quarantined(row)),
+    let Err(too_large) = push(outbox, reject.destination(), &row) else { return };
+    oversized(too_large);
+    // The place and the reason are worth more than a text that no row can hold.
+    let body = reject.payload_body.as_deref().unwrap_or("");
+    let head = &body[..body.floor_char_boundary(KEPT_BODY)];
+    let details = format!(
+        "{}; the first {} of {} bytes are kept",
+        reject.failure_details,
+        head.len(),
+        body.len()
+    );
+    let row = DeadLetter {
+        failure_details: &details,
+        payload_body: head,
+        payload_canonical_json: None,
+        ..row
     };
-    if let Err(too_large) = pushed {
+    if let Err(too_large) = push(outbox, reject.destination(), &row) {
         oversized(too_large);
+    }
+}
+
+fn push(
+    outbox: &mut Outbox,
+    destination: Destination,
+    row: &DeadLetter<'_>,
+) -> Result<(), RowTooLarge> {
+    match destination {
+        Destination::DeadLetter => outbox.push(row),
+        Destination::Quarantine => outbox.push(&Quarantined(row.clone())),
     }
 }
 
