@@ -191,8 +191,14 @@ impl Reader {
             return Ok(());
         }
         let target = next.max(low);
-        let offset = Offset::Offset(target as i64);
-        self.consumer.seek(&source.topic, source.partition as i32, offset, QUERY)?;
+        // After such an error the client has stopped fetching, and would refuse to seek.
+        self.consumer.incremental_unassign(&list([source]))?;
+        let mut again = TopicPartitionList::new();
+        add(&mut again, source, target)?;
+        self.consumer.incremental_assign(&again)?;
+        if self.paused {
+            self.pause(&again);
+        }
         if target > next {
             self.lost(source, next, target);
             self.partitions[at].next = target;

@@ -3,5 +3,6 @@
 
 mod broker;
 mod helper;
+mod meter;
 mod mock;
 mod real;
