@@ -68,6 +68,6 @@ pub fn install() {
 }
 
 /// The highest value that `name`, with ` label=value` behind it, ever had.
-pub fn highest(name: &str) -> f64 {
-    HIGHEST.lock().unwrap().get(name).copied().unwrap_or_default()
+pub fn highest(name: &str) -> u64 {
+    HIGHEST.lock().unwrap().get(name).copied().unwrap_or_default() as u64
 }
