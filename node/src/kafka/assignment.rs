@@ -89,10 +89,10 @@ impl Reader {
             let reset = self.settings.reset(&source.topic);
             let applied = (self.start_offset)(source);
             let outcome = start(Known { applied, committed, low, high, reset });
-            if let Ok(found) = outcome {
-                if committed != Some(found.position) {
-                    add(&mut fresh, source, found.position)?;
-                }
+            if let Ok(found) = outcome
+                && committed != Some(found.position)
+            {
+                add(&mut fresh, source, found.position)?;
             }
             located.push((outcome, high));
         }
@@ -132,16 +132,11 @@ impl Reader {
                 self.partitions.push(Partition::reading(source, found, end));
             }
             Err(beyond) => {
-                self.report_stopped(&source, &beyond);
+                report_stopped(&source, &beyond);
                 self.partitions.push(Partition::stopped(source, end));
             }
         }
         Ok(())
-    }
-
-    fn report_stopped(&self, source: &SourcePartition, beyond: &BeyondEnd) {
-        let SourcePartition { topic, partition } = source;
-        tracing::error!(%topic, partition, "partition {partition} of {topic} is not read: {beyond}");
     }
 
     /// Kafka no longer holds the offsets from `wanted` to `held`: says so and goes on.
@@ -187,12 +182,18 @@ impl Reader {
             self.partitions[at].phase = Phase::Stopped;
             self.pause(&list([source]));
             let beyond = BeyondEnd { high, wanted: next, claim: "is the next to read" };
-            self.report_stopped(source, &beyond);
+            report_stopped(source, &beyond);
             return Ok(());
         }
         let target = next.max(low);
-        let offset = Offset::Offset(target as i64);
-        self.consumer.seek(&source.topic, source.partition as i32, offset, QUERY)?;
+        // After such an error the client has stopped fetching, and would refuse to seek.
+        self.consumer.incremental_unassign(&list([source]))?;
+        let mut again = TopicPartitionList::new();
+        add(&mut again, source, target)?;
+        self.consumer.incremental_assign(&again)?;
+        if self.paused {
+            self.pause(&again);
+        }
         if target > next {
             self.lost(source, next, target);
             self.partitions[at].next = target;
@@ -304,6 +305,11 @@ impl Reader {
         }
         true
     }
+}
+
+fn report_stopped(source: &SourcePartition, beyond: &BeyondEnd) {
+    let SourcePartition { topic, partition } = source;
+    tracing::error!(%topic, partition, "partition {partition} of {topic} is not read: {beyond}");
 }
 
 /// Partitions as a list of the client library.

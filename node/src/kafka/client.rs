@@ -15,7 +15,7 @@ use rdkafka::types::RDKafkaRespErr;
 
 use super::error::KafkaError;
 use super::names;
-use crate::config::{Config, Kafka, SaslMechanism, SecurityProtocol};
+use crate::config::{Config, HostPort, Kafka, SaslMechanism, SecurityProtocol};
 
 /// Settings of any client of the configured brokers: addresses, encryption, login.
 ///
@@ -79,7 +79,7 @@ pub(super) fn consumer(config: &Config, node: &str) -> Result<ClientConfig, Kafk
 
 /// The brokers as one text.
 pub(super) fn brokers(kafka: &Kafka) -> String {
-    let names: Vec<_> = kafka.bootstrap.iter().map(|broker| broker.as_str()).collect();
+    let names: Vec<_> = kafka.bootstrap.iter().map(HostPort::as_str).collect();
     names.join(",")
 }
 

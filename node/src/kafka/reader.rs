@@ -10,6 +10,7 @@ use naap_protocol::time::Timestamp;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use tokio::sync::watch;
 
@@ -34,6 +35,8 @@ const GRACE: Duration = Duration::from_millis(100);
 const PARK: Duration = Duration::from_millis(20);
 /// Pause between two commits.
 const COMMIT: Duration = Duration::from_secs(1);
+/// An error of the client that repeats is told once in this time.
+const QUIET: Duration = Duration::from_secs(10);
 /// Longest wait for the group to let us go.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -81,6 +84,8 @@ pub(super) struct Reader {
     next_commit: Instant,
     stopping: bool,
     refreshed: usize,
+    /// The error of the client that was told last, and when.
+    told: Option<(RDKafkaErrorCode, Instant)>,
 }
 
 impl Reader {
@@ -112,6 +117,7 @@ impl Reader {
             next_commit: Instant::now() + COMMIT,
             stopping: false,
             refreshed: 0,
+            told: None,
         }
     }
 
@@ -129,7 +135,7 @@ impl Reader {
                 }
             })?;
             let found = metadata.topics().iter().find(|found| found.name() == topic);
-            let code = found.and_then(|found| found.error()).map(RDKafkaErrorCode::from);
+            let code = found.and_then(MetadataTopic::error).map(RDKafkaErrorCode::from);
             if let Some(error) = code.and_then(|code| self.names.topic(topic, code)) {
                 return Err(error);
             }
@@ -201,7 +207,12 @@ impl Reader {
             _ => {}
         }
         metrics::counter!(names::ERRORS, "code" => format!("{code:?}")).increment(1);
-        tracing::warn!(%error, "the Kafka client reports an error; it tries again");
+        // While brokers are away the same error comes ten times a second.
+        let now = Instant::now();
+        if self.told.is_none_or(|(told, at)| told != code || now >= at + QUIET) {
+            self.told = Some((code, now));
+            tracing::warn!(%error, "the Kafka client reports an error; it tries again");
+        }
         Ok(())
     }
 
@@ -373,12 +384,12 @@ fn record(
     }
     partition.next = offset + 1;
     let mut record_ts = message.timestamp().to_millis().map(Timestamp);
-    if partition.source.topic == headers::REPLAY_TOPIC {
-        if let Some(found) = message.headers() {
-            let found = headers::read(found, settings.headers);
-            metrics::counter!(names::HEADERS_DROPPED).increment(found.dropped as u64);
-            record_ts = found.original.or(record_ts);
-        }
+    if partition.source.topic == headers::REPLAY_TOPIC
+        && let Some(found) = message.headers()
+    {
+        let found = headers::read(found, settings.headers);
+        metrics::counter!(names::HEADERS_DROPPED).increment(found.dropped as u64);
+        record_ts = found.original.or(record_ts);
     }
     batches.push(&partition.source, Read { offset, record_ts, value: message.payload() });
 }

@@ -11,7 +11,13 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use crate::helper::PATIENCE;
 
 pub fn producer(bootstrap: &str, codec: &str) -> BaseProducer {
+    batching_producer(bootstrap, codec, 10_000)
+}
+
+/// A producer that writes at most `batch` records at once: brokers delete whole batches.
+pub fn batching_producer(bootstrap: &str, codec: &str, batch: usize) -> BaseProducer {
     let mut config = ClientConfig::new();
+    config.set("batch.num.messages", batch.to_string());
     config.set("bootstrap.servers", bootstrap).set("compression.codec", codec);
     config.set("queue.buffering.max.messages", "1000000").set("linger.ms", "5");
     config.create().unwrap()

@@ -115,6 +115,7 @@ impl Setup {
     }
 
     pub async fn start(self) -> Result<Running, KafkaError> {
+        crate::meter::install();
         // Shown where a test fails; the first test of the process sets it up for all.
         drop(tracing_subscriber::fmt().with_test_writer().try_init());
         let config = self.config();

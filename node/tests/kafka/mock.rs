@@ -8,8 +8,11 @@ use rdkafka::producer::{DefaultProducerContext, Producer};
 
 use naap_node::kafka::KafkaError;
 
-use crate::broker::{Write, committed, producer, until_committed, write, write_numbers};
+use crate::broker::{
+    Write, batching_producer, committed, producer, until_committed, write, write_numbers,
+};
 use crate::helper::{Got, PATIENCE, Record, Setup};
+use crate::meter;
 
 type Mock = MockCluster<'static, DefaultProducerContext>;
 
@@ -18,6 +21,16 @@ fn mock(topic: &str, partitions: i32) -> (Mock, String) {
     cluster.create_topic(topic, partitions, 1).unwrap();
     let bootstrap = cluster.bootstrap_servers();
     (cluster, bootstrap)
+}
+
+/// Writes records of 100 kB; the mock keeps 5 MB of a partition.
+fn write_large(bootstrap: &str, topic: &str, count: u64) {
+    let writer = batching_producer(bootstrap, "none", 1);
+    let value = vec![b'x'; 100_000];
+    for _ in 0..count {
+        write(&writer, topic, Write { value: Some(&value), ..Write::default() });
+    }
+    writer.flush(PATIENCE).unwrap();
 }
 
 fn offsets(records: &[Record]) -> Vec<u64> {
@@ -109,7 +122,8 @@ async fn pressure_pauses_and_nothing_is_lost_or_read_twice() {
     writer.flush(PATIENCE).unwrap();
 
     let mut running = Setup { open: 1, ..Setup::new(&bootstrap, topic) }.start().await.unwrap();
-    let mut next = BTreeMap::from_iter((0..PARTITIONS as u32).map(|partition| (partition, 0)));
+    let mut next =
+        (0..PARTITIONS as u32).map(|partition| (partition, 0)).collect::<BTreeMap<_, _>>();
     let mut see = |record: &Record| {
         let next = next.get_mut(&record.partition).unwrap();
         assert_eq!(record.offset, *next, "partition {}", record.partition);
@@ -117,8 +131,12 @@ async fn pressure_pauses_and_nothing_is_lost_or_read_twice() {
     };
     let (first, _) = running.records(1).await;
     see(&first[0]);
-    // The taker is shut for longer than a session: whoever does not poll is thrown out.
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    // The taker stays shut for longer than a session lasts.
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!(
+        meter::highest("naap_kafka_paused_partitions"),
+        u64::from(PARTITIONS.unsigned_abs())
+    );
     running.gate.add_permits(1_000_000);
     let (records, rest) = running.records(EACH as usize * PARTITIONS as usize - 1).await;
     records.iter().for_each(&mut see);
@@ -149,13 +167,7 @@ async fn a_new_group_starts_where_the_topic_says() {
 async fn what_kafka_no_longer_holds_is_skipped_as_a_range() {
     let topic = "deleted";
     let (_cluster, bootstrap) = mock(topic, 1);
-    let writer = producer(&bootstrap, "none");
-    let value = vec![b'x'; 100_000];
-    // The mock keeps 5 MB of a partition.
-    for _ in 0..80 {
-        write(&writer, topic, Write { value: Some(&value), ..Write::default() });
-        writer.flush(PATIENCE).unwrap();
-    }
+    write_large(&bootstrap, topic, 80);
     let setup = Setup { start: BTreeMap::from([(0, 2)]), ..Setup::new(&bootstrap, topic) };
     let mut running = setup.start().await.unwrap();
     assert_eq!(running.next().await, Got::Assign(0, 2));
@@ -166,6 +178,38 @@ async fn what_kafka_no_longer_holds_is_skipped_as_a_range() {
     let (records, _) = running.records(80 - held as usize).await;
     assert_eq!(offsets(&records), (held..80).collect::<Vec<_>>());
     until_committed(&bootstrap, topic, 0, 80).await;
+    let lost = meter::highest("naap_lost_offsets_total topic=deleted partition=0");
+    assert_eq!(lost, held - 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn retention_that_overtakes_a_paused_partition_is_noticed() {
+    let topic = "overtaken";
+    let (_cluster, bootstrap) = mock(topic, 1);
+    let mut running = Setup { open: 0, ..Setup::new(&bootstrap, topic) }.start().await.unwrap();
+    assert_eq!(running.next().await, Got::Assign(0, 0));
+    let (address, total) = (bootstrap.clone(), 400);
+    let fill = tokio::task::spawn_blocking(move || write_large(&address, topic, total));
+    fill.await.unwrap();
+    running.gate.add_permits(1_000_000);
+    let (mut next, mut announced, mut lost) = (0, 0, 0);
+    while next < total {
+        match running.next().await {
+            Got::Covered(0, offset) => announced = offset,
+            Got::Record(record) => {
+                if record.offset != next {
+                    assert_eq!(announced, record.offset, "the gap is handed over first");
+                    lost += record.offset - next;
+                }
+                next = record.offset + 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(lost > 0, "the mock has deleted something");
+    let counted = meter::highest("naap_lost_offsets_total topic=overtaken partition=0");
+    assert_eq!(counted, lost);
+    until_committed(&bootstrap, topic, 0, total as i64).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -53,7 +53,7 @@ pub async fn share(bootstrap: &str, topic: &str) {
     };
     assert_eq!(second.next().await, Got::Assign(given, 10));
     for partition in 0..2 {
-        write_numbers(bootstrap, topic, partition as i32, 10..15);
+        write_numbers(bootstrap, topic, partition, 10..15);
     }
     let of = |records: &[Record]| -> Vec<_> {
         records.iter().map(|record| (record.partition, record.offset)).collect()
@@ -70,7 +70,8 @@ pub async fn share(bootstrap: &str, topic: &str) {
     until_committed(bootstrap, topic, given as i32, 15).await;
     let stopped = Instant::now();
     first.until(&Got::Assign(given, 15)).await;
-    println!("partition {given} of {topic} moved in {:?}", stopped.elapsed());
+    // A session lasts three seconds; the mock waits as long before every rebalance.
+    tracing::info!(%topic, given, elapsed = ?stopped.elapsed(), "partition moved");
     first.source.stop().await.unwrap();
 }
 
