@@ -100,7 +100,8 @@ pub struct MemoryTables {
     /// Bytes in calls that are under way, and the most there ever were.
     pub under_way: AtomicUsize,
     pub most_under_way: AtomicUsize,
-    pub failures: AtomicUsize,
+    /// Answers that asked for another try.
+    pub failures: watch::Sender<usize>,
 }
 
 impl Default for MemoryTables {
@@ -111,7 +112,7 @@ impl Default for MemoryTables {
             stalled: watch::Sender::new(0),
             under_way: AtomicUsize::new(0),
             most_under_way: AtomicUsize::new(0),
-            failures: AtomicUsize::new(0),
+            failures: watch::Sender::new(0),
         }
     }
 }
@@ -123,7 +124,7 @@ impl MemoryTables {
     }
 
     fn fail(&self, text: &str) -> Result<(), WriteError> {
-        self.failures.fetch_add(1, Ordering::Relaxed);
+        self.failures.send_modify(|count| *count += 1);
         Err(WriteError::Retryable(text.to_owned()))
     }
 
