@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::print_stdout, clippy::unwrap_used)]
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use naap_actors::ingest::{Partitions, RecordBatch, RecordEntry, Router};
@@ -184,8 +185,12 @@ fn fold(envelopes: &[Envelope]) -> usize {
 }
 
 fn items(envelopes: &[Envelope]) -> usize {
-    let all = envelopes.iter().flat_map(Envelope::items);
-    all.map(|item| std::hint::black_box(item.expect("an item"))).count()
+    let mut count = 0;
+    for item in envelopes.iter().flat_map(Envelope::items) {
+        std::hint::black_box(item.expect("an item"));
+        count += 1;
+    }
+    count
 }
 
 /// One ractor actor per session: the design that hosting replaces.
@@ -243,17 +248,19 @@ fn lone_actors(frames: Vec<(u128, Vec<u8>)>) -> usize {
         let events = frames.len();
         let mut sessions: HashMap<u128, ActorRef<Vec<u8>>> = HashMap::new();
         for (id, frame) in frames {
-            if !sessions.contains_key(&id) {
-                let (actor, _) = Actor::spawn(None, Lone, done.clone()).await.expect("an actor");
-                sessions.insert(id, actor);
-            }
-            sessions[&id].cast(frame).expect("a living actor");
+            let session = match sessions.entry(id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(slot) => {
+                    let spawned = Actor::spawn(None, Lone, done.clone()).await;
+                    slot.insert(spawned.expect("an actor").0)
+                }
+            };
+            session.cast(frame).expect("a living actor");
         }
         for actor in sessions.values() {
-            actor.stop_and_wait(None, None).await.expect("an end");
+            actor.drain_and_wait(None).await.expect("an end");
         }
-        // A stop overtakes what waits, so this is at most what was sent.
-        assert!(done.load(std::sync::atomic::Ordering::Relaxed) <= events);
+        assert_eq!(done.load(std::sync::atomic::Ordering::Relaxed), events);
         events
     })
 }
@@ -264,7 +271,9 @@ fn run(name: &str, lines: &[String]) {
     let mut routing = Routing::new();
     let mut envelopes = Vec::new();
     measure(&format!("{name}: decode + route"), || {
-        batches.iter().for_each(|batch| envelopes.extend(routing.route(batch)));
+        for batch in &batches {
+            envelopes.extend(routing.route(batch));
+        }
         lines.len()
     });
     measure(&format!("{name}: read items"), || items(&envelopes));
@@ -272,7 +281,9 @@ fn run(name: &str, lines: &[String]) {
     let mut shards = cores();
     let count = envelopes.iter().map(|e| e.head.count as usize).sum();
     measure(&format!("{name}: read items + fold + rows"), || {
-        envelopes.iter().for_each(|envelope| apply(&mut shards, envelope));
+        for envelope in &envelopes {
+            apply(&mut shards, envelope);
+        }
         count
     });
     measure(&format!("{name}: commit of all that"), || {

@@ -120,7 +120,9 @@ impl Default for MemoryTables {
 impl MemoryTables {
     fn keep(&self, table: &'static TableSpec, chunks: &[Bytes]) {
         let mut store = self.store.lock().unwrap();
-        chunks.iter().for_each(|chunk| store.insert(table, chunk));
+        for chunk in chunks {
+            store.insert(table, chunk);
+        }
     }
 
     fn fail(&self, text: &str) -> Result<(), WriteError> {
@@ -142,7 +144,6 @@ impl MemoryTables {
         }
         let now = *answer.borrow();
         match now {
-            Answer::Stored | Answer::Stalled => self.keep(table, chunks),
             Answer::Failing => return self.fail("too busy"),
             Answer::Lost => {
                 self.keep(table, chunks);
@@ -151,7 +152,7 @@ impl MemoryTables {
             Answer::Refused(name) if name == table.name => {
                 return Err(WriteError::Permanent("no such column".to_owned()));
             }
-            Answer::Refused(_) => self.keep(table, chunks),
+            Answer::Stored | Answer::Stalled | Answer::Refused(_) => self.keep(table, chunks),
         }
         Ok(())
     }

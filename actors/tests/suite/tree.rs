@@ -26,7 +26,7 @@ use crate::memory::{Answer, MemoryLog, MemoryTables, clock};
 const SHARDS: u16 = 4;
 const PARTITIONS: usize = 3;
 /// A test that waits longer than this hangs.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn source(partition: usize) -> SourcePartition {
     SourcePartition { topic: "streaming_events".to_owned(), partition: partition as u32 }
