@@ -1,5 +1,6 @@
 //! Rejects as rows of the dead-letter or quarantine table.
 
+use naap_protocol::event::DedupStrategy;
 use naap_protocol::gate::{Destination, Reject};
 use naap_protocol::rows::RowTooLarge;
 use naap_protocol::rows::rejects::{DeadLetter, Quarantined};
@@ -33,7 +34,7 @@ pub(crate) fn reject_row(
         event_version: reject.event_version.as_deref(),
         event_timestamp: reject.event_timestamp,
         dedup_key: reject.dedup_key.as_deref(),
-        dedup_strategy: reject.dedup_strategy.map(|strategy| strategy.label()),
+        dedup_strategy: reject.dedup_strategy.map(DedupStrategy::label),
         replay: reject.replay,
         failure_stage: reject.failure_reason.stage().label(),
         failure_class: reject.failure_reason.class().label(),

@@ -176,14 +176,14 @@ impl Actor for IngestActor {
                 );
                 return Err(missing.into());
             }
-            IngestMsg::Tick => state.maybe_commit(&myself).await?,
+            IngestMsg::Tick => state.maybe_commit(&myself)?,
             IngestMsg::CommitDone(outcome) => {
                 state.committed(outcome?);
-                state.maybe_commit(&myself).await?;
+                state.maybe_commit(&myself)?;
             }
             IngestMsg::Finish(reply) => {
                 state.finishing.push(reply);
-                state.maybe_commit(&myself).await?;
+                state.maybe_commit(&myself)?;
             }
             IngestMsg::Inspect(reply) => drop(reply.send(state.status())),
         }
@@ -260,10 +260,7 @@ impl State {
     }
 
     /// Starts a commit cycle when one is due and none is under way.
-    async fn maybe_commit(
-        &mut self,
-        myself: &ActorRef<IngestMsg>,
-    ) -> Result<(), ActorProcessingErr> {
+    fn maybe_commit(&mut self, myself: &ActorRef<IngestMsg>) -> Result<(), ActorProcessingErr> {
         metrics::gauge!(names::INGEST_WAITING_BYTES).set(self.waiting_bytes as f64);
         metrics::gauge!(names::SINK_WAITING_BYTES).set(self.args.sinks.waiting_bytes() as f64);
         if self.committing {

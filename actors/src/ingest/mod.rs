@@ -5,6 +5,7 @@ mod partitions;
 mod router;
 
 pub use actor::{IngestArgs, IngestMsg, IngestOptions, IngestStatus, spawn};
+pub use partitions::Partitions;
 pub use router::{IngestCounts, Router};
 
 use naap_protocol::state::SourcePartition;

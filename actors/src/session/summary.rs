@@ -85,7 +85,7 @@ impl Summary {
             return;
         }
         self.events += 1;
-        self.start_ts = earliest(self.start_ts, signal.ord_ts);
+        keep_earliest(&mut self.start_ts, signal.ord_ts);
         self.end_ts = Some(signal.ord_ts);
         keep_first(&mut self.gateway, signal.gateway, symbols);
         match signal.body {
@@ -115,13 +115,13 @@ impl Summary {
         let ts = signal.ord_ts;
         match kind {
             TraceType::GatewayReceiveStreamRequest => {
-                self.first_request_ts = earliest(self.first_request_ts, ts);
+                keep_earliest(&mut self.first_request_ts, ts);
             }
             TraceType::GatewayReceiveFirstProcessedSegment => {
-                self.first_processed_ts = earliest(self.first_processed_ts, ts);
+                keep_earliest(&mut self.first_processed_ts, ts);
             }
             TraceType::GatewayReceiveFewProcessedSegments => {
-                self.first_playable_ts = earliest(self.first_playable_ts, ts);
+                keep_earliest(&mut self.first_playable_ts, ts);
             }
             TraceType::GatewayNoOrchestratorsAvailable => self.no_orchestrators = true,
             TraceType::GatewayIngestStreamClosed => self.closed_ts = Some(ts),
@@ -153,7 +153,7 @@ impl Summary {
         let Some(start) = start else { return };
         let age = ord_ts.millis_since(start);
         if start >= EARLIEST_START && (0..=MAX_START_AGE_MS).contains(&age) {
-            self.start_ts = earliest(self.start_ts, start);
+            keep_earliest(&mut self.start_ts, start);
         } else {
             self.ignored_start_times += 1;
         }
@@ -223,8 +223,8 @@ impl Summary {
     }
 }
 
-fn earliest(known: Option<Timestamp>, ts: Timestamp) -> Option<Timestamp> {
-    Some(known.map_or(ts, |k| k.min(ts)))
+fn keep_earliest(slot: &mut Option<Timestamp>, ts: Timestamp) {
+    *slot = Some(slot.map_or(ts, |known| known.min(ts)));
 }
 
 fn keep_first(slot: &mut Sym, value: Sym, symbols: &Symbols) {

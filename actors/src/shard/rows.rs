@@ -87,17 +87,17 @@ impl RowWriter {
         let ctx = &self.context(origin);
         match &event.body {
             Body::Status(b) => {
-                self.put(origin, event, &RawAiStreamStatus::from_event(ctx, event, b))
+                self.put(origin, event, &RawAiStreamStatus::from_event(ctx, event, b));
             }
             Body::Trace(b) => {
-                self.put(origin, event, &RawStreamTraceEvent::from_event(ctx, event, b))
+                self.put(origin, event, &RawStreamTraceEvent::from_event(ctx, event, b));
             }
             Body::Ai(b) => self.put(origin, event, &RawAiStreamEvent::from_event(ctx, event, b)),
             Body::Ingest(b) => {
                 self.put(origin, event, &RawStreamIngestMetrics::from_event(ctx, event, b));
             }
             Body::Payment(b) => {
-                self.put(origin, event, &RawPaymentEvent::from_event(ctx, event, b))
+                self.put(origin, event, &RawPaymentEvent::from_event(ctx, event, b));
             }
             Body::Discovery(found) => {
                 for row in RawDiscoveryResult::from_event(ctx, event, found) {

@@ -9,3 +9,4 @@ mod session_vectors;
 
 mod shard_laws;
 mod signals;
+mod tree;

@@ -100,7 +100,8 @@ pub struct MemoryTables {
     /// Bytes in calls that are under way, and the most there ever were.
     pub under_way: AtomicUsize,
     pub most_under_way: AtomicUsize,
-    pub failures: AtomicUsize,
+    /// Answers that asked for another try.
+    pub failures: watch::Sender<usize>,
 }
 
 impl Default for MemoryTables {
@@ -111,7 +112,7 @@ impl Default for MemoryTables {
             stalled: watch::Sender::new(0),
             under_way: AtomicUsize::new(0),
             most_under_way: AtomicUsize::new(0),
-            failures: AtomicUsize::new(0),
+            failures: watch::Sender::new(0),
         }
     }
 }
@@ -119,11 +120,13 @@ impl Default for MemoryTables {
 impl MemoryTables {
     fn keep(&self, table: &'static TableSpec, chunks: &[Bytes]) {
         let mut store = self.store.lock().unwrap();
-        chunks.iter().for_each(|chunk| store.insert(table, chunk));
+        for chunk in chunks {
+            store.insert(table, chunk);
+        }
     }
 
     fn fail(&self, text: &str) -> Result<(), WriteError> {
-        self.failures.fetch_add(1, Ordering::Relaxed);
+        self.failures.send_modify(|count| *count += 1);
         Err(WriteError::Retryable(text.to_owned()))
     }
 
@@ -141,7 +144,6 @@ impl MemoryTables {
         }
         let now = *answer.borrow();
         match now {
-            Answer::Stored | Answer::Stalled => self.keep(table, chunks),
             Answer::Failing => return self.fail("too busy"),
             Answer::Lost => {
                 self.keep(table, chunks);
@@ -150,7 +152,7 @@ impl MemoryTables {
             Answer::Refused(name) if name == table.name => {
                 return Err(WriteError::Permanent("no such column".to_owned()));
             }
-            Answer::Refused(_) => self.keep(table, chunks),
+            Answer::Stored | Answer::Stalled | Answer::Refused(_) => self.keep(table, chunks),
         }
         Ok(())
     }

@@ -178,7 +178,9 @@ impl<'a> Machine<'a> {
 
 fn latest(world: &World, options: ShardOptions, ops: &[Op]) -> Store {
     let mut machine = Machine::new(world, options);
-    ops.iter().for_each(|op| machine.step(op));
+    for op in ops {
+        machine.step(op);
+    }
     machine.finish()
 }
 
