@@ -49,10 +49,14 @@ impl Outbox {
     pub fn take(&mut self) -> Vec<RowBatch> {
         self.bytes = 0;
         let full = self.buffers.iter_mut().filter(|b| b.count > 0);
-        full.map(|b| RowBatch {
-            table: b.table,
-            count: std::mem::take(&mut b.count),
-            rows: Bytes::from(std::mem::take(&mut b.rows)),
+        full.map(|b| {
+            // The next rows will need about as much: growing step by step would copy them again.
+            let next = Vec::with_capacity(b.rows.len());
+            RowBatch {
+                table: b.table,
+                count: std::mem::take(&mut b.count),
+                rows: Bytes::from(std::mem::replace(&mut b.rows, next)),
+            }
         })
         .collect()
     }
