@@ -1,5 +1,6 @@
 //! The sink of one table: gathers batches, keeps a few inserts in flight, retries with back-off.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,8 +37,8 @@ pub enum SinkMsg {
     Relieve,
     /// Store everything taken so far, then answer.
     Flush(RpcReplyPort<()>),
-    /// An insert ended.
-    Done(Result<(), WriteError>),
+    /// The insert with this number ended.
+    Done(u64, Result<(), WriteError>),
 }
 
 struct SinkActor<W>(std::marker::PhantomData<W>);
@@ -50,8 +51,18 @@ struct State<W> {
     waiting: Vec<(RowBatch, OwnedSemaphorePermit)>,
     rows: u64,
     bytes: usize,
-    in_flight: usize,
-    flushing: Vec<RpcReplyPort<()>>,
+    /// Number of the next insert.
+    next: u64,
+    /// Numbers of the inserts under way.
+    in_flight: BTreeSet<u64>,
+    flushing: Vec<Flush>,
+}
+
+/// Somebody waits for every insert before number `until`, which also holds what waited at the time;
+/// rows that come later do not keep him waiting.
+struct Flush {
+    until: u64,
+    reply: RpcReplyPort<()>,
 }
 
 pub(super) async fn spawn<W: TableWriter>(
@@ -69,7 +80,8 @@ pub(super) async fn spawn<W: TableWriter>(
         waiting: Vec::new(),
         rows: 0,
         bytes: 0,
-        in_flight: 0,
+        next: 0,
+        in_flight: BTreeSet::new(),
         flushing: Vec::new(),
     };
     let actor = SinkActor(std::marker::PhantomData);
@@ -103,9 +115,12 @@ impl<W: TableWriter> Actor for SinkActor<W> {
             }
             // The budget itself tells whether somebody still waits.
             SinkMsg::Relieve => {}
-            SinkMsg::Flush(reply) => state.flushing.push(reply),
-            SinkMsg::Done(result) => {
-                state.in_flight -= 1;
+            SinkMsg::Flush(reply) => {
+                let until = state.next + u64::from(!state.waiting.is_empty());
+                state.flushing.push(Flush { until, reply });
+            }
+            SinkMsg::Done(number, result) => {
+                state.in_flight.remove(&number);
                 result.map_err(|e| format!("table {}: {e}", state.table.name))?;
             }
         }
@@ -119,16 +134,16 @@ impl<W: TableWriter> State<W> {
     fn advance(&mut self, myself: &ActorRef<SinkMsg>) {
         let full = self.rows >= self.options.max_rows || self.bytes >= self.options.max_bytes;
         // While somebody waits in line for the budget nothing of it is left.
-        let wanted = !self.flushing.is_empty() || self.budget.available_permits() == 0;
+        let flushing = self.flushing.iter().any(|flush| flush.until > self.next);
+        let wanted = flushing || self.budget.available_permits() == 0;
         let due = full || (wanted && !self.waiting.is_empty());
-        if due && self.in_flight < self.options.in_flight {
+        if due && self.in_flight.len() < self.options.in_flight {
             self.insert(myself.clone());
         }
-        if self.waiting.is_empty() && self.in_flight == 0 {
-            for reply in self.flushing.drain(..) {
-                // Whoever asked may have stopped waiting.
-                drop(reply.send(()));
-            }
+        let stored = self.in_flight.first().copied().unwrap_or(self.next);
+        for flush in self.flushing.extract_if(.., |flush| flush.until <= stored) {
+            // Whoever asked may have stopped waiting.
+            drop(flush.reply.send(()));
         }
     }
 
@@ -136,7 +151,9 @@ impl<W: TableWriter> State<W> {
         let (batches, permits): (Vec<_>, Vec<_>) = self.waiting.drain(..).unzip();
         let count = std::mem::take(&mut self.rows);
         let bytes = std::mem::take(&mut self.bytes);
-        self.in_flight += 1;
+        let number = self.next;
+        self.next += 1;
+        self.in_flight.insert(number);
         let (table, writer, backoff) = (self.table, Arc::clone(&self.writer), self.options.backoff);
         let chunks: Vec<Bytes> = batches.into_iter().map(|batch| batch.rows).collect();
         tokio::spawn(async move {
@@ -147,7 +164,7 @@ impl<W: TableWriter> State<W> {
             }
             drop(permits);
             // A stopped sink has nobody left to tell.
-            drop(myself.cast(SinkMsg::Done(result)));
+            drop(myself.cast(SinkMsg::Done(number, result)));
         });
     }
 }
