@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
+use serde::de::{IgnoredAny, MapAccess};
+
 use super::DedupStrategy;
-use super::decode::{self, Family, OrchestratorFields, Payload};
+use super::decode::{Family, OrchestratorFields, Payload};
 use crate::identity::{blank_to_null, is_blank, sha256_hex};
-use crate::json::{self, Raw, Scalar, object};
+use crate::json::{self, Fill, Key, Place, Raw, Scalar, object};
 
 /// Bookkeeping of the replay tool; never part of an identity.
 const REPLAY_FIELDS: [&str; 4] =
@@ -20,36 +22,82 @@ pub(crate) struct Envelope<'a> {
     pub(crate) gateway: Scalar<'a>,
     version: Scalar<'a>,
     replay: Scalar<'a>,
-    pub(crate) data: Raw<'a>,
+    /// JSON text of `data`; `None` when the key is missing.
+    pub(crate) data: Option<&'a str>,
     /// `data` decoded as the family says; `None` without data or for an unsupported family.
     pub(crate) payload: Option<Payload<'a>>,
+    /// The family that the payload was decoded as.
+    decoded_as: Option<Family>,
+    last_key: Cow<'a, str>,
 }
 
-object!(Envelope<'de> {
-    "id" => id,
-    "type" => family,
-    "timestamp" => timestamp,
-    "gateway" => gateway,
-    "version" => version,
-    "__replay" => replay,
-    "data" => data,
-});
+impl<'de> Place<'de> for Envelope<'de> {
+    fn object<A: MapAccess<'de>>(&mut self, mut members: A) -> Result<(), A::Error> {
+        while let Some(Key(key)) = members.next_key()? {
+            match &*key {
+                "id" => members.next_value_seed(Fill(&mut self.id))?,
+                "type" => members.next_value_seed(Fill(&mut self.family))?,
+                "timestamp" => members.next_value_seed(Fill(&mut self.timestamp))?,
+                "gateway" => members.next_value_seed(Fill(&mut self.gateway))?,
+                "version" => members.next_value_seed(Fill(&mut self.version))?,
+                "__replay" => members.next_value_seed(Fill(&mut self.replay))?,
+                "data" => {
+                    self.decoded_as = self.supported_family();
+                    match self.decoded_as {
+                        Some(family) => self.payload = Some(members.next_value_seed(family)?),
+                        None => drop(members.next_value::<IgnoredAny>()?),
+                    }
+                }
+                _ => drop(members.next_value::<IgnoredAny>()?),
+            }
+            self.last_key = key;
+        }
+        Ok(())
+    }
+}
+
+object! {
+    struct DataText<'a> {
+        "data" => data: Raw<'a>,
+    }
+}
 
 /// Reads a record's text into an empty `envelope`, in place because it is large. `false` if the
 /// text is JSON, or nothing at all, but not an object.
+///
+/// Producers write `type` before `data` and `data` last, so that one pass is enough; in any other
+/// order the text of `data` is looked up and, if need be, decoded again.
 pub(crate) fn read<'a>(text: &'a str, envelope: &mut Envelope<'a>) -> Result<bool, json::Error> {
     if is_blank(text) {
         return Ok(false);
     }
     json::check(text, json::MAX_DEPTH)?;
     json::read(text, envelope)?;
-    if let (Some(family), Some(data)) = (envelope.supported_family(), envelope.data.0) {
-        envelope.payload = Some(decode::payload(family, data)?);
+    envelope.data = envelope.last_value(text);
+    if envelope.data.is_none() {
+        let mut found = DataText::default();
+        json::read(text, &mut found)?;
+        envelope.data = found.data.0;
+    }
+    if envelope.decoded_as != envelope.supported_family() {
+        envelope.payload = match (envelope.supported_family(), envelope.data) {
+            (Some(family), Some(data)) => Some(json::read_seed(data, family)?),
+            _ => None,
+        };
     }
     Ok(text.trim_ascii_start().starts_with('{'))
 }
 
 impl<'a> Envelope<'a> {
+    /// The value of `data` if that is the last member of the root object `text`: what stands
+    /// between its key and the closing brace.
+    fn last_value(&self, text: &'a str) -> Option<&'a str> {
+        let Cow::Borrowed(key @ "data") = self.last_key else { return None };
+        let key_end = key.as_ptr() as usize - text.as_ptr() as usize + key.len();
+        let value = text.get(key_end..)?.strip_prefix('"')?.trim_ascii_start().strip_prefix(':')?;
+        Some(value.trim_ascii_end().strip_suffix('}')?.trim_ascii())
+    }
+
     /// `type` when it is text.
     pub(crate) fn family_name(&self) -> Option<Cow<'a, str>> {
         self.family.string()
@@ -128,7 +176,7 @@ impl<'a> Envelope<'a> {
 
     fn parties(&self) -> Parties<'a> {
         let mut parties = Parties::default();
-        match self.data.0.map(|data| json::read(data, &mut parties)) {
+        match self.data.map(|data| json::read(data, &mut parties)) {
             None | Some(Ok(())) => parties,
             Some(Err(_)) => Parties::default(), // what can not be read has none
         }

@@ -202,7 +202,7 @@ impl Gate {
             return Err(Fault::new(Reason::MissingType, "type is not a text"));
         };
         let event_ts = self.event_time(envelope, record.record_ts)?;
-        let Some(data) = envelope.data.0 else {
+        let Some(data) = envelope.data else {
             return Err(Fault::new(Reason::MissingData, "key data is missing"));
         };
         let content_hash = content_hash(&family, event_ts, &envelope.gateway.text(), data);

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 
-use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use sonic_rs::JsonContainerTrait;
 
 pub(crate) use scalar::{Raw, Scalar};
@@ -40,19 +40,21 @@ pub(crate) fn summary(error: &sonic_rs::Error) -> String {
 /// stack, and it skips over `\u` without a look at the digits. Must precede every other call with
 /// text from outside.
 pub(crate) fn check(text: &str, limit: usize) -> Result<(), Error> {
-    if count(text, |byte| matches!(byte, b'[' | b'{')) > limit {
+    let (mut openers, mut escapes) = (0, false);
+    // Short blocks and small counters compile to vector instructions.
+    for block in text.as_bytes().chunks(255) {
+        let (mut opening, mut escaping) = (0_u8, false);
+        for byte in block {
+            opening += u8::from(matches!(byte, b'[' | b'{'));
+            escaping |= *byte == b'\\';
+        }
+        openers += usize::from(opening);
+        escapes |= escaping;
+    }
+    if openers > limit {
         check_depth(text, limit)?;
     }
-    if count(text, |byte| byte == b'\\') > 0 {
-        check_escapes(text)?;
-    }
-    Ok(())
-}
-
-/// How many bytes are `wanted`, in a form that compiles to vector instructions.
-fn count(text: &str, wanted: impl Fn(u8) -> bool) -> usize {
-    let block = |bytes: &[u8]| bytes.iter().map(|byte| u8::from(wanted(*byte))).sum::<u8>();
-    text.as_bytes().chunks(255).map(|bytes| usize::from(block(bytes))).sum()
+    if escapes { check_escapes(text) } else { Ok(()) }
 }
 
 fn check_depth(text: &str, limit: usize) -> Result<(), Error> {
@@ -88,9 +90,18 @@ fn check_escapes(text: &str) -> Result<(), Error> {
 
 /// Reads a checked text that holds one value. Lone surrogates read as U+FFFD.
 pub(crate) fn read<'de>(text: &'de str, place: &mut impl Place<'de>) -> Result<(), Error> {
+    read_seed(text, Fill(place))
+}
+
+/// Like [`read`], for any way to read a value.
+pub(crate) fn read_seed<'de, S: DeserializeSeed<'de>>(
+    text: &'de str,
+    seed: S,
+) -> Result<S::Value, Error> {
     let mut parser = sonic_rs::Deserializer::from_str(text).utf8_lossy();
-    Fill(place).deserialize(&mut parser)?;
-    Ok(parser.end()?)
+    let value = seed.deserialize(&mut parser)?;
+    parser.end()?;
+    Ok(value)
 }
 
 /// Where a value goes. What a place can not use is skipped and leaves it empty.
@@ -182,6 +193,31 @@ impl<'de, P: Place<'de>> Visitor<'de> for Fill<'_, P> {
     }
 }
 
+/// The key of a member.
+pub(crate) struct Key<'de>(pub(crate) Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    #[inline]
+    fn deserialize<D: Deserializer<'de>>(parser: D) -> Result<Self, D::Error> {
+        struct KeyVisitor;
+        impl<'de> Visitor<'de> for KeyVisitor {
+            type Value = Key<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a key")
+            }
+            #[inline]
+            fn visit_borrowed_str<E: de::Error>(self, key: &'de str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Borrowed(key)))
+            }
+            fn visit_str<E: de::Error>(self, key: &str) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Owned(key.to_owned())))
+            }
+        }
+        parser.deserialize_str(KeyVisitor)
+    }
+}
+
 /// Text; numbers and flags as text.
 impl<'de> Place<'de> for Cow<'de, str> {
     #[inline]
@@ -218,12 +254,12 @@ pub(crate) fn each<'de, P: Place<'de>, A: SeqAccess<'de>>(
 /// skipped. The longer form declares the struct too.
 macro_rules! object {
     ($(#[$meta:meta])* $vis:vis struct $name:ident<$life:lifetime> {
-        $($(#[$doc:meta])* $key:literal => $field:ident: $kind:ty,)+
+        $($(#[$doc:meta])* $key:literal => $fvis:vis $field:ident: $kind:ty,)+
     }) => {
         $(#[$meta])*
         #[derive(Debug, Default)]
         $vis struct $name<$life> {
-            $($(#[$doc])* $vis $field: $kind,)+
+            $($(#[$doc])* $fvis $field: $kind,)+
         }
         $crate::json::object!($name<'de> { $($key => $field,)+ });
     };
@@ -233,9 +269,8 @@ macro_rules! object {
                 &mut self,
                 mut members: A,
             ) -> Result<(), A::Error> {
-                use $crate::json::Fill;
-                let mut key = std::borrow::Cow::Borrowed("");
-                while members.next_key_seed(Fill(&mut key))?.is_some() {
+                use $crate::json::{Fill, Key};
+                while let Some(Key(key)) = members.next_key()? {
                     match &*key {
                         $($($key)|+ => members.next_value_seed(Fill(&mut self.$field))?,)+
                         _ => drop(members.next_value::<serde::de::IgnoredAny>()?),

@@ -4,7 +4,7 @@ use serde::de::SeqAccess;
 
 use super::{OrchestratorFields, Payload, Verdict, first_missing, wallet};
 use crate::event::{Body, Discovered, Payment};
-use crate::json::{Place, Scalar, each, object};
+use crate::json::{self, Error, Place, Raw, Scalar, each, object};
 use crate::{capability, payment};
 
 const MISSING_DATA: Verdict<'static> = Verdict::MissingField("data");
@@ -14,7 +14,8 @@ fn is_nothing(data: &str) -> bool {
     matches!(data, "null" | "\"\"")
 }
 
-pub(super) fn capabilities(data: &str) -> Payload<'_> {
+pub(super) fn capabilities(Raw(data): Raw<'_>) -> Payload<'_> {
+    let data = data.unwrap_or_default();
     let verdict = match data.as_bytes() {
         [b'[' | b'{', ..] => match capability::decode::decode(data) {
             Ok(mut decoded) => {
@@ -29,19 +30,22 @@ pub(super) fn capabilities(data: &str) -> Payload<'_> {
     verdict.into()
 }
 
-pub(super) fn discovery<'a>(data: &str, Found(found): Found<'a>) -> Payload<'a> {
+pub(super) fn discovery(Raw(data): Raw<'_>) -> Result<Payload<'_>, Error> {
+    let data = data.unwrap_or_default();
+    let mut found = Found::default();
+    json::read(data, &mut found)?;
     let verdict = match data.as_bytes() {
+        [b'[', ..] if found.0.is_empty() => Verdict::EmptyArray("data is an empty array"),
+        [b'[', ..] => Verdict::Body(Body::Discovery(found.0)),
         _ if is_nothing(data) => MISSING_DATA,
-        [b'[', ..] if found.is_empty() => Verdict::EmptyArray("data is an empty array"),
-        [b'[', ..] => Verdict::Body(Body::Discovery(found)),
         _ => Verdict::EmptyArray("data is not an array"),
     };
-    verdict.into()
+    Ok(verdict.into())
 }
 
 /// The elements of an array. One that is no object is blank, so that the index of the others stays.
 #[derive(Default)]
-pub(super) struct Found<'a>(Vec<Discovered<'a>>);
+struct Found<'a>(Vec<Discovered<'a>>);
 
 impl<'de> Place<'de> for Found<'de> {
     fn array<A: SeqAccess<'de>>(&mut self, elements: A) -> Result<(), A::Error> {

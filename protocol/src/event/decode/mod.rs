@@ -7,10 +7,12 @@ mod stream;
 
 use std::borrow::Cow;
 
+use serde::de::{DeserializeSeed, Deserializer, Error};
+
 use super::{Body, Orchestrator};
 use crate::gate::IgnoreReason;
 use crate::identity::{norm_addr, trimmed};
-use crate::json::{Error, Place, Scalar, object, read};
+use crate::json::{Place, Scalar, object};
 
 /// The families that become events (contract events.md 3.0, "core").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,22 +75,26 @@ pub(crate) enum Verdict<'a> {
     BadUnit(String),
 }
 
-/// Decodes `data`, the checked text of a value, as the payload of `family`.
-pub(crate) fn payload(family: Family, data: &str) -> Result<Payload<'_>, Error> {
-    Ok(match family {
-        Family::Status => stream::status(fields(data)?),
-        Family::Trace => stream::trace(fields(data)?),
-        Family::Ai => stream::ai_event(fields(data)?),
-        Family::Ingest => stream::ingest_metrics(fields(data)?),
-        Family::Capabilities => flat::capabilities(data),
-        Family::Discovery => flat::discovery(data, fields(data)?),
-        Family::Payment => flat::payment(fields(data)?),
-    })
+/// Decodes the next value as the payload of the family.
+impl<'de> DeserializeSeed<'de> for Family {
+    type Value = Payload<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, parser: D) -> Result<Payload<'de>, D::Error> {
+        match self {
+            Self::Status => fields(parser).map(stream::status),
+            Self::Trace => fields(parser).map(stream::trace),
+            Self::Ai => fields(parser).map(stream::ai_event),
+            Self::Ingest => fields(parser).map(stream::ingest_metrics),
+            Self::Capabilities => fields(parser).map(flat::capabilities),
+            Self::Discovery => flat::discovery(fields(parser)?).map_err(D::Error::custom),
+            Self::Payment => fields(parser).map(flat::payment),
+        }
+    }
 }
 
-fn fields<'a, P: Place<'a>>(data: &'a str) -> Result<P, Error> {
+fn fields<'de, P: Place<'de>, D: Deserializer<'de>>(parser: D) -> Result<P, D::Error> {
     let mut fields = P::default();
-    read(data, &mut fields)?;
+    fields.fill(parser)?;
     Ok(fields)
 }
 
@@ -100,8 +106,8 @@ fn first_missing(required: &[(&'static str, &Scalar<'_>)]) -> Option<&'static st
 object! {
     /// An orchestrator as a payload names it.
     pub(crate) struct OrchestratorFields<'a> {
-        "address" => address: Scalar<'a>,
-        "url" => url: Scalar<'a>,
+        "address" => pub(crate) address: Scalar<'a>,
+        "url" => pub(crate) url: Scalar<'a>,
     }
 }
 
