@@ -20,3 +20,4 @@ pub mod session;
 pub mod shard;
 pub mod sink;
 pub mod supervisor;
+pub mod topology;

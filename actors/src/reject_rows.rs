@@ -1,5 +1,6 @@
 //! Rejects as rows of the dead-letter or quarantine table.
 
+use naap_protocol::event::DedupStrategy;
 use naap_protocol::gate::{Destination, Reject};
 use naap_protocol::rows::RowTooLarge;
 use naap_protocol::rows::rejects::{DeadLetter, Quarantined};
@@ -7,6 +8,9 @@ use naap_protocol::time::Timestamp;
 
 use crate::names;
 use crate::outbox::Outbox;
+
+/// Bytes of a body that are kept where the whole of it is over the size guard.
+const KEPT_BODY: usize = 100_000;
 
 /// Adds the row of `reject`; `part` numbers what of the record was rejected, 0 for all of it.
 pub(crate) fn reject_row(
@@ -30,7 +34,7 @@ pub(crate) fn reject_row(
         event_version: reject.event_version.as_deref(),
         event_timestamp: reject.event_timestamp,
         dedup_key: reject.dedup_key.as_deref(),
-        dedup_strategy: reject.dedup_strategy.map(|strategy| strategy.label()),
+        dedup_strategy: reject.dedup_strategy.map(DedupStrategy::label),
         replay: reject.replay,
         failure_stage: reject.failure_reason.stage().label(),
         failure_class: reject.failure_reason.class().label(),
@@ -45,12 +49,36 @@ pub(crate) fn reject_row(
         version,
         ingestion_timestamp: now,
     };
-    let pushed = match reject.destination() {
-        Destination::DeadLetter => outbox.push(&row),
-        Destination::Quarantine => outbox.push(&Quarantined(row)),
+    let Err(too_large) = push(outbox, reject.destination(), &row) else { return };
+    oversized(too_large);
+    // The place and the reason are worth more than a text that no row can hold.
+    let body = reject.payload_body.as_deref().unwrap_or("");
+    let head = &body[..body.floor_char_boundary(KEPT_BODY)];
+    let details = format!(
+        "{}; the first {} of {} bytes are kept",
+        reject.failure_details,
+        head.len(),
+        body.len()
+    );
+    let row = DeadLetter {
+        failure_details: &details,
+        payload_body: head,
+        payload_canonical_json: None,
+        ..row
     };
-    if let Err(too_large) = pushed {
+    if let Err(too_large) = push(outbox, reject.destination(), &row) {
         oversized(too_large);
+    }
+}
+
+fn push(
+    outbox: &mut Outbox,
+    destination: Destination,
+    row: &DeadLetter<'_>,
+) -> Result<(), RowTooLarge> {
+    match destination {
+        Destination::DeadLetter => outbox.push(row),
+        Destination::Quarantine => outbox.push(&Quarantined(row.clone())),
     }
 }
 

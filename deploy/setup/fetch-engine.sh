@@ -37,9 +37,15 @@ work=$(mktemp -d "$cache/fetch.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 
 echo "fetching $package@$version (178 MB, once)"
-(cd "$work" && npm pack --silent "$package@$version" >/dev/null)
+(cd "$work" && npm pack --silent "$package@$version" >/dev/null) || {
+  echo "npm could not fetch $package@$version: check the network and npm's registry setting, then run this again" >&2
+  exit 1
+}
 tar xzf "$work"/*.tgz -C "$work" package/libchdb.so
-matches "$work/package/libchdb.so" || { echo "checksum of libchdb.so in $package@$version is wrong, it was not installed" >&2; exit 1; }
+matches "$work/package/libchdb.so" || {
+  echo "checksum of libchdb.so in $package@$version is wrong, it was not installed" >&2
+  exit 1
+}
 # A rename inside one file system: nobody ever sees half a library.
 mv "$work/package/libchdb.so" "$target"
 touch "$target.ok"

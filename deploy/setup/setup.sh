@@ -54,12 +54,12 @@ rust() {
 }
 
 engine() {
-    local fetch=deploy/setup/engine.sh
+    local fetch=deploy/setup/fetch-engine.sh
     [ -x "$fetch" ] || return 0
     local missing=()
     have node || missing+=(nodejs)
     have npm || missing+=(npm)
-    # engine.sh asks npm only when the library is not in the cache.
+    # fetch-engine.sh asks npm only when the library is not in the cache.
     if [ ${#missing[@]} -gt 0 ] && ! compgen -G "$NAAP_CACHE_DIR/chdb-*/libchdb.so" >/dev/null; then
         apt_install "${missing[@]}"
     fi

@@ -56,8 +56,10 @@ pub async fn node_args(parts: &NodeParts<'_>) -> Result<NodeArgs<ClickHouseWrite
         PrivacyMode::Hash => privacy::PrivacyMode::Hash,
     };
     let incarnation = clock.now().0.unsigned_abs();
-    let router = Router::new(gate, privacy, shards, (epoch_floor + 1) << SEQUENCE_BITS, clock.clone());
-    let writer = ClickHouseWriter::new(store.tables(), rows::ALL, config.clickhouse.request_timeout);
+    let router =
+        Router::new(gate, privacy, shards, (epoch_floor + 1) << SEQUENCE_BITS, clock.clone());
+    let writer =
+        ClickHouseWriter::new(store.tables(), rows::ALL, config.clickhouse.request_timeout);
     let idle_ticks = config.passivation.idle.as_secs().max(1);
     Ok(NodeArgs {
         node: config.node.name.as_str().to_owned(),

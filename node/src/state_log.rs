@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use naap_actors::ports::{ShardRecord, StateLog, StateLogError, StateRecord};
 use naap_protocol::codec::{self, TraceContext};
 use naap_protocol::identity::EntityId;
-use naap_protocol::state::{EpochOpen, Progress};
+use naap_protocol::state::{EpochOpen, Progress, SourcePartition};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 use thiserror::Error;
 
@@ -60,10 +60,11 @@ impl LocalStateLog {
     /// When the file is in use, can not be opened, or belongs to another number of shards.
     pub fn open(dir: &Path, shards: u16) -> Result<Self, OpenError> {
         let path = dir.join("state.redb");
-        let database = Database::builder().set_cache_size(CACHE).create(&path).map_err(|e| match e {
-            redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(path.clone()),
-            other => OpenError::Unusable(path.clone(), other.to_string()),
-        })?;
+        let database =
+            Database::builder().set_cache_size(CACHE).create(&path).map_err(|e| match e {
+                redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(path.clone()),
+                other => OpenError::Unusable(path.clone(), other.to_string()),
+            })?;
         let log = Self { database };
         let known = log.fix("shards", u64::from(shards));
         let found = known.map_err(|e| OpenError::Unusable(path.clone(), e.to_string()))?;
@@ -175,6 +176,26 @@ impl StateLog for LocalStateLog {
     ) -> Result<(), StateLogError> {
         self.write(batches).map_err(failed)
     }
+}
+
+/// The first offset of `source` that some shard has not applied durably; `None` when some shard
+/// knows nothing of the source.
+///
+/// # Errors
+/// When the log can not be read.
+pub fn applied_by_all(
+    log: &LocalStateLog,
+    source: &SourcePartition,
+    shards: u16,
+) -> Result<Option<u64>, StateLogError> {
+    let mut lowest = None;
+    for shard in 0..shards {
+        let Some(&offset) = log.shard(shard)?.progress.applied.get(source) else {
+            return Ok(None);
+        };
+        lowest = Some(lowest.map_or(offset, |known: u64| known.min(offset)));
+    }
+    Ok(lowest)
 }
 
 fn failed(error: impl std::fmt::Display) -> StateLogError {

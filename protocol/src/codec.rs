@@ -12,6 +12,7 @@
 //! A reader accepts the newest version of a type and the one before it; anything else is refused
 //! with an error that names both, never skipped (design.md, wire and state format).
 
+use rmp_serde::decode::ReadRefReader;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -171,11 +172,20 @@ pub fn open<T: Framed>(frame: &[u8]) -> Result<(u16, TraceContext, &[u8]), Codec
 /// As [`open`], and when the body is malformed.
 pub fn decode<'de, T: Framed + Deserialize<'de>>(frame: &'de [u8]) -> Result<T, CodecError> {
     let (_version, _trace, body) = open::<T>(frame)?;
-    let mut reader = rmp_serde::Deserializer::from_read_ref(body);
+    let mut reader = Reader::from_read_ref(body);
     let value = T::deserialize(&mut reader)
         .map_err(|e| CodecError::Body { name: T::NAME, reason: e.to_string() })?;
-    match reader.get_ref().len() {
-        0 => Ok(value),
-        left => Err(CodecError::Body { name: T::NAME, reason: format!("{left} bytes left over") }),
+    finish::<T>(&mut reader).map(|()| value)
+}
+
+/// Decodes the values of a body one after the other; texts are borrowed.
+pub(crate) type Reader<'a> = rmp_serde::Deserializer<ReadRefReader<'a, [u8]>>;
+
+/// Nothing may be left in the body. The reader does not tell its place, but only at the end is there
+/// no marker of a next value.
+pub(crate) fn finish<T: Framed>(reader: &mut Reader<'_>) -> Result<(), CodecError> {
+    match <()>::deserialize(reader) {
+        Err(rmp_serde::decode::Error::InvalidMarkerRead(_)) => Ok(()),
+        _ => Err(CodecError::Body { name: T::NAME, reason: "bytes are left over".to_owned() }),
     }
 }

@@ -1,9 +1,11 @@
 //! Envelopes: a batch of events for one shard from one source partition (design.md, data path).
+//!
+//! The body of the frame is the length of the head (u32 little endian), the head and the items.
 
 use serde::{Deserialize, Serialize};
 
 use crate::capability::advertise::Advertisement;
-use crate::codec::{self, CodecError, Framed, HEADER_LEN, TraceContext};
+use crate::codec::{self, CodecError, Framed, HEADER_LEN, Reader, TraceContext};
 use crate::event::Event;
 use crate::state::SourcePartition;
 
@@ -84,9 +86,10 @@ impl Envelope {
         self.items.len() + HEADER_LEN
     }
 
-    /// The items in order. The iterator ends behind the first malformed one.
+    /// The items in order. The iterator ends behind the first error; bytes behind the last item are
+    /// one.
     pub fn items(&self) -> Items<'_> {
-        Items { rest: &self.items, left: self.head.count }
+        Items { reader: Reader::from_read_ref(&self.items), left: Some(self.head.count) }
     }
 
     /// The envelope as one frame.
@@ -95,12 +98,14 @@ impl Envelope {
     /// When the body exceeds the frame limit.
     pub fn to_frame(&self) -> Result<Vec<u8>, CodecError> {
         let head = rmp_serde::to_vec(&self.head).map_err(|e| malformed(&e))?;
-        let len = head.len() + self.items.len();
+        let head_len = (head.len() as u32).to_le_bytes();
+        let len = head_len.len() + head.len() + self.items.len();
         if len > codec::MAX_BODY {
             return Err(CodecError::TooLarge { name: EnvelopeHead::NAME, len });
         }
         let mut frame = Vec::with_capacity(HEADER_LEN + len);
         codec::put_header::<EnvelopeHead>(&mut frame, len, self.trace);
+        frame.extend_from_slice(&head_len);
         frame.extend_from_slice(&head);
         frame.extend_from_slice(&self.items);
         Ok(frame)
@@ -112,35 +117,41 @@ impl Envelope {
     /// When the frame is not a readable envelope.
     pub fn from_frame(frame: &[u8]) -> Result<Self, CodecError> {
         let (_version, trace, body) = codec::open::<EnvelopeHead>(frame)?;
-        let mut reader = rmp_serde::Deserializer::from_read_ref(body);
+        let (head, items) = split_head(body).ok_or_else(|| malformed(&"the head is cut short"))?;
+        let mut reader = Reader::from_read_ref(head);
         let head = EnvelopeHead::deserialize(&mut reader).map_err(|e| malformed(&e))?;
-        Ok(Self { head, trace, items: reader.get_ref().to_vec() })
+        codec::finish::<EnvelopeHead>(&mut reader)?;
+        Ok(Self { head, trace, items: items.to_vec() })
     }
 }
 
-fn malformed(e: &dyn std::error::Error) -> CodecError {
+fn split_head(body: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, rest) = body.split_first_chunk::<4>()?;
+    rest.split_at_checked(u32::from_le_bytes(*len) as usize)
+}
+
+fn malformed(e: &dyn std::fmt::Display) -> CodecError {
     CodecError::Body { name: EnvelopeHead::NAME, reason: e.to_string() }
 }
 
 /// Iterator over the items of an envelope.
 #[derive(Debug)]
 pub struct Items<'a> {
-    rest: &'a [u8],
-    left: u32,
+    reader: Reader<'a>,
+    /// Items to come; `None` behind the end.
+    left: Option<u32>,
 }
 
 impl<'a> Iterator for Items<'a> {
     type Item = Result<Item<'a>, CodecError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.left == 0 {
-            return None;
-        }
-        let mut reader = rmp_serde::Deserializer::from_read_ref(self.rest);
-        let item = Item::deserialize(&mut reader).map_err(|e| malformed(&e));
-        let left = reader.get_ref().len();
-        self.rest = &self.rest[self.rest.len() - left..];
-        self.left = if item.is_ok() { self.left - 1 } else { 0 };
+        let Some(left) = self.left?.checked_sub(1) else {
+            self.left = None;
+            return codec::finish::<EnvelopeHead>(&mut self.reader).err().map(Err);
+        };
+        let item = Item::deserialize(&mut self.reader).map_err(|e| malformed(&e));
+        self.left = item.is_ok().then_some(left);
         Some(item)
     }
 }

@@ -36,6 +36,8 @@ pub struct IngestOptions {
 pub enum IngestMsg {
     /// Records of a partition will follow, from this offset on.
     Assign(SourcePartition, u64),
+    /// No more records of a partition will follow.
+    Unassign(SourcePartition),
     /// Records, with their share of the intake budget.
     Records(RecordBatch, OwnedSemaphorePermit),
     /// A shard has applied this many bytes.
@@ -160,7 +162,11 @@ impl Actor for IngestActor {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            IngestMsg::Assign(source, offset) => state.partitions.assign(source, offset),
+            IngestMsg::Assign(source, offset) => {
+                state.partitions.assign(source, offset);
+                state.unsaved = true;
+            }
+            IngestMsg::Unassign(source) => state.partitions.unassign(&source),
             IngestMsg::Records(batch, permit) => state.records(&myself, &batch, permit).await?,
             IngestMsg::Credit { shard, bytes } => state.credit(&myself, shard, bytes)?,
             IngestMsg::Refused { shard, source, wanted } => {
@@ -170,14 +176,14 @@ impl Actor for IngestActor {
                 );
                 return Err(missing.into());
             }
-            IngestMsg::Tick => state.maybe_commit(&myself).await?,
+            IngestMsg::Tick => state.maybe_commit(&myself)?,
             IngestMsg::CommitDone(outcome) => {
                 state.committed(outcome?);
-                state.maybe_commit(&myself).await?;
+                state.maybe_commit(&myself)?;
             }
             IngestMsg::Finish(reply) => {
                 state.finishing.push(reply);
-                state.maybe_commit(&myself).await?;
+                state.maybe_commit(&myself)?;
             }
             IngestMsg::Inspect(reply) => drop(reply.send(state.status())),
         }
@@ -254,10 +260,7 @@ impl State {
     }
 
     /// Starts a commit cycle when one is due and none is under way.
-    async fn maybe_commit(
-        &mut self,
-        myself: &ActorRef<IngestMsg>,
-    ) -> Result<(), ActorProcessingErr> {
+    fn maybe_commit(&mut self, myself: &ActorRef<IngestMsg>) -> Result<(), ActorProcessingErr> {
         metrics::gauge!(names::INGEST_WAITING_BYTES).set(self.waiting_bytes as f64);
         metrics::gauge!(names::SINK_WAITING_BYTES).set(self.args.sinks.waiting_bytes() as f64);
         if self.committing {

@@ -5,6 +5,7 @@ mod partitions;
 mod router;
 
 pub use actor::{IngestArgs, IngestMsg, IngestOptions, IngestStatus, spawn};
+pub use partitions::Partitions;
 pub use router::{IngestCounts, Router};
 
 use naap_protocol::state::SourcePartition;
@@ -66,6 +67,14 @@ impl Intake {
     /// When the ingest has stopped.
     pub fn assign(&self, source: SourcePartition, offset: u64) -> Result<(), IngestGone> {
         self.actor.cast(IngestMsg::Assign(source, offset)).map_err(|_| IngestGone)
+    }
+
+    /// Announces that no more records of `source` will follow until it is assigned again.
+    ///
+    /// # Errors
+    /// When the ingest has stopped.
+    pub fn unassign(&self, source: SourcePartition) -> Result<(), IngestGone> {
+        self.actor.cast(IngestMsg::Unassign(source)).map_err(|_| IngestGone)
     }
 
     /// Hands a batch over; waits while the node has too much in hand.

@@ -13,6 +13,8 @@ struct Reading {
     next: u64,
     /// Per shard the first offset that no envelope or mark has stood for yet.
     served: Vec<u64>,
+    /// No shard has been told of the partition yet.
+    fresh: bool,
 }
 
 /// The partitions that this node reads.
@@ -31,7 +33,12 @@ impl Partitions {
     /// Starts to read `source` at `offset`.
     pub fn assign(&mut self, source: SourcePartition, offset: u64) {
         let served = vec![offset; self.shards];
-        self.readings.insert(source, Reading { next: offset, served });
+        self.readings.insert(source, Reading { next: offset, served, fresh: true });
+    }
+
+    /// Ends the reading of `source`; what was read of it and is not applied is not waited for.
+    pub fn unassign(&mut self, source: &SourcePartition) {
+        self.readings.remove(source);
     }
 
     /// Notes that `source` was read up to `next`; `false` when it was never assigned.
@@ -50,13 +57,15 @@ impl Partitions {
     }
 
     /// Marks for every shard that lags behind what was read, unless `is_waiting(shard)` says that
-    /// envelopes for it have not gone out yet.
+    /// envelopes for it have not gone out yet. A new partition is marked in any case, so that its
+    /// start is claimed even while it holds nothing.
     pub fn marks(&mut self, is_waiting: impl Fn(u16) -> bool) -> Vec<(u16, Mark)> {
         let mut marks = Vec::new();
         for (source, reading) in &mut self.readings {
+            let fresh = std::mem::take(&mut reading.fresh);
             for (shard, served) in reading.served.iter_mut().enumerate() {
                 let shard = shard as u16;
-                if *served < reading.next && !is_waiting(shard) {
+                if (fresh || *served < reading.next) && !is_waiting(shard) {
                     let (from, to) = (std::mem::replace(served, reading.next), reading.next);
                     marks.push((shard, Mark { source: source.clone(), from, to }));
                 }
@@ -91,5 +100,18 @@ mod tests {
         assert_eq!(partitions.marks(|_| false), []);
         assert!(!partitions.all_applied(&BTreeMap::from([(source.clone(), 19)])));
         assert!(partitions.all_applied(&BTreeMap::from([(source, 20)])));
+    }
+
+    #[test]
+    fn a_partition_that_was_given_away_is_not_waited_for() {
+        let source = SourcePartition { topic: "t".into(), partition: 0 };
+        let mut partitions = Partitions::new(1);
+        partitions.assign(source.clone(), 10);
+        assert!(partitions.read(&source, 11));
+        assert!(!partitions.all_applied(&BTreeMap::new()));
+        partitions.unassign(&source);
+        assert!(partitions.all_applied(&BTreeMap::new()));
+        assert_eq!(partitions.marks(|_| false), []);
+        assert!(!partitions.read(&source, 12));
     }
 }

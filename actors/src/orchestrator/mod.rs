@@ -62,9 +62,10 @@ impl Actor for OrchestratorActor {
                 state.changed = true;
             }
             OrchestratorMsg::Snapshot(reply) => {
-                let frame = match std::mem::take(&mut state.changed) {
-                    true => Some(codec::encode(&state.state, TraceContext::default())?),
-                    false => None,
+                let frame = if std::mem::take(&mut state.changed) {
+                    Some(codec::encode(&state.state, TraceContext::default())?)
+                } else {
+                    None
                 };
                 drop(reply.send(frame));
             }

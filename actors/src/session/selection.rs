@@ -1,6 +1,6 @@
 //! Selections: which orchestrators a session was given, in total order (lifecycle 5.3).
 
-use naap_protocol::identity::norm_url;
+use naap_protocol::identity::{is_blank, norm_url};
 use naap_protocol::state::{Sym, Symbols};
 use naap_protocol::time::Timestamp;
 
@@ -35,6 +35,7 @@ pub struct SelectionWalk {
 impl SelectionWalk {
     /// Takes the identity of the next signal; signals without any change nothing.
     pub fn observe(&mut self, ts: Timestamp, url: Sym, address: Sym, symbols: &Symbols) {
+        let url = if is_blank(symbols.text(url)) { Sym::default() } else { url };
         if url.is_empty() && address.is_empty() {
             return;
         }

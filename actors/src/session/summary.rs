@@ -1,6 +1,7 @@
 //! The fold: what a session's ordered signals add up to (lifecycle 2.2, 2.4, 4).
 
 use naap_protocol::event::TraceType;
+use naap_protocol::identity::is_blank;
 use naap_protocol::signal::AiKind;
 use naap_protocol::state::{SessionState, StoredBody, StoredSignal, Sym, Symbols};
 use naap_protocol::time::Timestamp;
@@ -84,19 +85,19 @@ impl Summary {
             return;
         }
         self.events += 1;
-        self.start_ts = earliest(self.start_ts, signal.ord_ts);
+        keep_earliest(&mut self.start_ts, signal.ord_ts);
         self.end_ts = Some(signal.ord_ts);
-        keep_first(&mut self.gateway, signal.gateway);
+        keep_first(&mut self.gateway, signal.gateway, symbols);
         match signal.body {
             StoredBody::Trace { kind, .. } => self.trace(kind, signal, symbols),
             StoredBody::Status { state, output_fps, has_error, start_time, .. } => {
-                keep_first(&mut self.first_hint, signal.hint);
+                keep_first(&mut self.first_hint, signal.hint, symbols);
                 self.status(symbols.text(state), output_fps, has_error);
                 self.start_time(start_time, signal.ord_ts);
                 self.primary.observe(signal.ord_ts, signal.url, signal.address, symbols);
             }
             StoredBody::Ai { kind, .. } => {
-                keep_first(&mut self.first_hint, signal.hint);
+                keep_first(&mut self.first_hint, signal.hint, symbols);
                 self.ai(kind);
                 self.relayed.observe(signal.ord_ts, signal.url, signal.address, symbols);
             }
@@ -114,13 +115,13 @@ impl Summary {
         let ts = signal.ord_ts;
         match kind {
             TraceType::GatewayReceiveStreamRequest => {
-                self.first_request_ts = earliest(self.first_request_ts, ts);
+                keep_earliest(&mut self.first_request_ts, ts);
             }
             TraceType::GatewayReceiveFirstProcessedSegment => {
-                self.first_processed_ts = earliest(self.first_processed_ts, ts);
+                keep_earliest(&mut self.first_processed_ts, ts);
             }
             TraceType::GatewayReceiveFewProcessedSegments => {
-                self.first_playable_ts = earliest(self.first_playable_ts, ts);
+                keep_earliest(&mut self.first_playable_ts, ts);
             }
             TraceType::GatewayNoOrchestratorsAvailable => self.no_orchestrators = true,
             TraceType::GatewayIngestStreamClosed => self.closed_ts = Some(ts),
@@ -152,7 +153,7 @@ impl Summary {
         let Some(start) = start else { return };
         let age = ord_ts.millis_since(start);
         if start >= EARLIEST_START && (0..=MAX_START_AGE_MS).contains(&age) {
-            self.start_ts = earliest(self.start_ts, start);
+            keep_earliest(&mut self.start_ts, start);
         } else {
             self.ignored_start_times += 1;
         }
@@ -222,12 +223,12 @@ impl Summary {
     }
 }
 
-fn earliest(known: Option<Timestamp>, ts: Timestamp) -> Option<Timestamp> {
-    Some(known.map_or(ts, |k| k.min(ts)))
+fn keep_earliest(slot: &mut Option<Timestamp>, ts: Timestamp) {
+    *slot = Some(slot.map_or(ts, |known| known.min(ts)));
 }
 
-fn keep_first(slot: &mut Sym, value: Sym) {
-    if slot.is_empty() {
+fn keep_first(slot: &mut Sym, value: Sym, symbols: &Symbols) {
+    if slot.is_empty() && !is_blank(symbols.text(value)) {
         *slot = value;
     }
 }

@@ -175,16 +175,15 @@ impl State {
         id: u128,
         advertised: Advertised,
     ) -> Result<(), ActorProcessingErr> {
-        let orchestrator = match self.orchestrators.get(&id) {
-            Some(known) => known.clone(),
-            None => {
-                let frame = self.args.log.entity(self.args.shard, EntityId(id))?;
-                let key = advertised.key.clone();
-                let started =
-                    orchestrator::spawn(org, key, frame.as_deref(), myself.get_cell()).await?;
-                self.orchestrators.insert(id, started.clone());
-                started
-            }
+        let orchestrator = if let Some(known) = self.orchestrators.get(&id) {
+            known.clone()
+        } else {
+            let frame = self.args.log.entity(self.args.shard, EntityId(id))?;
+            let key = advertised.key.clone();
+            let started =
+                orchestrator::spawn(org, key, frame.as_deref(), myself.get_cell()).await?;
+            self.orchestrators.insert(id, started.clone());
+            started
         };
         orchestrator.cast(OrchestratorMsg::Advertise(Box::new(advertised)))?;
         Ok(())

@@ -209,13 +209,11 @@ impl ShardCore {
         let (log, shard) = (&self.log, self.shard);
         let mut first = false;
         let hosted = self.singles.get_or_wake(id, || -> Result<_, ShardError> {
-            match log.entity(shard, EntityId(id))? {
-                Some(frame) => Ok((codec::decode::<EventState>(&frame)?, false)),
-                None => {
-                    first = true;
-                    Ok((EventState { delivery: delivery.clone().into_owned() }, false))
-                }
+            if let Some(frame) = log.entity(shard, EntityId(id))? {
+                return Ok((codec::decode::<EventState>(&frame)?, false));
             }
+            first = true;
+            Ok((EventState { delivery: delivery.clone().into_owned() }, false))
         })?;
         let verdict = if first {
             Verdict::New

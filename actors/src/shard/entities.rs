@@ -152,6 +152,11 @@ impl<E> Entities<E> {
         let before = self.awake.len();
         let durable = self.durable;
         self.awake.retain(|_, hosted| hosted.modified > durable);
+        // Keys of sleepers would pile up with every time they are woken.
+        self.wheel.clear();
+        for (&id, hosted) in &self.awake {
+            self.wheel.insert(id, hosted.deadline);
+        }
         before - self.awake.len()
     }
 

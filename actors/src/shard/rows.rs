@@ -87,17 +87,17 @@ impl RowWriter {
         let ctx = &self.context(origin);
         match &event.body {
             Body::Status(b) => {
-                self.put(origin, event, &RawAiStreamStatus::from_event(ctx, event, b))
+                self.put(origin, event, &RawAiStreamStatus::from_event(ctx, event, b));
             }
             Body::Trace(b) => {
-                self.put(origin, event, &RawStreamTraceEvent::from_event(ctx, event, b))
+                self.put(origin, event, &RawStreamTraceEvent::from_event(ctx, event, b));
             }
             Body::Ai(b) => self.put(origin, event, &RawAiStreamEvent::from_event(ctx, event, b)),
             Body::Ingest(b) => {
                 self.put(origin, event, &RawStreamIngestMetrics::from_event(ctx, event, b));
             }
             Body::Payment(b) => {
-                self.put(origin, event, &RawPaymentEvent::from_event(ctx, event, b))
+                self.put(origin, event, &RawPaymentEvent::from_event(ctx, event, b));
             }
             Body::Discovery(found) => {
                 for row in RawDiscoveryResult::from_event(ctx, event, found) {
@@ -143,14 +143,16 @@ impl RowWriter {
     }
 
     /// The quarantine row of `loser`, a delivery of other content under the uid of `event`. Its
-    /// text may be out of reach, so no such row has one: the archive holds it at its coordinates.
+    /// text may be out of reach, so no such row has anything of it: the archive holds it at its
+    /// coordinates.
     pub fn conflict(&mut self, origin: Origin<'_>, event: &Event<'_>, loser: &Delivery<'_>) {
         self.version += 1;
         let mut reject = Reject::duplicate(event, source_of(origin, loser), true);
         reject.event_timestamp = Some(loser.event_ts);
         reject.payload_body = None;
         reject.replay = false;
-        reject.orchestrator = None;
+        (reject.event_type, reject.event_version) = (None, None);
+        (reject.orchestrator, reject.broadcaster, reject.region) = (None, None, None);
         reject.failure_details = format!(
             "another content of this uid comes first; the text stands in raw_streaming_events at {}/{}/{}",
             loser.at.topic, loser.at.partition, loser.at.offset
@@ -158,7 +160,7 @@ impl RowWriter {
         reject_row(&mut self.outbox, &reject, 0, self.version, self.now);
     }
 
-    /// Takes back the typed row of `loser`, whose key differs from the row of `event`.
+    /// Takes back the typed row of `loser`, whose key or table differs from the row of `event`.
     pub fn retract(&mut self, origin: Origin<'_>, event: &Event<'_>, loser: &Delivery<'_>) {
         let ctx = self.context(origin);
         macro_rules! tombstone {
@@ -179,13 +181,16 @@ impl RowWriter {
             };
         }
         match &event.body {
-            Body::Status(_) => tombstone!(RawAiStreamStatus),
-            Body::Trace(_) => tombstone!(RawStreamTraceEvent),
-            Body::Ai(_) => tombstone!(RawAiStreamEvent),
-            Body::Ingest(_) => tombstone!(RawStreamIngestMetrics),
-            Body::Payment(_) => tombstone!(RawPaymentEvent),
-            Body::Discovery(_) => tombstone!(RawDiscoveryResult),
-            Body::Capabilities(_) => {
+            // The loser can have been of another family of the same entity.
+            Body::Status(_) | Body::Trace(_) | Body::Ai(_) | Body::Ingest(_) => {
+                tombstone!(RawAiStreamStatus);
+                tombstone!(RawStreamTraceEvent);
+                tombstone!(RawAiStreamEvent);
+                tombstone!(RawStreamIngestMetrics);
+            }
+            Body::Payment(_) | Body::Discovery(_) | Body::Capabilities(_) => {
+                tombstone!(RawPaymentEvent);
+                tombstone!(RawDiscoveryResult);
                 tombstone!(RawNetworkCapability);
                 tombstone!(RawAdvertisedCapability);
                 tombstone!(RawModelConstraint);

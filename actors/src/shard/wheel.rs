@@ -32,6 +32,11 @@ impl<K> Wheel<K> {
         self.slots[slot].push(key);
     }
 
+    /// Forgets every key.
+    pub fn clear(&mut self) {
+        self.slots.iter_mut().for_each(Vec::clear);
+    }
+
     /// Moves to the next tick. `deadline` names the tick that a key is due at now, `None` for a key
     /// that is gone. What is due is returned, the rest goes to its new slot.
     pub fn advance(&mut self, deadline: impl Fn(&K) -> Option<u64>) -> Vec<K> {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use naap_protocol::rows::TableSpec;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SpawnErr};
 use ractor_cluster::RactorMessage;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::backoff::Backoff;
 use crate::names;
@@ -32,6 +32,8 @@ pub struct SinkOptions {
 pub enum SinkMsg {
     /// Rows to store, with their share of the byte budget.
     Rows(RowBatch, OwnedSemaphorePermit),
+    /// Somebody waits for the byte budget.
+    Relieve,
     /// Store everything taken so far, then answer.
     Flush(RpcReplyPort<()>),
     /// An insert ended.
@@ -44,6 +46,7 @@ struct State<W> {
     table: &'static TableSpec,
     writer: Arc<W>,
     options: SinkOptions,
+    budget: Arc<Semaphore>,
     waiting: Vec<(RowBatch, OwnedSemaphorePermit)>,
     rows: u64,
     bytes: usize,
@@ -55,12 +58,14 @@ pub(super) async fn spawn<W: TableWriter>(
     table: &'static TableSpec,
     writer: Arc<W>,
     options: SinkOptions,
+    budget: Arc<Semaphore>,
     supervisor: ActorCell,
 ) -> Result<ActorRef<SinkMsg>, SpawnErr> {
     let state = State {
         table,
         writer,
         options,
+        budget,
         waiting: Vec::new(),
         rows: 0,
         bytes: 0,
@@ -96,6 +101,8 @@ impl<W: TableWriter> Actor for SinkActor<W> {
                 state.bytes += batch.rows.len();
                 state.waiting.push((batch, permit));
             }
+            // The budget itself tells whether somebody still waits.
+            SinkMsg::Relieve => {}
             SinkMsg::Flush(reply) => state.flushing.push(reply),
             SinkMsg::Done(result) => {
                 state.in_flight -= 1;
@@ -111,7 +118,9 @@ impl<W: TableWriter> State<W> {
     /// Starts what is due and answers who waits for an empty sink.
     fn advance(&mut self, myself: &ActorRef<SinkMsg>) {
         let full = self.rows >= self.options.max_rows || self.bytes >= self.options.max_bytes;
-        let due = full || (!self.flushing.is_empty() && !self.waiting.is_empty());
+        // While somebody waits in line for the budget nothing of it is left.
+        let wanted = !self.flushing.is_empty() || self.budget.available_permits() == 0;
+        let due = full || (wanted && !self.waiting.is_empty());
         if due && self.in_flight < self.options.in_flight {
             self.insert(myself.clone());
         }

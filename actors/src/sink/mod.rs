@@ -42,13 +42,14 @@ impl Sinks {
         budget_bytes: usize,
         supervisor: ActorCell,
     ) -> Result<Self, SpawnErr> {
-        let mut actors = BTreeMap::new();
-        for &table in tables {
-            let sink = actor::spawn(table, Arc::clone(writer), options, supervisor.clone()).await?;
-            actors.insert(table.name, sink);
-        }
         let budget_kib = kib(budget_bytes);
         let budget = Arc::new(Semaphore::new(budget_kib as usize));
+        let mut actors = BTreeMap::new();
+        for &table in tables {
+            let (writer, budget) = (Arc::clone(writer), Arc::clone(&budget));
+            let sink = actor::spawn(table, writer, options, budget, supervisor.clone()).await?;
+            actors.insert(table.name, sink);
+        }
         Ok(Self { actors: Arc::new(actors), budget, budget_kib })
     }
 
@@ -60,10 +61,27 @@ impl Sinks {
         let table = batch.table.name;
         let gone = || SinkGone(table);
         let cost = kib(batch.rows.len()).min(self.budget_kib);
-        let permit: OwnedSemaphorePermit =
-            Arc::clone(&self.budget).acquire_many_owned(cost).await.map_err(|_| gone())?;
+        let mut permit = std::pin::pin!(Arc::clone(&self.budget).acquire_many_owned(cost));
+        let permit: Result<OwnedSemaphorePermit, _> = tokio::select! {
+            biased;
+            permit = &mut permit => permit,
+            // Rows that wait for a full batch in some sink hold the budget: in line first, then
+            // have them stored, or a commit that would flush them could wait for us forever.
+            () = std::future::ready(()) => {
+                self.relieve();
+                permit.await
+            }
+        };
+        let permit = permit.map_err(|_| gone())?;
         let sink = self.actors.get(table).ok_or_else(gone)?;
         sink.cast(SinkMsg::Rows(batch, permit)).map_err(|_| gone())
+    }
+
+    fn relieve(&self) {
+        for sink in self.actors.values() {
+            // A stopped sink holds no budget.
+            drop(sink.cast(SinkMsg::Relieve));
+        }
     }
 
     /// Returns when every row handed over before the call is stored.

@@ -79,6 +79,16 @@ impl Engine {
         .map_err(Exception::from_engine)
     }
 
+    /// Asks every running statement to stop.
+    pub(crate) fn cancel_all(&self) {
+        let mut session = Connection::open(self.library, &self.args);
+        let killed =
+            session.as_mut().map(|session| session.query("KILL QUERY WHERE 1", "Null", &[]));
+        if let Some(Err(error)) = killed {
+            tracing::warn!(error, "running statements could not be cancelled");
+        }
+    }
+
     /// Closes the engine. No call may be running.
     pub(crate) fn close(&self) {
         drop(self.anchor.lock().unwrap_or_else(PoisonError::into_inner).take());

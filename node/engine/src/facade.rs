@@ -170,9 +170,10 @@ impl Facade {
         let compress = envelope.compress;
         let work = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            let body = match envelope.decompress {
-                true => Bytes::from(lz4::decompress(&body, max_body)?),
-                false => body,
+            let body = if envelope.decompress {
+                Bytes::from(lz4::decompress(&body, max_body)?)
+            } else {
+                body
             };
             let Prepared { call, format, table } = prepare(envelope, body, access, limits)?;
             Ok((engine.run(&call), format, table))

@@ -1,4 +1,4 @@
-//! ClickHouse's native compressed blocks: 16 bytes CityHash128 (version 1.0.2) of the rest, one byte
+//! ClickHouse's native compressed blocks: 16 bytes `CityHash128` (version 1.0.2) of the rest, one byte
 //! of method, two little-endian u32 (compressed size including these 9 bytes, uncompressed size) and
 //! the data.
 

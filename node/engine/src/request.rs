@@ -102,17 +102,11 @@ pub(crate) fn prepare(
     access: Access,
     limits: Limits,
 ) -> Result<Prepared, Exception> {
-    let text = match envelope.query {
-        Some(query) => {
-            let statement = sql::read(query.as_bytes());
-            (Bytes::from(query), statement, body)
-        }
-        None => {
-            let statement = sql::read(&body);
-            (body, statement, Bytes::new())
-        }
+    let (head, tail) = match envelope.query {
+        Some(query) => (Bytes::from(query), body),
+        None => (body, Bytes::new()),
     };
-    let (head, statement, tail) = text;
+    let statement = sql::read(&head);
     check(&statement, access)?;
     let format = statement.format.clone().or(envelope.default_format);
     let format = format.unwrap_or_else(|| "TabSeparated".to_owned());

@@ -21,10 +21,13 @@ use crate::facade::{AnswerLost, Facade, FacadeConfig};
 use crate::request::Limits;
 use crate::{EngineError, EngineOptions, library};
 
-/// How long open requests may take to finish once the end was ordered.
-const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long running statements may take to finish once the end was ordered; then they are cancelled
+/// and have as long again to stop.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// Largest part of a memory bound that one answer may take: answers are built in memory.
-const RESULT_SHARE: u64 = 4;
+const RESULT_SHARE: u64 = 8;
+/// Part of it that one statement of a reader may take.
+const READER_SHARE: u64 = 4;
 /// Time limit of a reader's statement.
 const READER_SECONDS: u64 = 30;
 
@@ -80,7 +83,7 @@ async fn run(options: &EngineOptions, engine: Arc<Engine>) -> Result<bool, Engin
     }
     let listener = TcpListener::bind(options.listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
-    let facade = Facade::new(engine, facade_config(options));
+    let facade = Facade::new(engine.clone(), facade_config(options));
     let ended = end_of_service(options.follow_stdin)?;
     tokio::pin!(ended);
     announce(address, options.port_file.as_deref())?;
@@ -100,17 +103,22 @@ async fn run(options: &EngineOptions, engine: Arc<Engine>) -> Result<bool, Engin
         connections.shutdown().await;
         facade.drain().await;
     };
-    Ok(tokio::time::timeout(SHUTDOWN_TIMEOUT, finish).await.is_ok())
+    tokio::pin!(finish);
+    if tokio::time::timeout(SHUTDOWN_GRACE, &mut finish).await.is_ok() {
+        return Ok(true);
+    }
+    tracing::warn!("cancelling the statements that still run");
+    tokio::task::spawn_blocking(move || engine.cancel_all());
+    Ok(tokio::time::timeout(SHUTDOWN_GRACE, &mut finish).await.is_ok())
 }
 
 fn facade_config(options: &EngineOptions) -> FacadeConfig {
-    let share = options.max_memory_bytes / RESULT_SHARE;
     FacadeConfig {
         owner: options.owner(),
         reader: options.reader(),
         limits: Limits {
-            max_result_bytes: share,
-            reader_memory: share,
+            max_result_bytes: options.max_memory_bytes / RESULT_SHARE,
+            reader_memory: options.max_memory_bytes / READER_SHARE,
             reader_seconds: READER_SECONDS,
         },
         max_body_bytes: options.max_body_bytes,

@@ -29,11 +29,13 @@ pub(super) fn run(args: &GenerateArgs, global: &Global) -> Result<(), Failure> {
     let written = match &args.out {
         Some(path) => {
             let mut out = create(path)?;
-            plan.write(&mut out, truth.as_mut(), &mut progress).and_then(|s| out.flush().map(|()| s))
+            plan.write(&mut out, truth.as_mut(), &mut progress)
+                .and_then(|s| out.flush().map(|()| s))
         }
         None => {
             let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
-            plan.write(&mut out, truth.as_mut(), &mut progress).and_then(|s| out.flush().map(|()| s))
+            plan.write(&mut out, truth.as_mut(), &mut progress)
+                .and_then(|s| out.flush().map(|()| s))
         }
     };
     bar.finish_and_clear();

@@ -2,10 +2,11 @@
 
 mod args;
 mod config;
-mod generate;
-mod store;
 mod failure;
+mod generate;
 mod parse;
+mod store;
+mod topology;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -117,21 +118,6 @@ pub enum Command {
     Engine(EngineArgs),
 }
 
-impl Command {
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Run(_) => "run",
-            Self::Replay(_) => "replay",
-            Self::Query(_) => "query",
-            Self::Generate(_) => "generate",
-            Self::Schema(_) => "schema",
-            Self::Config(_) => "config",
-            Self::Topology => "topology",
-            Self::Engine(_) => "engine",
-        }
-    }
-}
-
 impl Global {
     /// The layers of the configuration; `flags` are the command's own flags that are settings.
     pub fn sources(&self, mut flags: Vec<FlagValue>) -> Sources {
@@ -178,7 +164,8 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Schema(command) => store::schema(command, &cli.global),
         Command::Generate(args) => generate::run(args, &cli.global),
         Command::Engine(args) => store::engine(args),
-        other => Err(Failure::environment(format!("naap {} is not wired yet", other.name()))),
+        Command::Topology => topology::run(&cli.global),
+        Command::Run(args) => crate::run::run(args, &cli.global),
     }
 }
 

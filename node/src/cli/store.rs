@@ -38,7 +38,9 @@ async fn open(args: &StoreArgs, config: &Config, create: bool) -> Result<Store, 
     }
     std::fs::create_dir_all(dir).map_err(|e| {
         let dir = dir.display();
-        Failure::environment(format!("data folder {dir} can not be used: {e}; choose a writable one"))
+        Failure::environment(format!(
+            "data folder {dir} can not be used: {e}; choose a writable one"
+        ))
     })?;
     let lib = settings.engine_lib.as_deref();
     Store::embedded(dir, database, lib, settings.engine_memory.0).await.map_err(environment)
@@ -58,7 +60,9 @@ pub(super) fn query(args: &QueryArgs, global: &Global) -> Result<(), Failure> {
         let answered = client::write_answer(store.client(), &args.sql, format, &mut out).await;
         store.close().await.map_err(environment)?;
         match answered {
-            Err(client::QueryError::Output(e)) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            Err(client::QueryError::Output(e)) if e.kind() == std::io::ErrorKind::BrokenPipe => {
+                Ok(())
+            }
             other => other.map(drop).map_err(environment),
         }
     })
@@ -96,7 +100,9 @@ fn applied_text(applied: &[&str], output: Output) -> String {
 fn report_differences(differences: &[String], output: Output) -> Result<(), Failure> {
     match output {
         Output::Json => emit(&format!("{}\n", json!({ "differences": differences })))?,
-        Output::Text if differences.is_empty() => emit("the tables are as this build writes them\n")?,
+        Output::Text if differences.is_empty() => {
+            emit("the tables are as this build writes them\n")?
+        }
         Output::Text => emit(&differences.iter().map(|d| format!("{d}\n")).collect::<String>())?,
     }
     match differences.len() {

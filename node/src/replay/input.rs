@@ -249,8 +249,7 @@ fn spooled(spool: &Path) -> std::io::Result<File> {
 }
 
 fn kind_of(gate: &Gate, line: &[u8]) -> Kind {
-    let record =
-        Record { topic: "", partition: 0, offset: 0, record_ts: None, value: Some(line) };
+    let record = Record { topic: "", partition: 0, offset: 0, record_ts: None, value: Some(line) };
     match gate.admit(record, &mut String::new()) {
         Outcome::Accepted(event) => Kind {
             capability: matches!(event.body, Body::Capabilities(_)),

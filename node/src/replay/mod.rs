@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use naap_actors::ingest::{IngestStatus, Intake, RecordBatch, RecordEntry};
-use naap_actors::ports::StateLog;
 use naap_actors::supervisor::Node;
 use naap_protocol::org::OrgMap;
 use naap_protocol::state::SourcePartition;
@@ -22,7 +21,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::cpu::{process_cpu, self_cpu};
 use crate::node::{NodeParts, node_args};
-use crate::state_log::LocalStateLog;
+use crate::state_log::{LocalStateLog, applied_by_all};
 use crate::store::{Store, fingerprint, schema};
 
 use input::{Input, Values};
@@ -60,9 +59,11 @@ async fn replay(args: &ReplayArgs, config: &Config) -> Result<Report, Failure> {
     let dir = prepare_dir(&args.data_dir)?;
     let bend = bend_of(args);
     let inputs = open_inputs(&args.files, &bend, &dir)?;
-    let log = Arc::new(LocalStateLog::open(&dir, config.cluster.shards as u16).map_err(environment)?);
+    let log =
+        Arc::new(LocalStateLog::open(&dir, config.cluster.shards as u16).map_err(environment)?);
     let lib = config.clickhouse.engine_lib.as_deref();
-    let (database, memory) = (config.clickhouse.database.as_str(), config.clickhouse.engine_memory.0);
+    let (database, memory) =
+        (config.clickhouse.database.as_str(), config.clickhouse.engine_memory.0);
     let store = Store::embedded(&dir, database, lib, memory).await.map_err(environment)?;
     schema::apply(&store).await.map_err(environment)?;
     schema::keep_rows_forever(&store).await.map_err(environment)?;
@@ -74,7 +75,8 @@ async fn replay(args: &ReplayArgs, config: &Config) -> Result<Report, Failure> {
         orgs: OrgMap::new([(TOPIC, args.org.as_str())]),
         bounded: true,
     };
-    let mut node = Node::start(node_args(&parts).await.map_err(environment)?).await.map_err(environment)?;
+    let mut node =
+        Node::start(node_args(&parts).await.map_err(environment)?).await.map_err(environment)?;
     let fed = feed(&mut node, &inputs, &log, config).await?;
     let status = node.drain().await.map_err(environment)?;
     let totals = Totals { fed, elapsed: started.elapsed(), node_cpu: self_cpu() };
@@ -152,7 +154,8 @@ async fn feed(
     for input in inputs {
         let partition = log.source_number(&input.name).map_err(environment)?;
         let source = SourcePartition { topic: TOPIC.to_owned(), partition };
-        let from = applied(log, &source, config.cluster.shards as u16).map_err(environment)?;
+        let applied = applied_by_all(log, &source, config.cluster.shards as u16);
+        let from = applied.map_err(environment)?.unwrap_or(0);
         fed.lines += input.lines;
         fed.deliveries += input.deliveries();
         fed.resumed += from;
@@ -227,20 +230,6 @@ fn read_batch(input: &mut Feeding<'_>, records: usize) -> Result<RecordBatch, in
         batch.next_offset = offset + 1;
     }
     Ok(batch)
-}
-
-/// The first delivery of `source` that some shard has not applied durably.
-fn applied(
-    log: &LocalStateLog,
-    source: &SourcePartition,
-    shards: u16,
-) -> Result<u64, naap_actors::ports::StateLogError> {
-    let mut lowest = u64::MAX;
-    for shard in 0..shards {
-        let known = log.shard(shard)?.progress.applied.get(source).copied();
-        lowest = lowest.min(known.unwrap_or(0));
-    }
-    Ok(if shards == 0 { 0 } else { lowest })
 }
 
 fn progress_bar(length: u64, what: &'static str) -> ProgressBar {

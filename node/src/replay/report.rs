@@ -77,7 +77,8 @@ impl Report {
     ) -> Self {
         let Totals { fed, elapsed, node_cpu } = totals;
         let (records, shards) = (&status.records, status.shards);
-        let rows = fingerprints.iter().map(|(table, f)| (*table, f.rows)).collect::<BTreeMap<_, _>>();
+        let rows =
+            fingerprints.iter().map(|(table, f)| (*table, f.rows)).collect::<BTreeMap<_, _>>();
         let (engine_cpu, engine_rss) = engine.unwrap_or_default();
         Self {
             files: Files {
@@ -127,9 +128,17 @@ impl Report {
     fn write_text(&self, out: &mut String) -> std::fmt::Result {
         let Self { files, records, cost, .. } = self;
         if records.read == 0 && files.already_applied > 0 {
-            writeln!(out, "already applied: all {} deliveries of this input", files.already_applied)?;
+            writeln!(
+                out,
+                "already applied: all {} deliveries of this input",
+                files.already_applied
+            )?;
         } else if files.already_applied > 0 {
-            writeln!(out, "resumed behind {} deliveries that were applied before", files.already_applied)?;
+            writeln!(
+                out,
+                "resumed behind {} deliveries that were applied before",
+                files.already_applied
+            )?;
         }
         writeln!(out, "read            {}", records.read)?;
         writeln!(out, "accepted        {}", records.accepted)?;

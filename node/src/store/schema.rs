@@ -81,7 +81,8 @@ pub async fn apply(store: &Store) -> Result<Vec<&'static str>, SchemaError> {
 async fn pending(store: &Store) -> Result<Vec<&'static Migration>, SchemaError> {
     let sql = "SELECT version, checksum FROM schema_migrations FINAL ORDER BY version";
     let applied: Vec<Applied> = store.rows("read the applied migrations", sql).await?;
-    if let Some(newer) = applied.iter().find(|a| MIGRATIONS.iter().all(|m| m.version != a.version)) {
+    if let Some(newer) = applied.iter().find(|a| MIGRATIONS.iter().all(|m| m.version != a.version))
+    {
         return Err(SchemaError::Newer(newer.version));
     }
     let mut pending = Vec::new();
@@ -140,7 +141,8 @@ pub async fn check(store: &Store) -> Result<Vec<String>, SchemaError> {
     }
     let mut differences = Vec::new();
     for migration in pending(store).await? {
-        differences.push(format!("migration {} is not applied; run `naap schema apply`", migration.name));
+        differences
+            .push(format!("migration {} is not applied; run `naap schema apply`", migration.name));
     }
     for table in rows::ALL {
         match installed(store, table).await? {

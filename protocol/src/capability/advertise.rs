@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::expand::models_without_hardware;
-use super::json::norm_url;
 use super::{Document, Entry};
+use crate::identity::norm_url;
 use crate::time::Timestamp;
 
 /// An orchestrator endpoint: the unit that is advertised and attributed to.

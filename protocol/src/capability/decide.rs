@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::advertise::{Node, Offer};
 use super::catalogue::{Hint, canonical_pipeline};
 use super::index::{Index, Interval, Seen};
-use super::json::norm_url;
+use crate::identity::norm_url;
 use crate::time::Timestamp;
 
 /// How far a selection may lie from an interval and still count as direct.

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use serde::de::{IgnoredAny, MapAccess};
 
-use super::json::{Flag, Int, Keyed, List, Maybe, Object, Text, deeper_than, norm_addr};
+use super::json::{Flag, Int, Keyed, List, Maybe, Object, Text, deeper_than};
 use super::{BadEntry, Document, Entry, Gpu, Hardware, ModelConstraint, ModelSettings, Price};
+use crate::identity::{norm_addr, trimmed};
 
 /// What a payload held.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -271,13 +272,6 @@ object!(Gpu<'de>, {
     "memory_total" => |this, value: Int| this.memory_total = value.clamped(),
     "memory_free" => |this, value: Int| this.memory_free = value.clamped(),
 });
-
-fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
-        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,7 @@
 //! One capability document as four row sets (contract events.md 4.3, recommended reading).
 //!
 //! Row identity is (event uid, `entry`, `element`). An entry that repeats an earlier one of the same
-//! message byte for byte carries the index of the earlier one, so both have the same row keys and
-//! storage collapses them; the counts here are before that collapse.
+//! message keeps rows of its own, so storage has as many rows as there are here.
 //!
 //! A setting or price is taken only from a model or price of that very capability. Where none fits
 //! the numbers stay `None`; inside an object that exists, a field left out by the producer is 0.
@@ -11,8 +10,8 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalogue::{BYOC, Capability, Catalogue};
-use super::json::norm_url;
 use super::{Document, Entry, Gpu, Hardware, ModelConstraint, ModelSettings, Price};
+use crate::identity::norm_url;
 
 /// The four row sets of one event.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -30,7 +29,7 @@ pub struct Expansion<'d> {
 /// The columns that all rows of an entry share, and their place in the message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Origin<'d> {
-    /// Position of the entry in the payload; of the first one if it is repeated. Row identity.
+    /// Position of the entry in the payload. Row identity.
     pub entry: u32,
     /// Canonical wallet, normalised, can be `""`.
     pub orchestrator_address: &'d str,
@@ -190,11 +189,9 @@ pub struct PriceRow<'d> {
 /// Expands a document. Pure; additive over entries.
 pub fn expand<'d>(document: &'d Document<'_>) -> Expansion<'d> {
     let mut expansion = Expansion::default();
-    let mut first_with_text = BTreeMap::new();
     for entry in &document.entries {
-        let first = *first_with_text.entry(entry.raw.as_ref()).or_insert(entry.index);
         let origin = Origin {
-            entry: first,
+            entry: entry.index,
             orchestrator_address: &entry.address,
             local_address: &entry.local_address,
             orch_uri: &entry.orch_uri,

@@ -307,27 +307,3 @@ pub(super) fn deeper_than(limit: usize, text: &str) -> bool {
     }
     false
 }
-
-/// Trimmed, ASCII lower case; `""` for blank text, `0x` and the zero address.
-pub(super) fn norm_addr(address: Cow<'_, str>) -> Cow<'_, str> {
-    let trimmed = address.trim();
-    let digits = trimmed.strip_prefix("0x").or_else(|| trimmed.strip_prefix("0X"));
-    if digits.is_some_and(|d| (d.is_empty() || d.len() == 40) && d.bytes().all(|b| b == b'0')) {
-        return Cow::Borrowed("");
-    }
-    if trimmed.len() == address.len() && !trimmed.bytes().any(|b| b.is_ascii_uppercase()) {
-        return address;
-    }
-    Cow::Owned(trimmed.to_ascii_lowercase())
-}
-
-/// Trimmed, ASCII lower case, without one trailing slash.
-pub(super) fn norm_url(url: &str) -> Cow<'_, str> {
-    let trimmed = url.trim();
-    let trimmed = trimmed.strip_suffix('/').unwrap_or(trimmed);
-    if trimmed.bytes().any(|b| b.is_ascii_uppercase()) {
-        Cow::Owned(trimmed.to_ascii_lowercase())
-    } else {
-        Cow::Borrowed(trimmed)
-    }
-}

@@ -18,9 +18,9 @@ pub use writer::{InsertTimeouts, WriteError, insert};
 const POOL_IDLE: Duration = Duration::from_secs(2);
 const KEEPALIVE: Duration = Duration::from_mins(1);
 
-/// A client for the server at `url`, with LZ4 and TCP_NODELAY.
+/// A client for the server at `url`, with LZ4 and `TCP_NODELAY`.
 ///
-/// Without TCP_NODELAY every small insert waits about 40 ms for the other side's delayed
+/// Without `TCP_NODELAY` every small insert waits about 40 ms for the other side's delayed
 /// acknowledgement.
 pub fn connect(url: &str, database: Option<&str>, credential: Option<&Credential>) -> Client {
     let mut connector = HttpConnector::new();

@@ -37,7 +37,8 @@ async fn encoded_batches_are_stored_in_pieces_or_not_at_all() {
     let error = write(&fixture, wrong.slice(..wrong.len() - 1), None).await.unwrap_err();
     assert!(matches!(error, WriteError::Rejected { code: Some(33), .. }), "{error:?}");
     let error =
-        insert(&fixture.client(), "nope", "a", None, vec![batch(0, 1)], InsertTimeouts::default()).await;
+        insert(&fixture.client(), "nope", "a", None, vec![batch(0, 1)], InsertTimeouts::default())
+            .await;
     assert!(matches!(error, Err(WriteError::Rejected { code: Some(60), .. })), "{error:?}");
 }
 
@@ -64,7 +65,8 @@ async fn refused_failed_and_slow_inserts_are_retryable() {
     ] {
         fixture.fault(fault).await;
         let timeouts = InsertTimeouts { end: Duration::from_millis(500), ..Default::default() };
-        let error = insert(&fixture.client(), "t", "a, b", None, vec![batch(0, 10)], timeouts).await;
+        let error =
+            insert(&fixture.client(), "t", "a, b", None, vec![batch(0, 10)], timeouts).await;
         assert!(error.unwrap_err().is_retryable(), "{fault}");
         assert_eq!(fixture.number("SELECT count() FROM t").await, 0, "{fault}");
     }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use clickhouse::Client;
@@ -19,7 +20,7 @@ pub(crate) struct Fixture {
 pub(crate) async fn spawn(options: &EngineOptions) -> Result<EngineProcess, EngineError> {
     let program = Path::new(env!("CARGO_BIN_EXE_naap-engine"));
     let no_args: &[&OsStr] = &[];
-    EngineProcess::spawn(program, no_args, options, Duration::from_secs(60)).await
+    EngineProcess::spawn(program, no_args, options, Duration::from_mins(1)).await
 }
 
 impl Fixture {
@@ -36,6 +37,10 @@ impl Fixture {
         Self { engine, dir }
     }
 
+    pub(crate) async fn stop(self) -> ExitStatus {
+        self.engine.stop().await.expect("an end")
+    }
+
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
     }
@@ -49,6 +54,7 @@ impl Fixture {
     }
 
     pub(crate) async fn number(&self, sql: &str) -> u64 {
+        let sql = &format!("SELECT toUInt64(assumeNotNull(({sql})))");
         self.client().query_raw(sql).fetch_one().await.unwrap_or_else(|e| panic!("{sql}: {e}"))
     }
 
@@ -70,11 +76,12 @@ impl Fixture {
     ) -> Option<Answer> {
         let address = self.engine.url().strip_prefix("http://").expect("an http url");
         let mut stream = TcpStream::connect(address).await.expect("connection");
-        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\n");
-        for (name, value) in headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str(&format!("Content-Length: {}\r\nConnection: close\r\n\r\n", body.len()));
+        let extra: String = headers.iter().map(|(k, v)| [*k, ": ", *v, "\r\n"].concat()).collect();
+        let head = format!(
+            "{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+             Content-Length: {}\r\n{extra}\r\n",
+            body.len()
+        );
         stream.write_all(head.as_bytes()).await.expect("send");
         // The server may refuse and close before it has read everything.
         let _ = stream.write_all(body).await;

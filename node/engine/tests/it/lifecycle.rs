@@ -46,6 +46,19 @@ async fn rows_survive_a_kill_and_an_orderly_end() {
 }
 
 #[tokio::test]
+async fn a_statement_that_never_ends_does_not_keep_the_engine_alive() {
+    let fixture = Fixture::start().await;
+    let client = fixture.client();
+    let endless = "SELECT count() FROM system.numbers WHERE number % 7 = 8";
+    let running = tokio::spawn(async move { client.query(endless).execute().await });
+    let seen = "SELECT count() FROM system.processes WHERE query LIKE '%% 7 = 8' AND query NOT LIKE '%LIKE%'";
+    while fixture.number(seen).await == 0 {}
+    let status = fixture.stop().await;
+    assert!(status.success(), "{status}");
+    assert!(running.await.unwrap().is_err());
+}
+
+#[tokio::test]
 async fn a_second_engine_on_the_same_folder_is_told_so() {
     let fixture = Fixture::start().await;
     let text = sentence(&EngineOptions::new(fixture.data_dir())).await;
@@ -116,11 +129,14 @@ async fn the_engine_dies_with_its_parent() {
             break pid.parse().unwrap();
         }
     };
-    let pid = Pid::from_raw(pid.cast_signed()).unwrap();
-    let engine = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::NONBLOCK).unwrap();
-    let engine = tokio::io::unix::AsyncFd::new(engine).unwrap();
+    // The engine's lock on its folder ends with its process.
+    let lock = std::fs::File::open(dir.path().join("data/naap-engine.lock")).unwrap();
+    assert!(lock.try_lock().is_err(), "the engine holds its lock");
     parent.kill().await.unwrap();
-    // A pidfd becomes readable when its process ends.
-    let ended = tokio::time::timeout(Duration::from_secs(20), engine.readable()).await;
-    assert!(ended.is_ok(), "the engine lives on without its parent");
+    let mut freed = tokio::task::spawn_blocking(move || lock.lock());
+    let ended = tokio::time::timeout(Duration::from_secs(20), &mut freed).await.is_ok();
+    if !ended {
+        signal(pid, Signal::KILL);
+    }
+    assert!(ended, "the engine lives on without its parent");
 }

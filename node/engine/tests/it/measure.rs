@@ -66,7 +66,9 @@ async fn insert_rates() {
             let rows = batch(from, size);
             from += size;
             let start = Instant::now();
-            insert(&client, "m", columns, None, vec![rows], InsertTimeouts::default()).await.unwrap();
+            insert(&client, "m", columns, None, vec![rows], InsertTimeouts::default())
+                .await
+                .unwrap();
             took.push(start.elapsed());
             peak = peak.max(fixture.engine.rss_bytes().unwrap());
         }

@@ -73,7 +73,7 @@ async fn parameters_arrive_unharmed_by_form_and_by_url() {
     for text in ["plain", "it's", "tab\there", "line\nbreak", "back\\slash", "", "ü €", "'); DROP"]
     {
         let (got, number): (String, u32) = client
-            .query("SELECT {text:String}, {number:UInt32} + 1")
+            .query("SELECT {text:String}, toUInt32({number:UInt32} + 1)")
             .param("text", text)
             .param("number", 41)
             .fetch_one()
@@ -93,7 +93,7 @@ async fn requests_do_not_leak_into_each_other() {
     assert_eq!(answer.text(), "other\n");
     fixture.post("/", b"SET max_block_size = 17").await;
     let sql = b"SELECT currentDatabase(), getSetting('max_block_size') = 17";
-    assert_eq!(fixture.post("/", sql).await.text(), "default\tfalse\n");
+    assert_eq!(fixture.post("/", sql).await.text(), "default\t0\n");
     assert_eq!(fixture.post("/?no_such_setting=1", b"SELECT 1").await.code(), 115);
 }
 
@@ -275,7 +275,7 @@ async fn reads_go_on_while_inserting() {
 #[tokio::test]
 async fn an_answer_larger_than_its_share_of_memory_is_refused() {
     let fixture = Fixture::with(|options| options.max_memory_bytes = 600 << 20).await;
-    let sql = "SELECT repeat('x', 1000) FROM numbers(1000000)";
+    let sql = "SELECT number FROM numbers(100000000)";
     assert_eq!(fixture.post("/", sql.as_bytes()).await.code(), 396);
     assert_eq!(fixture.number("SELECT 1").await, 1);
     assert!(fixture.engine.rss_bytes().unwrap() < 900 << 20);

@@ -1,0 +1,316 @@
+//! What an event costs, per CPU-second: decode, route, fold, all of them, and the baseline of one
+//! ractor actor per session. `cargo bench -p naap-actors`.
+#![allow(clippy::expect_used, clippy::print_stdout, clippy::unwrap_used)]
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use naap_actors::ingest::{Partitions, RecordBatch, RecordEntry, Router};
+use naap_actors::ports::{Clock, ShardRecord, StateLog, StateLogError, StateRecord};
+use naap_actors::session::SessionActor;
+use naap_actors::shard::{Applied, ROUTING_VERSION, ShardCore, ShardOptions};
+use naap_generator::{Plan, Profile};
+use naap_protocol::gate::{Gate, Outcome, Record};
+use naap_protocol::identity::EntityId;
+use naap_protocol::privacy::PrivacyMode;
+use naap_protocol::state::{Delivery, Progress, SourcePartition};
+use naap_protocol::time::Timestamp;
+use naap_protocol::wire::{Envelope, Item};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use rustix::time::{ClockId, clock_gettime};
+
+const SHARDS: u16 = 16;
+const BATCH: usize = 500;
+
+#[derive(Debug)]
+struct Never;
+
+impl Clock for Never {
+    fn now(&self) -> Timestamp {
+        Timestamp(0)
+    }
+}
+
+impl StateLog for Never {
+    fn shard(&self, _: u16) -> Result<ShardRecord, StateLogError> {
+        Ok(ShardRecord::default())
+    }
+
+    fn entity(&self, _: u16, _: EntityId) -> Result<Option<Vec<u8>>, StateLogError> {
+        Ok(None)
+    }
+
+    fn append(&self, _: &mut dyn Iterator<Item = Vec<StateRecord>>) -> Result<(), StateLogError> {
+        Ok(())
+    }
+}
+
+fn cpu() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// Runs `work`, which returns how many events it handled, and prints a line of the table.
+fn measure(name: &str, work: impl FnOnce() -> usize) {
+    let start = cpu();
+    let events = work();
+    let seconds = cpu() - start;
+    let (rate, micros) = (events as f64 / seconds, seconds * 1e6 / events as f64);
+    println!("{name:<44} {events:>9} {seconds:>7.2} {rate:>12.0} {micros:>8.2}");
+}
+
+fn source() -> SourcePartition {
+    SourcePartition { topic: "streaming_events".to_owned(), partition: 0 }
+}
+
+/// The captured messages, `times` over with fresh ids, so that each counts.
+fn captured(times: usize) -> Vec<String> {
+    let capture = include_str!("../../tests/fixtures/events-2026-01-08.jsonl");
+    let fresh = |copy: usize| {
+        capture.lines().filter(|line| !line.is_empty()).map(move |line| {
+            let line = line.replacen("{\"id\":\"", &format!("{{\"id\":\"{copy:08x}"), 1);
+            let stream = format!("\"stream_id\":\"{copy:08x}");
+            line.replace("\"stream_id\":\"", &stream)
+        })
+    };
+    (0..times).flat_map(fresh).collect()
+}
+
+fn generated(sessions: u64) -> Vec<String> {
+    let profile = Profile::clean();
+    let plan = Plan { seed: 1, sessions, orchestrators: 40, hours: 24, profile };
+    let mut lines = Vec::new();
+    plan.write(&mut lines, None::<&mut Vec<u8>>, &mut |_| ()).expect("a plan");
+    String::from_utf8(lines).expect("text").lines().map(str::to_owned).collect()
+}
+
+fn batches(lines: &[String]) -> Vec<RecordBatch> {
+    let chunks = lines.chunks(BATCH).enumerate();
+    chunks
+        .map(|(number, chunk)| {
+            let (mut data, mut records) = (Vec::new(), Vec::new());
+            let first = (number * BATCH) as u64;
+            for (line, offset) in chunk.iter().zip(first..) {
+                let start = data.len();
+                data.extend_from_slice(line.as_bytes());
+                let value = Some(start..data.len());
+                records.push(RecordEntry { offset, record_ts: None, value });
+            }
+            let next_offset = first + chunk.len() as u64;
+            RecordBatch { source: source(), records, next_offset, data }
+        })
+        .collect()
+}
+
+fn decode(lines: &[String]) -> usize {
+    let gate = Gate::default();
+    let mut repaired = String::new();
+    let admit = |line: &String| {
+        let topic = "streaming_events";
+        let value = Some(line.as_bytes());
+        let record = Record { topic, partition: 0, offset: 0, record_ts: None, value };
+        matches!(std::hint::black_box(gate.admit(record, &mut repaired)), Outcome::Accepted(_))
+    };
+    let accepted = lines.iter().map(admit).filter(|accepted| *accepted).count();
+    assert!(accepted * 2 > lines.len());
+    lines.len()
+}
+
+struct Routing {
+    router: Router,
+    partitions: Partitions,
+}
+
+impl Routing {
+    fn new() -> Self {
+        let clock = Arc::new(Never);
+        let router = Router::new(Gate::default(), PrivacyMode::Keep, SHARDS, 0, clock);
+        let mut partitions = Partitions::new(SHARDS);
+        partitions.assign(source(), 0);
+        Self { router, partitions }
+    }
+
+    fn route(&mut self, batch: &RecordBatch) -> Vec<Envelope> {
+        let envelopes = self.router.route(batch, &mut self.partitions).expect("events");
+        drop(std::hint::black_box(self.router.take_rows()));
+        envelopes
+    }
+}
+
+fn cores() -> Vec<ShardCore> {
+    let options = ShardOptions { idle_ticks: 600, awake_budget: 1 << 30, retention_ms: None };
+    let progress = Progress { epoch: 1, routing_version: ROUTING_VERSION, ..Progress::default() };
+    (0..SHARDS)
+        .map(|shard| {
+            let (log, clock) = (Arc::new(Never), Arc::new(Never));
+            ShardCore::new(shard, progress.clone(), options, log, clock)
+        })
+        .collect()
+}
+
+/// Applies an envelope; the rows are made and dropped.
+fn apply(cores: &mut [ShardCore], envelope: &Envelope) {
+    let core = &mut cores[usize::from(envelope.head.shard)];
+    assert!(matches!(core.apply(envelope).expect("a shard"), Applied::Taken(_)));
+    if core.row_bytes() > 1 << 18 {
+        drop(std::hint::black_box(core.take_rows()));
+    }
+}
+
+fn commit(cores: &mut [ShardCore]) {
+    for core in cores {
+        std::hint::black_box(core.commit().expect("a commit"));
+        core.take_rows();
+        core.committed();
+    }
+}
+
+/// Session folds alone: decoding of items and rows of events left out of it.
+fn fold(envelopes: &[Envelope]) -> usize {
+    let mut sessions: HashMap<u128, SessionActor> = HashMap::new();
+    let mut events = 0;
+    for envelope in envelopes {
+        for item in envelope.items() {
+            if let Item::Session(id, event) = item.expect("an item") {
+                let session = sessions
+                    .entry(id)
+                    .or_insert_with(|| SessionActor::new("org", String::new(), "", ""));
+                session.receive(&event, Delivery::of(&event, "streaming_events", 0), None);
+                events += 1;
+            }
+        }
+    }
+    events
+}
+
+fn items(envelopes: &[Envelope]) -> usize {
+    let mut count = 0;
+    for item in envelopes.iter().flat_map(Envelope::items) {
+        std::hint::black_box(item.expect("an item"));
+        count += 1;
+    }
+    count
+}
+
+/// One ractor actor per session: the design that hosting replaces.
+struct Lone;
+
+impl Actor for Lone {
+    type Msg = Vec<u8>;
+    type State = (SessionActor, Arc<std::sync::atomic::AtomicUsize>);
+    type Arguments = Arc<std::sync::atomic::AtomicUsize>;
+
+    async fn pre_start(
+        &self,
+        _: ActorRef<Vec<u8>>,
+        left: Self::Arguments,
+    ) -> Result<Self::State, ActorProcessingErr> {
+        Ok((SessionActor::new("org", String::new(), "", ""), left))
+    }
+
+    async fn handle(
+        &self,
+        _: ActorRef<Vec<u8>>,
+        frame: Vec<u8>,
+        (session, done): &mut Self::State,
+    ) -> Result<(), ActorProcessingErr> {
+        for item in Envelope::from_frame(&frame)?.items() {
+            if let Item::Session(_, event) = item? {
+                session.receive(&event, Delivery::of(&event, "streaming_events", 0), None);
+            }
+        }
+        done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// One frame per event of a session, so that the actors fold what the shards fold.
+fn frames(envelopes: &[Envelope]) -> Vec<(u128, Vec<u8>)> {
+    let mut frames = Vec::new();
+    for envelope in envelopes {
+        for item in envelope.items() {
+            if let Item::Session(id, event) = item.expect("an item") {
+                let mut builder = naap_protocol::wire::EnvelopeBuilder::default();
+                builder.push_session(id, &event).expect("an event");
+                let one = builder.seal(envelope.head.clone(), envelope.trace);
+                frames.push((id, one.to_frame().expect("a frame")));
+            }
+        }
+    }
+    frames
+}
+
+fn lone_actors(frames: Vec<(u128, Vec<u8>)>) -> usize {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let done = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let events = frames.len();
+        let mut sessions: HashMap<u128, ActorRef<Vec<u8>>> = HashMap::new();
+        for (id, frame) in frames {
+            let session = match sessions.entry(id) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(slot) => {
+                    let spawned = Actor::spawn(None, Lone, done.clone()).await;
+                    slot.insert(spawned.expect("an actor").0)
+                }
+            };
+            session.cast(frame).expect("a living actor");
+        }
+        for actor in sessions.values() {
+            actor.drain_and_wait(None).await.expect("an end");
+        }
+        assert_eq!(done.load(std::sync::atomic::Ordering::Relaxed), events);
+        events
+    })
+}
+
+fn run(name: &str, lines: &[String]) {
+    let batches = batches(lines);
+    measure(&format!("{name}: decode"), || decode(lines));
+    let mut routing = Routing::new();
+    let mut envelopes = Vec::new();
+    measure(&format!("{name}: decode + route"), || {
+        for batch in &batches {
+            envelopes.extend(routing.route(batch));
+        }
+        lines.len()
+    });
+    measure(&format!("{name}: read items"), || items(&envelopes));
+    measure(&format!("{name}: read items + fold"), || fold(&envelopes));
+    let mut shards = cores();
+    let count = envelopes.iter().map(|e| e.head.count as usize).sum();
+    measure(&format!("{name}: read items + fold + rows"), || {
+        for envelope in &envelopes {
+            apply(&mut shards, envelope);
+        }
+        count
+    });
+    measure(&format!("{name}: commit of all that"), || {
+        commit(&mut shards);
+        count
+    });
+    let frames = frames(&envelopes);
+    drop((shards, envelopes));
+    let (mut routing, mut shards) = (Routing::new(), cores());
+    measure(&format!("{name}: end to end, one thread"), || {
+        for (number, batch) in batches.iter().enumerate() {
+            for envelope in routing.route(batch) {
+                apply(&mut shards, &envelope);
+            }
+            if number % 100 == 99 {
+                commit(&mut shards);
+            }
+        }
+        commit(&mut shards);
+        lines.len()
+    });
+    drop(shards);
+    measure(&format!("{name}: one ractor actor a session"), || lone_actors(frames));
+}
+
+fn main() {
+    println!("{:<44} {:>9} {:>7} {:>12} {:>8}", "", "events", "CPU s", "events/CPU s", "us");
+    run("capture", &captured(4000));
+    run("generated", &generated(8000));
+}

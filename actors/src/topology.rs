@@ -1,0 +1,135 @@
+//! The actor tree and its channels as data: what runs, who talks to whom, and what bounds it.
+
+use serde::Serialize;
+
+/// Sizes that a topology is drawn with.
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    /// Shards of the cluster.
+    pub shards: u16,
+    /// Tables with a sink.
+    pub tables: usize,
+    /// Bytes of records in hand.
+    pub ingest_buffer: u64,
+    /// Bytes on the way to one shard.
+    pub shard_window: u64,
+    /// Bytes of rows that wait for storage.
+    pub sinks: u64,
+}
+
+/// One kind of actor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct ActorKind {
+    /// Name.
+    pub name: &'static str,
+    /// How many run on a node.
+    pub count: Count,
+    /// Who starts and watches it; `""` for the root.
+    pub supervisor: &'static str,
+    /// What it keeps.
+    pub state: &'static str,
+}
+
+/// How many of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Count {
+    /// A fixed number.
+    Fixed(u64),
+    /// As many as there are of something.
+    Per(&'static str),
+}
+
+/// One way for messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Channel {
+    /// Sender.
+    pub from: &'static str,
+    /// Receiver.
+    pub to: &'static str,
+    /// What travels.
+    pub carries: &'static str,
+    /// What keeps it from growing.
+    pub bound: Bound,
+}
+
+/// What keeps a channel from growing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// Bytes in total.
+    Bytes(u64),
+    /// Bytes for each receiver.
+    BytesEach(u64),
+    /// One message for each of something that is bounded itself.
+    OnePer(&'static str),
+}
+
+/// The tree and its channels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Topology {
+    /// The actors, from the root down.
+    pub actors: Vec<ActorKind>,
+    /// The channels, along the data path.
+    pub channels: Vec<Channel>,
+}
+
+/// The topology of one node.
+pub fn topology(sizes: Sizes) -> Topology {
+    Topology { actors: actors(sizes), channels: channels(sizes) }
+}
+
+fn actors(sizes: Sizes) -> Vec<ActorKind> {
+    let kind = |name, count, supervisor, state| ActorKind { name, count, supervisor, state };
+    vec![
+        kind("NodeSupervisor", Count::Fixed(1), "", "the tree"),
+        kind(
+            "SinkActor",
+            Count::Fixed(sizes.tables as u64),
+            "NodeSupervisor",
+            "batches, inserts in flight",
+        ),
+        kind("ShardRegion", Count::Fixed(1), "NodeSupervisor", "the open shards"),
+        kind(
+            "ShardActor",
+            Count::Fixed(sizes.shards.into()),
+            "ShardRegion",
+            "entities, applied vector, timer wheel",
+        ),
+        kind(
+            "SessionActor",
+            Count::Per("known session, hosted by its shard"),
+            "ShardActor",
+            "signals in order, uid set",
+        ),
+        kind(
+            "OrchestratorActor",
+            Count::Per("active identity key"),
+            "ShardActor",
+            "capability intervals",
+        ),
+        kind("IngestActor", Count::Fixed(1), "NodeSupervisor", "partitions, open batches, credits"),
+    ]
+}
+
+fn channels(sizes: Sizes) -> Vec<Channel> {
+    let way = |from, to, carries, bound| Channel { from, to, carries, bound };
+    let rows = Bound::Bytes(sizes.sinks);
+    vec![
+        way("source", "IngestActor", "records", Bound::Bytes(sizes.ingest_buffer)),
+        way("IngestActor", "ShardRegion", "envelopes", Bound::BytesEach(sizes.shard_window)),
+        way("ShardRegion", "ShardActor", "envelopes", Bound::BytesEach(sizes.shard_window)),
+        way("ShardActor", "SessionActor", "events", Bound::OnePer("event of an envelope")),
+        way(
+            "ShardActor",
+            "OrchestratorActor",
+            "advertisements",
+            Bound::OnePer("advertisement of an envelope"),
+        ),
+        way("ShardActor", "IngestActor", "credits", Bound::OnePer("envelope")),
+        way("IngestActor", "SinkActor", "archive, reject and ignored rows", rows),
+        way("ShardActor", "SinkActor", "typed, quarantine and fact rows", rows),
+        way("IngestActor", "ShardRegion", "marks and commits", Bound::OnePer("commit cycle")),
+        way("ShardRegion", "IngestActor", "applied offsets", Bound::OnePer("commit cycle")),
+    ]
+}

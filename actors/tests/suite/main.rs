@@ -1,0 +1,12 @@
+//! What the actors promise, checked against the contract's vectors, laws and failures.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod cells;
+mod memory;
+mod session_laws;
+
+mod session_vectors;
+
+mod shard_laws;
+mod signals;
+mod tree;

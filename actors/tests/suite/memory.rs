@@ -1,0 +1,181 @@
+//! Ports in memory, with failures on demand.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use naap_actors::ports::{
+    Clock, ShardRecord, StateLog, StateLogError, StateRecord, TableWriter, WriteError,
+};
+use naap_protocol::identity::EntityId;
+use naap_protocol::rows::TableSpec;
+use naap_protocol::time::Timestamp;
+use tokio::sync::watch;
+
+use crate::cells::Store;
+
+/// A clock that moves only when told to.
+#[derive(Debug, Default)]
+pub struct FakeClock(pub AtomicI64);
+
+impl Clock for FakeClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// A state log without a disk.
+#[derive(Debug, Default)]
+pub struct MemoryLog {
+    state: Mutex<LogState>,
+    /// Every further append fails.
+    pub broken: AtomicBool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct LogState {
+    shards: BTreeMap<u16, ShardRecord>,
+    entities: BTreeMap<(u16, u128), Vec<u8>>,
+}
+
+impl StateLog for MemoryLog {
+    fn shard(&self, shard: u16) -> Result<ShardRecord, StateLogError> {
+        Ok(self.state.lock().unwrap().shards.get(&shard).cloned().unwrap_or_default())
+    }
+
+    fn entity(&self, shard: u16, entity: EntityId) -> Result<Option<Vec<u8>>, StateLogError> {
+        Ok(self.state.lock().unwrap().entities.get(&(shard, entity.0)).cloned())
+    }
+
+    fn append(
+        &self,
+        batches: &mut dyn Iterator<Item = Vec<StateRecord>>,
+    ) -> Result<(), StateLogError> {
+        let batches: Vec<_> = batches.flatten().collect();
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(StateLogError("the disk is gone".to_owned()));
+        }
+        let mut state = self.state.lock().unwrap();
+        for record in batches {
+            match record {
+                StateRecord::Open { shard, open } => {
+                    let known = state.shards.entry(shard).or_default();
+                    assert!(open.epoch > known.epoch, "epochs grow");
+                    known.epoch = open.epoch;
+                }
+                StateRecord::Snapshot { shard, entity, frame } => {
+                    state.entities.insert((shard, entity.0), frame);
+                }
+                StateRecord::Progress { shard, progress } => {
+                    state.shards.entry(shard).or_default().progress = progress;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the writer answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Stored,
+    /// Waits until the answer changes.
+    Stalled,
+    /// Fails once per call, so that it is tried again.
+    Failing,
+    /// Stores, then says that it failed.
+    Lost,
+    /// Fails for good in this table.
+    Refused(&'static str),
+}
+
+/// Tables without a server.
+#[derive(Debug)]
+pub struct MemoryTables {
+    pub store: Mutex<Store>,
+    pub answer: watch::Sender<Answer>,
+    /// Calls that wait for an answer.
+    pub stalled: watch::Sender<usize>,
+    /// Bytes in calls that are under way, and the most there ever were.
+    pub under_way: AtomicUsize,
+    pub most_under_way: AtomicUsize,
+    /// Answers that asked for another try.
+    pub failures: watch::Sender<usize>,
+}
+
+impl Default for MemoryTables {
+    fn default() -> Self {
+        Self {
+            store: Mutex::default(),
+            answer: watch::Sender::new(Answer::Stored),
+            stalled: watch::Sender::new(0),
+            under_way: AtomicUsize::new(0),
+            most_under_way: AtomicUsize::new(0),
+            failures: watch::Sender::new(0),
+        }
+    }
+}
+
+impl MemoryTables {
+    fn keep(&self, table: &'static TableSpec, chunks: &[Bytes]) {
+        let mut store = self.store.lock().unwrap();
+        for chunk in chunks {
+            store.insert(table, chunk);
+        }
+    }
+
+    fn fail(&self, text: &str) -> Result<(), WriteError> {
+        self.failures.send_modify(|count| *count += 1);
+        Err(WriteError::Retryable(text.to_owned()))
+    }
+
+    async fn answered(
+        &self,
+        table: &'static TableSpec,
+        chunks: &[Bytes],
+    ) -> Result<(), WriteError> {
+        let mut answer = self.answer.subscribe();
+        let now = *answer.borrow_and_update();
+        if now == Answer::Stalled {
+            self.stalled.send_modify(|calls| *calls += 1);
+            answer.wait_for(|answer| *answer != Answer::Stalled).await.unwrap();
+            self.stalled.send_modify(|calls| *calls -= 1);
+        }
+        let now = *answer.borrow();
+        match now {
+            Answer::Failing => return self.fail("too busy"),
+            Answer::Lost => {
+                self.keep(table, chunks);
+                return self.fail("the answer was lost");
+            }
+            Answer::Refused(name) if name == table.name => {
+                return Err(WriteError::Permanent("no such column".to_owned()));
+            }
+            Answer::Stored | Answer::Stalled | Answer::Refused(_) => self.keep(table, chunks),
+        }
+        Ok(())
+    }
+}
+
+impl TableWriter for MemoryTables {
+    async fn write(
+        &self,
+        table: &'static TableSpec,
+        chunks: Vec<Bytes>,
+        count: u64,
+    ) -> Result<(), WriteError> {
+        assert!(count > 0, "no empty insert");
+        let bytes: usize = chunks.iter().map(Bytes::len).sum();
+        let now = self.under_way.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.most_under_way.fetch_max(now, Ordering::Relaxed);
+        let answer = self.answered(table, &chunks).await;
+        self.under_way.fetch_sub(bytes, Ordering::Relaxed);
+        answer
+    }
+}
+
+/// The clock of most tests.
+pub fn clock() -> Arc<dyn Clock> {
+    Arc::new(FakeClock::default())
+}

@@ -1,0 +1,181 @@
+//! Signals in the notation of lifecycle.md 13, and random ones.
+
+use std::borrow::Cow;
+
+use naap_actors::session::SessionActor;
+use naap_actors::session::row::{RowTexts, session_row};
+use naap_protocol::event::{
+    AiEvent, Body, DedupStrategy, Discovered, Event, IngestMetrics, Orchestrator, Payment, Status,
+    Trace, TraceType,
+};
+use naap_protocol::rows::{Row, sessions::Session};
+use naap_protocol::time::Timestamp;
+use proptest::prelude::*;
+use proptest::sample::Select;
+
+use crate::cells::{self, Cells};
+
+/// Times of vectors below 10^11 count from here (clarification 4).
+pub const BASE: i64 = 1_772_000_000_000;
+/// Retention of live mode.
+pub const RETENTION: Option<i64> = Some(48 * 3_600_000);
+
+fn time(text: &str) -> Timestamp {
+    let value: i64 = text.parse().expect("a time in milliseconds");
+    Timestamp(if value < 100_000_000_000 { BASE + value } else { value })
+}
+
+/// An event of session `s|r`.
+pub fn event(uid: &str, ts: Timestamp, gateway: &str, body: Body<'static>) -> Event<'static> {
+    let data = format!("{{\"region\":\"{gateway}\"}}");
+    let raw = format!("{{\"id\":\"{uid}\",\"type\":\"{}\",\"data\":{data}}}", body.family());
+    let content = format!("{}{ts:?}{gateway}{body:?}", body.family());
+    let content_hash = content.bytes().fold(14_695_981_039_346_656_037, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(1_099_511_628_211)
+    });
+    Event {
+        offset: 0,
+        record_ts: ts,
+        uid: Cow::Owned(uid.to_owned()),
+        dedup_strategy: DedupStrategy::EventId,
+        content_hash,
+        event_ts: ts,
+        replay: false,
+        version: Cow::Borrowed("1"),
+        gateway: Cow::Owned(gateway.to_owned()),
+        data_at: ((raw.len() - data.len() - 1) as u32, data.len() as u32),
+        raw: Cow::Owned(raw),
+        body,
+    }
+}
+
+pub fn trace(kind: TraceType, orchestrator: Orchestrator<'static>) -> Body<'static> {
+    Body::Trace(Trace {
+        stream_id: "s".into(),
+        request_id: "r".into(),
+        kind,
+        data_ts: None,
+        orchestrator,
+        pipeline: Cow::Borrowed(""),
+        message: Cow::Borrowed(""),
+    })
+}
+
+/// Reads signals such as `REQ@1000 ST@2000{u=https://a,a=0xa,p=m1} ERR"boom"@3000`. Without a `uid`
+/// the first is `e1` and so on.
+pub fn parse(text: &str) -> Vec<Event<'static>> {
+    let mut events = Vec::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let (name, tail) = rest.split_at(rest.find(['@', '"']).expect("a time"));
+        let (message, tail) = match tail.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"').expect("a closing quote"),
+            None => ("", tail),
+        };
+        let tail = tail.strip_prefix('@').expect("a time");
+        let digits = tail.find(|c: char| !c.is_ascii_digit()).unwrap_or(tail.len());
+        let (at, tail) = tail.split_at(digits);
+        let (fields, tail) = match tail.strip_prefix('{') {
+            Some(fields) => fields.split_once('}').expect("a closing brace"),
+            None => ("", tail),
+        };
+        let default_uid = format!("e{}", events.len() + 1);
+        events.push(one(name, message, time(at), fields, &default_uid));
+        rest = tail.trim_start();
+    }
+    events
+}
+
+fn one(name: &str, message: &str, at: Timestamp, fields: &str, uid: &str) -> Event<'static> {
+    let field = |key: &str| {
+        let found = fields.split(',').filter_map(|pair| pair.split_once('='));
+        found.into_iter().find(|(k, _)| *k == key).map_or("", |(_, value)| value).to_owned()
+    };
+    let orchestrator = || Orchestrator { address: field("a").into(), url: field("u").into() };
+    let kind = match name {
+        "REQ" => Some(TraceType::GatewayReceiveStreamRequest),
+        "PROC" => Some(TraceType::GatewayReceiveFirstProcessedSegment),
+        "PLAY" => Some(TraceType::GatewayReceiveFewProcessedSegments),
+        "DATA" => Some(TraceType::GatewayReceiveFirstDataSegment),
+        "NOORCH" => Some(TraceType::GatewayNoOrchestratorsAvailable),
+        "SWAP" => Some(TraceType::OrchestratorSwap),
+        "CLOSE" => Some(TraceType::GatewayIngestStreamClosed),
+        "GSEND" => Some(TraceType::GatewaySendFirstIngestSegment),
+        "RSEND" => Some(TraceType::RunnerSendFirstProcessedSegment),
+        _ => None,
+    };
+    let (stream_id, request_id) = ("s".into(), "r".into());
+    let start = field("start");
+    let body = match (name, kind) {
+        (_, Some(kind)) => trace(kind, orchestrator()),
+        ("ST", _) => Body::Status(Status {
+            stream_id,
+            request_id,
+            pipeline: field("p").into(),
+            orchestrator: orchestrator(),
+            state: field("state").into(),
+            start_time: (!start.is_empty()).then(|| time(&start)),
+            output_fps: field("fps").parse().unwrap_or(0.0),
+            last_error: field("err").into(),
+            ..Status::default()
+        }),
+        ("ERR" | "PU" | "AI", _) => Body::Ai(AiEvent {
+            stream_id,
+            request_id,
+            kind: ["Error", "params_update", "restart"]
+                [["ERR", "PU", "AI"].iter().position(|n| *n == name).unwrap_or(0)]
+            .into(),
+            message: message.to_owned().into(),
+            pipeline: field("p").into(),
+            orchestrator: orchestrator(),
+            ..AiEvent::default()
+        }),
+        ("ING", _) => {
+            Body::Ingest(IngestMetrics { stream_id, request_id, ..IngestMetrics::default() })
+        }
+        ("PAY", _) => Body::Payment(Payment { sender: field("a").into(), ..Payment::default() }),
+        ("FIND", _) => {
+            Body::Discovery(vec![Discovered { orchestrator: orchestrator(), latency_ms: Some(7) }])
+        }
+        _ => panic!("no signal is called {name}"),
+    };
+    let own = field("uid");
+    event(if own.is_empty() { uid } else { &own }, at, &field("gw"), body)
+}
+
+/// Any signal, as text. Times, texts and states come from small sets, so that they often meet.
+pub fn signal(uids: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+    let name = select(&[
+        "REQ", "PROC", "PLAY", "NOORCH", "SWAP", "CLOSE", "GSEND", "RSEND", "DATA", "ST", "ST",
+        "ST", "ERR", "PU", "AI", "ING",
+    ]);
+    let message = select(&["", "user disconnected", "boom"]);
+    let time = select(&["1000", "2000", "2001", "5000", "9000", "172805000", "172806001"]);
+    let url = select(&["", "", "https://a", "https://A/", "https://b"]);
+    let address = select(&["", "", "0xa", "0xb"]);
+    let text = select(&["", " ", "x", "y"]);
+    let start = select(&["", "500", "1500", "8999"]);
+    let state = select(&["", "LOADING", "ONLINE"]);
+    let error = select(&["", "null", "CUDA"]);
+    (name, message, time, (url, address), (text.clone(), text), (start, state, error), 0..3, uids)
+        .prop_map(|(name, message, time, (u, a), (p, gw), (start, state, error), fps, uid)| {
+            let who = format!("uid={uid},gw={gw},u={u},a={a},p={p}");
+            format!(
+                "{name}\"{message}\"@{time}{{{who},start={start},state={state},err={error},fps={fps}}}"
+            )
+        })
+}
+
+fn select(texts: &'static [&'static str]) -> Select<&'static str> {
+    proptest::sample::select(texts)
+}
+
+/// The session's row, with fixed version and insert time.
+pub fn row(session: &mut SessionActor) -> Option<Cells> {
+    let (state, summary) = session.fold(RETENTION);
+    let texts = RowTexts::of(state, summary);
+    let row = session_row(state, summary, &texts, 7, Timestamp(BASE))?;
+    let mut bytes = Vec::new();
+    row.encode(&mut bytes);
+    cells::read(Session::SPEC, &bytes).pop()
+}

@@ -1,0 +1,367 @@
+//! The whole tree of actors: records in, rows out, whatever the writer and the log answer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use naap_actors::backoff::Backoff;
+use naap_actors::ingest::{
+    IngestGone, IngestOptions, IngestStatus, Intake, RecordBatch, RecordEntry, Router,
+};
+use naap_actors::ports::StateLog;
+use naap_actors::shard::ShardOptions;
+use naap_actors::sink::SinkOptions;
+use naap_actors::supervisor::{Node, NodeArgs};
+use naap_generator::{Plan, Profile, Totals};
+use naap_protocol::gate::Gate;
+use naap_protocol::privacy::PrivacyMode;
+use naap_protocol::rows;
+use naap_protocol::state::SourcePartition;
+use tokio::time::timeout;
+
+use crate::cells::{Cells, Store};
+use crate::memory::{Answer, MemoryLog, MemoryTables, clock};
+
+const SHARDS: u16 = 4;
+const PARTITIONS: usize = 3;
+/// A test that waits longer than this hangs.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+fn source(partition: usize) -> SourcePartition {
+    SourcePartition { topic: "streaming_events".to_owned(), partition: partition as u32 }
+}
+
+/// What lies in the partitions.
+struct Input {
+    logs: Vec<Vec<Vec<u8>>>,
+    totals: Totals,
+}
+
+impl Input {
+    fn new(sessions: u64) -> Self {
+        let profile = Profile { oversized: false, duplicate: 0.05, ..Profile::default() };
+        let plan = Plan { seed: 7, sessions, orchestrators: 20, hours: 1, profile };
+        let (mut lines, no_truth) = (Vec::new(), None::<&mut Vec<u8>>);
+        let summary = plan.write(&mut lines, no_truth, &mut |_| ()).expect("a plan");
+        let mut logs = vec![Vec::new(); PARTITIONS];
+        let lines = lines.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        for (number, line) in lines.enumerate() {
+            logs[number * 7 / 3 % PARTITIONS].push(line.to_vec());
+        }
+        Self { logs, totals: summary.totals }
+    }
+
+    fn batch(&self, partition: usize, from: usize, to: usize) -> RecordBatch {
+        let mut data = Vec::new();
+        let mut records = Vec::new();
+        for (line, offset) in self.logs[partition][from..to].iter().zip(from as u64..) {
+            let start = data.len();
+            data.extend_from_slice(line);
+            records.push(RecordEntry { offset, record_ts: None, value: Some(start..data.len()) });
+        }
+        RecordBatch { source: source(partition), records, next_offset: to as u64, data }
+    }
+
+    fn bytes(&self) -> usize {
+        self.logs.iter().flatten().map(Vec::len).sum()
+    }
+
+    /// Sends everything from `applied` on, at most `limit` records of each partition. Counts bytes
+    /// that the intake has taken in `taken`.
+    async fn feed(
+        &self,
+        intake: &Intake,
+        applied: &BTreeMap<SourcePartition, u64>,
+        limit: usize,
+        taken: &tokio::sync::watch::Sender<usize>,
+    ) -> Result<(), IngestGone> {
+        let start = |p| applied.get(&source(p)).copied().unwrap_or(0);
+        for partition in 0..PARTITIONS {
+            intake.assign(source(partition), start(partition))?;
+        }
+        let longest = self.logs.iter().map(Vec::len).max().unwrap_or(0);
+        for step in 0..limit.min(longest).div_ceil(20) {
+            for (partition, log) in self.logs.iter().enumerate() {
+                let from = start(partition) as usize + step * 20;
+                let to = (from + 20).min(log.len());
+                if from < to {
+                    let batch = self.batch(partition, from, to);
+                    let bytes = batch.data.len();
+                    intake.send(batch).await?;
+                    taken.send_modify(|sum| *sum += bytes);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Budgets {
+    window: usize,
+    buffer: usize,
+    sink: usize,
+    full_rows: u64,
+}
+
+const AMPLE: Budgets =
+    Budgets { window: 1 << 20, buffer: 8 << 20, sink: 64 << 20, full_rows: 5000 };
+const TINY: Budgets = Budgets { window: 1 << 10, buffer: 8 << 10, sink: 4 << 10, full_rows: 5000 };
+
+struct Setup {
+    log: Arc<MemoryLog>,
+    tables: Arc<MemoryTables>,
+    budgets: Budgets,
+}
+
+impl Setup {
+    fn new(budgets: Budgets) -> Self {
+        Self { log: Arc::default(), tables: Arc::default(), budgets }
+    }
+
+    async fn node(&self) -> Node {
+        let epoch_floor = self.log.shard(0).expect("a log").epoch;
+        let Budgets { window, buffer, sink, full_rows } = self.budgets;
+        let gate = Gate::default();
+        let args = NodeArgs {
+            node: "n".to_owned(),
+            incarnation: epoch_floor,
+            epoch_floor,
+            tables: rows::ALL,
+            router: Router::new(gate, PrivacyMode::Keep, SHARDS, (epoch_floor + 1) << 48, clock()),
+            ingest: IngestOptions {
+                shards: SHARDS,
+                window_bytes: window,
+                buffer_bytes: buffer,
+                flush_interval: Duration::from_millis(20),
+            },
+            shard: ShardOptions { idle_ticks: 2, awake_budget: 50_000, retention_ms: None },
+            sink: SinkOptions {
+                max_rows: full_rows,
+                max_bytes: 1 << 20,
+                in_flight: 2,
+                backoff: Backoff { first: Duration::from_millis(1), max: Duration::from_millis(5) },
+            },
+            sink_budget: sink,
+            log: self.log.clone(),
+            writer: self.tables.clone(),
+            clock: clock(),
+        };
+        Node::start(args).await.expect("a node")
+    }
+
+    fn store(&self) -> Store {
+        self.tables.store.lock().unwrap().clone()
+    }
+
+    /// What every shard has applied, as a source would ask for it.
+    fn applied(&self) -> BTreeMap<SourcePartition, u64> {
+        let claim = |shard| self.log.shard(shard).expect("a log").progress.applied;
+        let claims: Vec<_> = (0..SHARDS).map(claim).collect();
+        let lowest = |p| claims.iter().map(|c| c.get(&source(p)).copied().unwrap_or(0)).min();
+        (0..PARTITIONS).map(|p| (source(p), lowest(p).unwrap_or(0))).collect()
+    }
+}
+
+async fn feed_all(input: &Input, node: &Node, applied: &BTreeMap<SourcePartition, u64>) {
+    let taken = tokio::sync::watch::Sender::new(0);
+    let feeding = input.feed(&node.intake, applied, usize::MAX, &taken);
+    timeout(PATIENCE, feeding).await.expect("no deadlock").expect("an ingest");
+}
+
+async fn drain(node: Node) -> IngestStatus {
+    timeout(PATIENCE, node.drain()).await.expect("no deadlock").expect("a drained node")
+}
+
+/// The latest rows of a run without trouble.
+async fn calm(input: &Input) -> (IngestStatus, Store) {
+    let setup = Setup::new(AMPLE);
+    let node = setup.node().await;
+    feed_all(input, &node, &BTreeMap::new()).await;
+    (drain(node).await, setup.store())
+}
+
+type Latest = Vec<(&'static str, Vec<String>, Cells)>;
+
+fn assert_same(found: &Store, expected: &Store) {
+    let (found, expected): (Latest, Latest) = (found.latest(), expected.latest());
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(found, expected);
+    }
+    assert_eq!(found.len(), expected.len());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_become_rows_and_every_one_is_counted() {
+    let input = Input::new(40);
+    let (status, store) = calm(&input).await;
+    let (records, shards, totals) = (status.records, status.shards, &input.totals);
+    let sum = |counts: &BTreeMap<&'static str, u64>| counts.values().sum::<u64>();
+    let accepted = sum(&records.accepted);
+    let rejected = sum(&records.dead_lettered) + sum(&records.quarantined);
+    assert_eq!(records.read, totals.lines);
+    assert_eq!(records.read, accepted + sum(&records.ignored) + rejected);
+    assert_eq!(accepted, shards.accepted + shards.duplicates);
+    assert_eq!((shards.accepted, shards.duplicates), (totals.accepted(), totals.duplicates()));
+    assert_eq!(records.ignored, totals.ignored);
+    assert_eq!(records.dead_lettered, totals.dead_letters);
+    assert_eq!((shards.redelivered, shards.conflicts, shards.panics), (0, 0, 0));
+    let rows = |table| store.table(table).len() as u64;
+    assert_eq!(rows("fact_workflow_sessions"), totals.sessions);
+    assert_eq!(rows("raw_streaming_events"), accepted);
+    assert_eq!(rows("raw_ignored_events"), sum(&records.ignored));
+    assert_eq!(rows("raw_streaming_events_dlq"), sum(&records.dead_lettered));
+    assert_eq!(rows("raw_streaming_events_quarantine"), sum(&totals.quarantined));
+    assert!(totals.duplicates() > 10, "the input has duplicates");
+    for (partition, log) in input.logs.iter().enumerate() {
+        assert_eq!(status.applied[&source(partition)], log.len() as u64);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tiny_budgets_slow_the_tree_and_never_lock_it() {
+    let input = Input::new(25);
+    let (_, expected) = calm(&input).await;
+    for full_rows in [1, 3, 5000] {
+        let setup = Setup::new(Budgets { full_rows, ..TINY });
+        let node = setup.node().await;
+        feed_all(&input, &node, &BTreeMap::new()).await;
+        drain(node).await;
+        assert_same(&setup.store(), &expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stalled_writer_stops_intake_within_the_budgets() {
+    let input = Arc::new(Input::new(40));
+    let (_, expected) = calm(&input).await;
+    let budgets = Budgets { window: 4 << 10, buffer: 32 << 10, sink: 16 << 10, full_rows: 50 };
+    let setup = Setup::new(budgets);
+    setup.tables.answer.send_replace(Answer::Stalled);
+    let node = setup.node().await;
+    let (taken, intake) = (Arc::new(tokio::sync::watch::Sender::new(0)), node.intake.clone());
+    let mut feeding = tokio::spawn({
+        let (input, taken) = (input.clone(), taken.clone());
+        async move { input.feed(&intake, &BTreeMap::new(), usize::MAX, &taken).await }
+    });
+    let mut stalled = setup.tables.stalled.subscribe();
+    timeout(PATIENCE, stalled.wait_for(|&calls| calls > 0)).await.expect("a call").unwrap();
+    // Nothing tells that nothing more will come: a while without an end has to do.
+    assert!(timeout(Duration::from_millis(300), &mut feeding).await.is_err(), "intake stopped");
+    // Rows are larger than the records they come from, so these bounds are generous.
+    let shards = usize::from(SHARDS);
+    let most = budgets.buffer + budgets.window * shards + budgets.sink + (64 << 10);
+    let held = *taken.borrow();
+    assert!(held <= most && most < input.bytes(), "{held} of {most}, {}", input.bytes());
+    setup.tables.answer.send_replace(Answer::Stored);
+    timeout(PATIENCE, feeding).await.expect("it goes on").unwrap().expect("an ingest");
+    drain(node).await;
+    assert_same(&setup.store(), &expected);
+    // A parcel over the whole budget is let through alone, when nothing else is under way.
+    let largest = setup.tables.most_under_way.load(Ordering::Relaxed);
+    assert!(largest <= 256 << 10, "{largest} bytes under way");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failing_and_lost_answers_change_nothing() {
+    let input = Input::new(25);
+    let (_, expected) = calm(&input).await;
+    for answer in [Answer::Failing, Answer::Lost] {
+        let setup = Setup::new(AMPLE);
+        setup.tables.answer.send_replace(answer);
+        let node = setup.node().await;
+        feed_all(&input, &node, &BTreeMap::new()).await;
+        let mut failures = setup.tables.failures.subscribe();
+        timeout(PATIENCE, failures.wait_for(|&count| count > 20)).await.expect("tries").unwrap();
+        setup.tables.answer.send_replace(Answer::Stored);
+        drain(node).await;
+        assert_same(&setup.store(), &expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_refuses_rows_ends_the_node_by_name() {
+    for budgets in [AMPLE, TINY] {
+        let input = Input::new(10);
+        let setup = Setup::new(budgets);
+        setup.tables.answer.send_replace(Answer::Refused("raw_ai_stream_status"));
+        let mut node = setup.node().await;
+        let taken = tokio::sync::watch::Sender::new(0);
+        // The node can fail before it has taken everything.
+        let _fed = input.feed(&node.intake, &BTreeMap::new(), usize::MAX, &taken).await;
+        let failure = timeout(PATIENCE, node.failure()).await.expect("a failure").to_string();
+        assert!(failure.contains("raw_ai_stream_status"), "{failure}");
+        assert!(setup.applied().values().all(|&offset| offset == 0), "nothing was claimed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_log_that_fails_ends_the_node() {
+    let input = Input::new(10);
+    let setup = Setup::new(AMPLE);
+    let mut node = setup.node().await;
+    setup.log.broken.store(true, Ordering::Relaxed);
+    feed_all(&input, &node, &BTreeMap::new()).await;
+    let failure = timeout(PATIENCE, node.failure()).await.expect("a failure").to_string();
+    assert_eq!(failure, "state log: the disk is gone");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_reports_a_failure_instead_of_waiting() {
+    let input = Input::new(10);
+    let setup = Setup::new(AMPLE);
+    setup.tables.answer.send_replace(Answer::Stalled);
+    let node = setup.node().await;
+    feed_all(&input, &node, &BTreeMap::new()).await;
+    let draining = tokio::spawn(node.drain());
+    let mut stalled = setup.tables.stalled.subscribe();
+    timeout(PATIENCE, stalled.wait_for(|&calls| calls > 0)).await.expect("a call").unwrap();
+    setup.tables.answer.send_replace(Answer::Refused("raw_streaming_events"));
+    let outcome = timeout(PATIENCE, draining).await.expect("an end").unwrap();
+    let failure = outcome.expect_err("a failure").to_string();
+    assert!(failure.contains("raw_streaming_events"), "{failure}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn restarts_resume_without_loss_or_doubles() {
+    let input = Input::new(40);
+    let (_, expected) = calm(&input).await;
+    let setup = Setup::new(Budgets { window: 4 << 10, ..AMPLE });
+    for _ in 0..4 {
+        let mut node = setup.node().await;
+        let taken = tokio::sync::watch::Sender::new(0);
+        input.feed(&node.intake, &setup.applied(), 100, &taken).await.expect("an ingest");
+        // At least one commit, then the end comes between any two steps.
+        timeout(PATIENCE, node.applied.changed()).await.expect("a commit").unwrap();
+        node.stop().await;
+    }
+    let before = setup.applied();
+    assert!(before.values().any(|&offset| offset > 0), "something was claimed");
+    let node = setup.node().await;
+    feed_all(&input, &node, &before).await;
+    drain(node).await;
+    assert_same(&setup.store(), &expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_that_hold_nothing_are_claimed_and_do_not_hold_a_drain() {
+    let setup = Setup::new(AMPLE);
+    let mut node = setup.node().await;
+    node.intake.assign(source(9), 17).expect("an ingest");
+    let applied = BTreeMap::from([(source(9), 17)]);
+    let claimed = node.applied.wait_for(|found| *found == applied);
+    timeout(PATIENCE, claimed).await.expect("a claim").unwrap();
+    let status = drain(node).await;
+    assert_eq!((status.applied, status.records.read), (applied, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_an_unassigned_partition_end_the_node() {
+    let input = Input::new(1);
+    let setup = Setup::new(AMPLE);
+    let mut node = setup.node().await;
+    node.intake.send(input.batch(0, 0, 1)).await.expect("an ingest");
+    let failure = timeout(PATIENCE, node.failure()).await.expect("a failure").to_string();
+    assert_eq!(failure, "records of streaming_events/0 came before its assignment");
+}

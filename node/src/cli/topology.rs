@@ -1,0 +1,53 @@
+//! `naap topology`: the actors, their channels and what bounds them.
+
+use std::fmt::Write as _;
+
+use indicatif::BinaryBytes;
+use naap_actors::topology::{Bound, Count, Sizes, Topology, topology};
+use naap_protocol::rows;
+
+use super::{Failure, Global, Output, emit};
+
+/// Runs the command.
+pub(super) fn run(global: &Global) -> Result<(), Failure> {
+    let config = global.load(Vec::new())?.config;
+    let topology = topology(Sizes {
+        shards: config.cluster.shards as u16,
+        tables: rows::ALL.len(),
+        ingest_buffer: config.memory.ingest_buffer.0,
+        shard_window: config.memory.shard_window.0,
+        sinks: config.memory.sinks.0,
+    });
+    match global.output {
+        Output::Json => {
+            // Plain data always serialises.
+            let json = serde_json::to_string_pretty(&topology).unwrap_or_default();
+            emit(&format!("{json}\n"))
+        }
+        Output::Text => emit(&text(&topology)),
+    }
+}
+
+fn text(topology: &Topology) -> String {
+    let mut out = String::from("actors\n");
+    for actor in &topology.actors {
+        let count = match actor.count {
+            Count::Fixed(n) => n.to_string(),
+            Count::Per(what) => format!("one per {what}"),
+        };
+        let under = if actor.supervisor.is_empty() { "-" } else { actor.supervisor };
+        // Writing to a string does not fail.
+        let _ = writeln!(out, "  {:<18} {:<16} {:<38} {}", actor.name, under, actor.state, count);
+    }
+    out.push_str("\nchannels\n");
+    for channel in &topology.channels {
+        let bound = match channel.bound {
+            Bound::Bytes(n) => format!("{} in all", BinaryBytes(n)),
+            Bound::BytesEach(n) => format!("{} each", BinaryBytes(n)),
+            Bound::OnePer(what) => format!("one per {what}"),
+        };
+        let way = format!("{} -> {}", channel.from, channel.to);
+        let _ = writeln!(out, "  {way:<34} {:<34} {bound}", channel.carries);
+    }
+    out
+}

@@ -1,0 +1,289 @@
+//! `naap run`: the service. Starts everything in order, starts the actors again when they fail, and
+//! stops in order.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use naap_actors::backoff::Backoff;
+use naap_actors::ingest::{Intake, RecordBatch, RecordEntry};
+use naap_actors::ports::{Clock, StateLog};
+use naap_actors::supervisor::Node;
+use naap_engine::Credential;
+use naap_protocol::org::OrgMap;
+use naap_protocol::state::SourcePartition;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::cli::{Failure, Global, RunArgs};
+use crate::clock::SystemClock;
+use crate::config::{Config, InputSource, RestartType};
+use crate::kafka::{KafkaSource, StartOffset};
+use crate::logging;
+use crate::node::{NodeParts, node_args};
+use crate::state_log::{LocalStateLog, applied_by_all};
+use crate::store::{Store, schema};
+
+/// The topic that standard input stands for.
+const STDIN: &str = "stdin";
+
+/// Runs the command.
+///
+/// # Errors
+/// When the configuration or the environment is unusable, or the node fails for good.
+pub fn run(args: &RunArgs, global: &Global) -> Result<(), Failure> {
+    let config = global.load(args.flags())?.config;
+    logging::start(&config.telemetry).map_err(Failure::environment)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(environment)?;
+    runtime.block_on(serve(&config))
+}
+
+fn environment(error: impl std::fmt::Display) -> Failure {
+    Failure::environment(error.to_string())
+}
+
+/// How a life of the node ended.
+enum End {
+    /// It was asked to stop, or its input ended.
+    Stopped,
+    /// It failed and can be started again.
+    Failed(String),
+}
+
+async fn serve(config: &Config) -> Result<(), Failure> {
+    let dir = config.node.data_dir.as_path();
+    std::fs::create_dir_all(dir).map_err(|e| {
+        let dir = dir.display();
+        Failure::environment(format!(
+            "data folder {dir} can not be used: {e}; choose a writable one"
+        ))
+    })?;
+    let shards = config.cluster.shards as u16;
+    let log = Arc::new(LocalStateLog::open(dir, shards).map_err(environment)?);
+    let store = open_store(config, dir).await?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(environment)?;
+    let mut restarts = Restarts::new(config);
+    let outcome = loop {
+        let started = Instant::now();
+        let end = live(config, &log, &store, &mut terminate).await;
+        match end {
+            Ok(End::Stopped) => break Ok(()),
+            Ok(End::Failed(reason)) => match restarts.next(started.elapsed()) {
+                Some(delay) => {
+                    tracing::error!(reason, ?delay, "the node failed and starts again");
+                    tokio::select! {
+                        () = tokio::time::sleep(delay) => {}
+                        _ = terminate.recv() => break Ok(()),
+                    }
+                }
+                None => break Err(Failure::environment(reason)),
+            },
+            Err(failure) => break Err(failure),
+        }
+    };
+    store.close().await.map_err(environment)?;
+    outcome
+}
+
+/// The store, with its tables in place.
+async fn open_store(config: &Config, dir: &Path) -> Result<Store, Failure> {
+    let settings = &config.clickhouse;
+    let database = settings.database.as_str();
+    if let Some(url) = &settings.url {
+        let password = settings.resolve_password().map_err(environment)?;
+        let credential = Credential {
+            user: settings.user.as_str().to_owned(),
+            password: password.map(|p| p.expose().to_owned()).unwrap_or_default(),
+        };
+        let store = Store::server(url.as_str(), database, Some(&credential));
+        let differences = schema::check(&store).await.map_err(environment)?;
+        return match differences.first() {
+            None => Ok(store),
+            Some(first) => Err(Failure::environment(format!(
+                "the tables of {} are not those of this build ({first}); run `naap schema apply --url {}`",
+                url.as_str(),
+                url.as_str()
+            ))),
+        };
+    }
+    let lib = settings.engine_lib.as_deref();
+    let store = Store::embedded(dir, database, lib, settings.engine_memory.0).await;
+    let store = store.map_err(environment)?;
+    schema::apply(&store).await.map_err(environment)?;
+    Ok(store)
+}
+
+/// One life of the actor tree.
+async fn live(
+    config: &Config,
+    log: &Arc<LocalStateLog>,
+    store: &Store,
+    terminate: &mut Signal,
+) -> Result<End, Failure> {
+    let topics = config.ingest.topics.iter().map(|t| (t.name.as_str(), t.org.as_str()));
+    let parts = NodeParts {
+        config,
+        log: log.clone() as Arc<dyn StateLog>,
+        store,
+        clock: Arc::new(SystemClock),
+        orgs: match config.ingest.source {
+            InputSource::Kafka => OrgMap::new(topics),
+            // Standard input has no topic of its own: it stands for the first one.
+            InputSource::Embedded => OrgMap::new(topics.take(1).map(|(_, org)| (STDIN, org))),
+        },
+        bounded: false,
+    };
+    let args = match node_args(&parts).await {
+        Ok(args) => args,
+        Err(error) => return Ok(End::Failed(error.to_string())),
+    };
+    let mut node = match Node::start(args).await {
+        Ok(node) => node,
+        Err(failure) => return Ok(End::Failed(failure.to_string())),
+    };
+    tracing::info!(node = config.node.name.as_str(), "the node is up");
+    let end = match config.ingest.source {
+        InputSource::Kafka => from_kafka(config, log, &mut node, terminate).await,
+        InputSource::Embedded => from_stdin(&mut node, terminate).await,
+    };
+    finish(node, end).await
+}
+
+/// Drains the node where that can succeed.
+async fn finish(node: Node, end: Result<End, Failure>) -> Result<End, Failure> {
+    match end {
+        Ok(End::Stopped) => {
+            let status = node.drain().await;
+            match status {
+                Ok(status) => {
+                    let records = status.records.read;
+                    tracing::info!(records, commits = status.commits, "drained and stopped");
+                    Ok(End::Stopped)
+                }
+                Err(failure) => Err(environment(failure)),
+            }
+        }
+        other => {
+            node.stop().await;
+            other
+        }
+    }
+}
+
+async fn from_kafka(
+    config: &Config,
+    log: &Arc<LocalStateLog>,
+    node: &mut Node,
+    terminate: &mut Signal,
+) -> Result<End, Failure> {
+    let (shards, known) = (config.cluster.shards as u16, Arc::clone(log));
+    let start: StartOffset = Box::new(move |source| match applied_by_all(&known, source, shards) {
+        Ok(offset) => offset,
+        Err(error) => {
+            tracing::warn!(%error, "the applied offsets can not be read; using those of the group");
+            None
+        }
+    });
+    let (name, intake) = (config.node.name.as_str(), node.intake.clone());
+    let source = KafkaSource::start(config, name, intake, node.applied.clone(), start).await;
+    let mut source = match source {
+        Ok(source) => source,
+        Err(error) => return Ok(End::Failed(error.to_string())),
+    };
+    tokio::select! {
+        _ = terminate.recv() => {
+            tracing::info!("asked to stop: giving back partitions");
+            source.stop().await.map_err(environment)?;
+            Ok(End::Stopped)
+        }
+        _ = tokio::signal::ctrl_c() => {
+            source.stop().await.map_err(environment)?;
+            Ok(End::Stopped)
+        }
+        error = source.failed() => Ok(End::Failed(error.to_string())),
+        failure = node.failure() => Ok(End::Failed(failure.to_string())),
+    }
+}
+
+/// Standard input as a live source: one event a line until it ends.
+async fn from_stdin(node: &mut Node, terminate: &mut Signal) -> Result<End, Failure> {
+    // What was read once can not be read again, so every life is a source of its own.
+    let now = SystemClock.now().0.unsigned_abs();
+    let source = SourcePartition { topic: STDIN.to_owned(), partition: (now / 1000) as u32 };
+    let intake = node.intake.clone();
+    intake.assign(source.clone(), 0).map_err(environment)?;
+    tokio::select! {
+        outcome = lines(source, &intake) => outcome.map(|()| End::Stopped),
+        _ = terminate.recv() => Ok(End::Stopped),
+        _ = tokio::signal::ctrl_c() => Ok(End::Stopped),
+        failure = node.failure() => Err(environment(format!(
+            "{failure}; standard input can not be read again, so events since the last commit are lost"
+        ))),
+    }
+}
+
+async fn lines(source: SourcePartition, intake: &Intake) -> Result<(), Failure> {
+    let mut input = BufReader::with_capacity(1 << 20, tokio::io::stdin());
+    let mut offset = 0;
+    loop {
+        let mut line = Vec::new();
+        if input.read_until(b'\n', &mut line).await.map_err(environment)? == 0 {
+            return Ok(());
+        }
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        }
+        let record_ts = Some(SystemClock.now());
+        let record = RecordEntry { offset, record_ts, value: Some(0..line.len()) };
+        offset += 1;
+        let batch = RecordBatch {
+            source: source.clone(),
+            records: vec![record],
+            next_offset: offset,
+            data: line,
+        };
+        intake.send(batch).await.map_err(environment)?;
+    }
+}
+
+/// Delays between lives, as configured.
+struct Restarts {
+    policy: RestartType,
+    backoff: Backoff,
+    reset_after: Duration,
+    fixed: Duration,
+    left: u32,
+    attempt: u32,
+}
+
+impl Restarts {
+    fn new(config: &Config) -> Self {
+        let restart = &config.supervision.restart;
+        let exponential = &restart.exponential_backoff;
+        Self {
+            policy: restart.r#type,
+            backoff: Backoff { first: exponential.initial, max: exponential.max },
+            reset_after: exponential.reset_after,
+            fixed: restart.fixed_delay.delay,
+            left: restart.fixed_delay.attempts,
+            attempt: 0,
+        }
+    }
+
+    /// The delay before the next life, after one of length `lived`; `None` when there is none.
+    fn next(&mut self, lived: Duration) -> Option<Duration> {
+        match self.policy {
+            RestartType::None => None,
+            RestartType::FixedDelay => {
+                self.left = self.left.checked_sub(1)?;
+                Some(self.fixed)
+            }
+            RestartType::ExponentialBackoff => {
+                self.attempt = if lived >= self.reset_after { 0 } else { self.attempt };
+                let delay = self.backoff.delay(self.attempt);
+                self.attempt += 1;
+                Some(delay)
+            }
+        }
+    }
+}

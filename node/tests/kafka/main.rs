@@ -1,0 +1,14 @@
+//! The Kafka source against brokers: a mock inside the process, and a real one where
+//! `NAAP_KAFKA_BOOTSTRAP` names it.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a failed expectation is a failed test"
+)]
+
+mod broker;
+mod helper;
+mod meter;
+mod mock;
+mod real;

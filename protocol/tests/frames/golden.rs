@@ -1,0 +1,121 @@
+//! The bytes that every release must read: `tests/golden/<type>.v<version>.bin`. A changed file is a
+//! changed format and needs a new version; `NAAP_UPDATE=1` writes the files of the current versions.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use naap_protocol::codec::{Framed, decode, encode, open};
+use naap_protocol::state::{EpochOpen, EventState, OrchestratorState, Progress, SessionState};
+use naap_protocol::wire::{Envelope, EnvelopeHead, Item};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::sample;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn file_of<T: Framed>() -> String {
+    format!("{}.v{}.bin", T::NAME.replace(' ', "_"), T::VERSION)
+}
+
+/// The golden bytes of `T`, which must be `frame`.
+fn golden<T: Framed>(frame: &[u8]) -> Vec<u8> {
+    let path = root().join("tests/golden").join(file_of::<T>());
+    if std::env::var_os("NAAP_UPDATE").is_some() {
+        fs::write(&path, frame).unwrap();
+    }
+    let golden = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    assert_eq!(
+        hex::encode(frame),
+        hex::encode(&golden),
+        "the format of {} has changed: give it a new version",
+        T::NAME
+    );
+    golden
+}
+
+fn check<T>(value: &T)
+where
+    T: Framed + Serialize + DeserializeOwned + PartialEq + Debug,
+{
+    let golden = golden::<T>(&encode(value, sample::TRACE).unwrap());
+    assert_eq!(decode::<T>(&golden).unwrap(), *value);
+    let (version, trace, _) = open::<T>(&golden).unwrap();
+    assert_eq!((version, trace), (T::VERSION, sample::TRACE));
+}
+
+#[test]
+fn states_keep_their_bytes() {
+    check::<SessionState>(&sample::session_state());
+    check::<EventState>(&sample::event_state());
+    check::<OrchestratorState>(&sample::orchestrator_state());
+    check::<EpochOpen>(&sample::epoch_open());
+    check::<Progress>(&sample::progress());
+}
+
+#[test]
+fn envelopes_keep_their_bytes() {
+    let envelope = sample::envelope();
+    let golden = golden::<EnvelopeHead>(&envelope.to_frame().unwrap());
+    let read = Envelope::from_frame(&golden).unwrap();
+    assert_eq!(read, envelope);
+    let items: Vec<Item<'_>> = read.items().map(Result::unwrap).collect();
+    let mut events = sample::events().into_iter();
+    let mut advertised = 0;
+    for (item, entity) in items.iter().zip(u128::MAX - 9..) {
+        match item {
+            Item::Session(id, event) | Item::Single(id, event) => {
+                assert_eq!((*id, Some(event)), (entity, events.next().as_ref()));
+            }
+            Item::Advertisement(15, content) => {
+                assert_eq!(*content, sample::advertised());
+                advertised += 1;
+            }
+            Item::Advertisement(..) => panic!("another entity"),
+        }
+    }
+    assert_eq!((events.next(), advertised, items.len()), (None, 1, 8));
+}
+
+/// Type id, name and golden file of a framed type.
+type Row = (u16, &'static str, fn() -> String);
+
+const REGISTRY: [Row; 6] = [
+    (SessionState::TYPE_ID, "SessionState", file_of::<SessionState>),
+    (EventState::TYPE_ID, "EventState", file_of::<EventState>),
+    (OrchestratorState::TYPE_ID, "OrchestratorState", file_of::<OrchestratorState>),
+    (EpochOpen::TYPE_ID, "EpochOpen", file_of::<EpochOpen>),
+    (Progress::TYPE_ID, "Progress", file_of::<Progress>),
+    (EnvelopeHead::TYPE_ID, "EnvelopeHead", file_of::<EnvelopeHead>),
+];
+
+/// The types with `impl Framed for` anywhere in the sources.
+fn framed_types(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            framed_types(&path, found);
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let names = text.split("impl Framed for ").skip(1);
+            found.extend(names.filter_map(|rest| Some(rest.split_once(' ')?.0.to_owned())));
+        }
+    }
+}
+
+#[test]
+fn every_frame_is_registered_once_and_has_golden_bytes() {
+    let mut sources = BTreeSet::new();
+    framed_types(&root().join("src"), &mut sources);
+    let names: BTreeSet<String> = REGISTRY.iter().map(|(_, name, _)| (*name).to_owned()).collect();
+    assert_eq!(sources, names, "a framed type has no golden bytes");
+    let ids: BTreeSet<u16> = REGISTRY.iter().map(|(id, ..)| *id).collect();
+    assert_eq!(ids.len(), REGISTRY.len(), "a type id is used twice");
+    for (_, name, file) in REGISTRY {
+        assert!(root().join("tests/golden").join(file()).exists(), "{name}");
+    }
+}

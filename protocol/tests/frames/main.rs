@@ -1,0 +1,89 @@
+//! Everything that travels between nodes or is kept as state: golden bytes, round trips, damage.
+// Helpers of tests panic like tests do.
+#![allow(clippy::panic, clippy::unwrap_used)]
+
+mod arbitrary;
+mod damage;
+mod golden;
+mod sample;
+
+use std::fmt::Debug;
+
+use naap_protocol::codec::{Framed, decode, encode, open};
+use naap_protocol::event::Event;
+use naap_protocol::wire::{Advertised, Envelope, EnvelopeBuilder, Item};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+fn survives<T>(value: &T) -> Result<(), TestCaseError>
+where
+    T: Framed + Serialize + DeserializeOwned + PartialEq + Debug,
+{
+    let frame = encode(value, sample::TRACE)?;
+    prop_assert_eq!(open::<T>(&frame)?.1, sample::TRACE);
+    prop_assert_eq!(&decode::<T>(&frame)?, value);
+    Ok(())
+}
+
+/// An item before it is encoded.
+#[derive(Clone, Debug)]
+enum Part {
+    Session(Event<'static>),
+    Single(Event<'static>),
+    Advertisement(Advertised),
+}
+
+fn part() -> impl Strategy<Value = Part> {
+    prop_oneof![
+        arbitrary::event().prop_map(Part::Session),
+        arbitrary::event().prop_map(Part::Single),
+        arbitrary::advertised().prop_map(Part::Advertisement),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn states_survive(
+        session in arbitrary::session_state(), event in arbitrary::event_state(),
+        orchestrator in arbitrary::orchestrator_state(), epoch in arbitrary::epoch_open(),
+        progress in arbitrary::progress(),
+    ) {
+        survives(&session)?;
+        survives(&event)?;
+        survives(&orchestrator)?;
+        survives(&epoch)?;
+        survives(&progress)?;
+    }
+
+    #[test]
+    fn envelopes_survive(
+        head in arbitrary::head(), parts in vec((any::<u128>(), part()), 0..6),
+    ) {
+        let mut builder = EnvelopeBuilder::default();
+        for (entity, part) in &parts {
+            match part {
+                Part::Session(event) => builder.push_session(*entity, event)?,
+                Part::Single(event) => builder.push_single(*entity, event)?,
+                Part::Advertisement(advertised) => builder.push_advertisement(*entity, advertised)?,
+            }
+        }
+        let envelope = builder.seal(head.clone(), sample::TRACE);
+        prop_assert!(builder.is_empty());
+        let frame = envelope.to_frame()?;
+        let read = Envelope::from_frame(&frame)?;
+        prop_assert_eq!(&read, &envelope);
+        prop_assert_eq!(read.cost() <= frame.len(), true);
+        prop_assert_eq!(read.head.count as usize, parts.len());
+        let items = read.items().collect::<Result<Vec<_>, _>>()?;
+        let want: Vec<Item<'_>> = parts.into_iter().map(|(entity, part)| match part {
+            Part::Session(event) => Item::Session(entity, event),
+            Part::Single(event) => Item::Single(entity, event),
+            Part::Advertisement(advertised) => Item::Advertisement(entity, advertised),
+        }).collect();
+        prop_assert_eq!(items, want);
+    }
+}

@@ -1,0 +1,299 @@
+//! One fixed value of every type that travels or is kept. No field has its default value and no two
+//! fields of a struct have the same, so swapped, lost and retyped fields change the golden bytes.
+
+use std::borrow::Cow::Borrowed;
+use std::collections::BTreeMap;
+
+use naap_protocol::capability::advertise::{Advertisement, Content, Node, Offer};
+use naap_protocol::capability::index::Index;
+use naap_protocol::capability::{
+    BadEntry, Document, Entry, Gpu, Hardware, ModelConstraint, ModelSettings, Price,
+};
+use naap_protocol::codec::TraceContext;
+use naap_protocol::event::{
+    AiEvent, Body, DedupStrategy, Discovered, Event, IngestMetrics, Orchestrator, Payment, Status,
+    Trace, TraceType, Track,
+};
+use naap_protocol::signal::signal;
+use naap_protocol::state::{
+    Deliveries, Delivery, EpochOpen, EventState, OrchestratorState, Progress, SessionState,
+    SourcePartition,
+};
+use naap_protocol::time::Timestamp;
+use naap_protocol::wire::{Advertised, Envelope, EnvelopeBuilder, EnvelopeHead};
+
+const NOW: i64 = 1_774_344_333_000;
+
+pub(crate) const TRACE: TraceContext = TraceContext([
+    1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 1,
+]);
+
+fn at(offset: i64) -> Timestamp {
+    Timestamp(NOW + offset)
+}
+
+fn orchestrator() -> Orchestrator<'static> {
+    Orchestrator { address: Borrowed("0xhota"), url: Borrowed("https://A:8935/") }
+}
+
+/// The event number `offset` with this body.
+pub(crate) fn event(offset: u64, body: Body<'static>) -> Event<'static> {
+    let strategy = [DedupStrategy::EventId, DedupStrategy::PayloadHash];
+    Event {
+        offset,
+        record_ts: at(40),
+        uid: format!("019b9f15-0000-7000-8000-{offset:012x}").into(),
+        dedup_strategy: strategy[offset as usize % 2],
+        content_hash: 0xfeed_f00d_0000_0000 | offset,
+        event_ts: at(20 + offset as i64),
+        replay: offset.is_multiple_of(2),
+        version: Borrowed("v1"),
+        gateway: Borrowed("gateway-a"),
+        raw: Borrowed(r#"{"data":{"é":"☃"}}"#),
+        data_at: (8, 12),
+        body,
+    }
+}
+
+/// One event of every [`Body`] variant.
+pub(crate) fn events() -> Vec<Event<'static>> {
+    let bodies = [
+        Body::Status(status()),
+        Body::Trace(trace(TraceType::OrchestratorSwap)),
+        Body::Ai(ai_event()),
+        Body::Ingest(ingest()),
+        Body::Capabilities(document()),
+        Body::Discovery(vec![
+            Discovered { orchestrator: orchestrator(), latency_ms: Some(77) },
+            Discovered { orchestrator: Orchestrator::default(), latency_ms: None },
+        ]),
+        Body::Payment(payment()),
+    ];
+    (1..).zip(bodies).map(|(offset, body)| event(offset, body)).collect()
+}
+
+pub(crate) fn status() -> Status<'static> {
+    Status {
+        stream_id: Borrowed("stream-1"),
+        request_id: Borrowed("req-1"),
+        pipeline: Borrowed("streamdiffusion-sdxl"),
+        orchestrator: orchestrator(),
+        state: Borrowed("ONLINE"),
+        runner_ts: Some(at(1)),
+        start_time: Some(at(2)),
+        output_fps: 23.75,
+        input_fps: 29.5,
+        restart_count: 3,
+        last_restart_time: Some(at(-4)),
+        last_error: Borrowed("it broke"),
+        last_error_time: Some(at(-5)),
+        prompt: Some(Borrowed("a cat")),
+        prompt_width: 512,
+        prompt_height: 768,
+        params_hash: Borrowed("abcdef"),
+    }
+}
+
+pub(crate) fn trace(kind: TraceType) -> Trace<'static> {
+    Trace {
+        stream_id: Borrowed("stream-1"),
+        request_id: Borrowed("req-1"),
+        kind,
+        data_ts: Some(at(6)),
+        orchestrator: orchestrator(),
+        pipeline: Borrowed("p"),
+        message: Borrowed("swapped"),
+    }
+}
+
+fn ai_event() -> AiEvent<'static> {
+    AiEvent {
+        stream_id: Borrowed("stream-1"),
+        request_id: Borrowed("req-1"),
+        kind: Borrowed("error"),
+        pipeline: Borrowed("p"),
+        message: Borrowed("whip disconnected"),
+        capability: Borrowed("cap"),
+        runner_ts: Some(at(7)),
+        orchestrator: orchestrator(),
+    }
+}
+
+fn ingest() -> IngestMetrics<'static> {
+    let video = Track {
+        jitter: 1.5,
+        packets_lost: -2,
+        packets_received: 3,
+        packet_loss_pct: 4.5,
+        rtt: 5,
+        last_input_ts: 6.5,
+        last_output_ts: 7.5,
+        latency: 8.5,
+    };
+    IngestMetrics {
+        stream_id: Borrowed("stream-1"),
+        request_id: Borrowed("req-1"),
+        data_ts: Some(at(8)),
+        peer_connection: Borrowed("pc"),
+        connection_quality: Borrowed("good"),
+        bytes_received: 1 << 40,
+        bytes_sent: 9,
+        video: Some(video),
+        audio: Some(Track { rtt: u64::MAX, ..video }),
+    }
+}
+
+fn document() -> Document<'static> {
+    let settings = ModelSettings {
+        runner_version: Borrowed("0.14.0"),
+        capacity: 2,
+        capacity_in_use: 1,
+        warm: true,
+    };
+    let gpu = Gpu {
+        id: Borrowed("GPU-1"),
+        name: Borrowed("RTX"),
+        major: 12,
+        minor: 1,
+        memory_total: 32 << 30,
+        memory_free: 16 << 30,
+    };
+    let hardware = Hardware {
+        pipeline: Borrowed("live-video-to-video"),
+        model_id: Borrowed("m1"),
+        gpus: vec![gpu],
+    };
+    let price = Price {
+        capability: 35,
+        constraint: Borrowed("m1"),
+        price_per_unit: 1618,
+        pixels_per_unit: 10,
+    };
+    let model = |settings| ModelConstraint { capability: 35, model_id: Borrowed("m1"), settings };
+    let entry = Entry {
+        index: 1,
+        address: Borrowed("0xa"),
+        local_address: Borrowed("0xhota"),
+        orch_uri: Borrowed("https://a"),
+        version: Borrowed("0.8.8"),
+        capacities: vec![(35, 2), (-1, i64::MIN)],
+        models: vec![model(Some(settings)), model(None)],
+        prices: vec![price],
+        hardware: vec![hardware],
+        raw: Borrowed(r#"{"address":"0xa"}"#),
+    };
+    let bad = BadEntry { index: 2, reason: "expected a value".to_owned() };
+    Document { entries: vec![entry], bad_entries: vec![bad] }
+}
+
+fn payment() -> Payment<'static> {
+    Payment {
+        request_id: Borrowed("req-1"),
+        session_id: Borrowed("session"),
+        manifest_id: Borrowed("manifest"),
+        sender: Borrowed("0xsender"),
+        recipient: Borrowed("0xrecipient"),
+        orchestrator_url: Borrowed("https://a"),
+        face_value: Borrowed("1 WEI"),
+        num_tickets: Borrowed("100"),
+        win_prob: Borrowed("0.5"),
+        price: Borrowed("7 wei/pixel"),
+        client_ip: Borrowed("192.0.2.1"),
+        capability: Borrowed("byoc"),
+    }
+}
+
+fn advertisement(offset: i64, model: &str) -> Advertisement {
+    let offer = Offer {
+        pipeline: "live-video-to-video".to_owned(),
+        model: model.to_owned(),
+        gpus: vec!["GPU-1".to_owned(), "GPU-2".to_owned()],
+    };
+    Advertisement {
+        node: Node { canonical: "0xa".to_owned(), url: "https://a".to_owned() },
+        event_ts: at(offset),
+        uid: format!("cap{offset}"),
+        content: Content { offers: vec![offer], aliases: vec!["0xhota".to_owned()] },
+    }
+}
+
+pub(crate) fn advertised() -> Advertised {
+    Advertised { key: "0xhota".to_owned(), advertisement: advertisement(9, "m1") }
+}
+
+pub(crate) fn source() -> SourcePartition {
+    SourcePartition { topic: "streaming_events".to_owned(), partition: 5 }
+}
+
+pub(crate) fn session_state() -> SessionState {
+    let mut state = SessionState {
+        org: "cloud_spe".to_owned(),
+        session_id: "stream-1|req-1".to_owned(),
+        stream_id: "stream-1".to_owned(),
+        request_id: "req-1".to_owned(),
+        emitted_epoch: 11,
+        ..SessionState::default()
+    };
+    let mut deliveries = Deliveries::default();
+    let runner = Body::Trace(trace(TraceType::RunnerReceiveStreamRequest));
+    let mut named = event(9, runner);
+    named.uid = Borrowed("no-uuid");
+    for event in events().iter().chain([&named]) {
+        deliveries.observe(&event.uid, Delivery::of(event, "streaming_events", 5));
+        if let Some(signal) = signal(event) {
+            state.insert(&signal);
+        }
+    }
+    state.deliveries = deliveries;
+    state
+}
+
+pub(crate) fn event_state() -> EventState {
+    EventState { delivery: Delivery::of(&event(7, Body::Payment(payment())), "network_events", 6) }
+}
+
+pub(crate) fn orchestrator_state() -> OrchestratorState {
+    let mut index = Index::default();
+    for (offset, model) in [(9, "m1"), (10, "m1"), (10, "m2"), (30, "m1")] {
+        index.insert(&advertisement(offset, model));
+    }
+    OrchestratorState { org: "cloud_spe".to_owned(), key: "0xhota".to_owned(), index }
+}
+
+pub(crate) fn epoch_open() -> EpochOpen {
+    EpochOpen { epoch: 12, node: "naap-0".to_owned(), incarnation: 1 << 50 }
+}
+
+pub(crate) fn progress() -> Progress {
+    let other = SourcePartition { topic: "network_events".to_owned(), partition: 0 };
+    let applied = BTreeMap::from([(source(), 1 << 33), (other, 7)]);
+    Progress { epoch: 13, routing_version: 2, applied }
+}
+
+pub(crate) fn head() -> EnvelopeHead {
+    EnvelopeHead {
+        shard: 63,
+        epoch_hint: 14,
+        org: "cloud_spe".to_owned(),
+        source: source(),
+        from: 100,
+        to: 200,
+        count: 0,
+    }
+}
+
+/// An item of every kind with every [`Body`] variant.
+pub(crate) fn envelope() -> Envelope {
+    let mut builder = EnvelopeBuilder::default();
+    for (entity, event) in (u128::MAX - 9..).zip(&events()) {
+        let pushed = match event.body {
+            Body::Capabilities(_) | Body::Discovery(_) | Body::Payment(_) => {
+                builder.push_single(entity, event)
+            }
+            _ => builder.push_session(entity, event),
+        };
+        pushed.unwrap();
+    }
+    builder.push_advertisement(15, &advertised()).unwrap();
+    builder.seal(head(), TRACE)
+}

@@ -1,0 +1,174 @@
+//! Bad input: every record lands in the right place with the right reason, every usage error is one
+//! helpful sentence, and nothing panics.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use naap_tests::{DataDir, program, run};
+use serde_json::{Value, json};
+
+const TS: &str = "1767908945298";
+
+fn trace(fields: &Value) -> Vec<u8> {
+    let mut root = json!({
+        "id": "a", "type": "stream_trace", "timestamp": TS, "gateway": "",
+        "data": {"type": "gateway_receive_stream_request", "stream_id": "s", "request_id": "r"},
+    });
+    for (key, value) in fields.as_object().unwrap() {
+        root[key] = value.clone();
+    }
+    root.to_string().into_bytes()
+}
+
+/// One record a line, with the place and reason that it must end in.
+fn corpus() -> Vec<(Vec<u8>, &'static str, &'static str)> {
+    let text = |text: &str| text.as_bytes().to_vec();
+    let deep = format!(r#"{{"type":"webrtc_stats","timestamp":"{TS}","data":{}"#, "[".repeat(100_000));
+    let long = trace(&json!({"id": "long", "note": "x".repeat(2_000_000)}));
+    let mut broken_utf8 = trace(&json!({"id": "utf8", "gateway": "gw-@"}));
+    let at = broken_utf8.iter().position(|&b| b == b'@').unwrap();
+    broken_utf8[at] = 0xff;
+    vec![
+        (trace(&json!({"id": "good"})), "accepted", ""),
+        (broken_utf8, "accepted", ""),
+        (text(r#"{"id":"x","type":"stream_tr"#), "dead_lettered", "json_parse_error"),
+        (text("not json at all"), "dead_lettered", "json_parse_error"),
+        (text(&deep), "dead_lettered", "json_parse_error"),
+        (text(r#"{"id":1} trailing"#), "dead_lettered", "json_parse_error"),
+        (text("\u{1}\u{2}\u{3}"), "dead_lettered", "json_parse_error"),
+        (text(""), "dead_lettered", "root_not_object"),
+        (text("[1,2,3]"), "dead_lettered", "root_not_object"),
+        (text("null"), "dead_lettered", "root_not_object"),
+        (text("{}"), "dead_lettered", "missing_type"),
+        (trace(&json!({"type": 7})), "dead_lettered", "missing_type"),
+        (trace(&json!({"timestamp": "yesterday"})), "dead_lettered", "missing_timestamp"),
+        (trace(&json!({"timestamp": true})), "dead_lettered", "missing_timestamp"),
+        (trace(&json!({"timestamp": "0"})), "dead_lettered", "implausible_timestamp"),
+        (trace(&json!({"timestamp": 1_767_908_945})), "dead_lettered", "implausible_timestamp"),
+        (trace(&json!({"timestamp": "7258118400000"})), "quarantined", "future_timestamp"),
+        (trace(&json!({"version": "9"})), "dead_lettered", "unsupported_version"),
+        (trace(&json!({"data": null})), "dead_lettered", "missing_field"),
+        (trace(&json!({"data": {"type": "orchestrator_swap", "stream_id": "s"}})), "dead_lettered", "missing_field"),
+        (trace(&json!({"type": "network_capabilities", "data": 5})), "dead_lettered", "invalid_data_shape"),
+        (trace(&json!({"type": "discovery_results", "data": []})), "dead_lettered", "empty_array"),
+        (trace(&json!({"type": "webrtc_stats"})), "ignored", "unsupported_event_family"),
+        (trace(&json!({"type": ""})), "ignored", "unsupported_event_family"),
+        (long, "dead_lettered", "record_too_large"),
+    ]
+}
+
+#[test]
+fn each_record_lands_in_its_place() {
+    let dir = DataDir::new();
+    let path = dir.path().join("bad.jsonl");
+    let corpus = corpus();
+    let mut file = std::fs::File::create(&path).unwrap();
+    let mut expected = json!({"dead_lettered": {}, "quarantined": {}, "ignored": {}});
+    let mut accepted = 0;
+    for (line, place, reason) in &corpus {
+        file.write_all(line).unwrap();
+        file.write_all(b"\n").unwrap();
+        if *place == "accepted" {
+            accepted += 1;
+        } else {
+            let count = &mut expected[place][reason];
+            *count = json!(count.as_u64().unwrap_or(0) + 1);
+        }
+    }
+    drop(file);
+    let report = dir.replay(&[&path]);
+    let records = &report["records"];
+    assert_eq!(records["read"], corpus.len());
+    assert_eq!(records["accepted"], accepted);
+    for place in ["dead_lettered", "quarantined", "ignored"] {
+        assert_eq!(records[place], expected[place], "{place}");
+    }
+    assert_eq!(records["session_panics"], 0);
+    let dead: u64 = corpus.iter().filter(|(_, place, _)| *place == "dead_lettered").count() as u64;
+    assert_eq!(dir.number("SELECT count() FROM naap.raw_streaming_events_dlq FINAL"), dead);
+    let large = dir.query(
+        "SELECT failure_stage, failure_class, length(payload_body) > 1000 AS has_head, failure_details
+         FROM naap.raw_streaming_events_dlq FINAL WHERE failure_reason = 'record_too_large'",
+    );
+    assert_eq!(large.len(), 1);
+    assert_eq!(large[0]["failure_stage"], "SINK_GUARD");
+    assert_eq!(large[0]["failure_class"], "RECORD_TOO_LARGE");
+    assert_eq!(large[0]["has_head"], 1);
+}
+
+/// Exit code and message of a command that has to fail.
+fn refused(command: &mut Command) -> (Option<i32>, String) {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!said.contains("panicked"), "{said}");
+    (output.status.code(), said)
+}
+
+fn naap(args: &[&str]) -> Command {
+    let mut command = Command::new(program());
+    command.args(args);
+    command
+}
+
+#[test]
+fn usage_errors_are_one_helpful_sentence() {
+    let dir = DataDir::new();
+    let data = dir.data();
+    let data = data.to_str().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let inside_file = file.join("data");
+    let cases: [(&[&str], &str); 8] = [
+        (&["replay", "--data-dir", data, "no-such-file.jsonl"], "no-such-file.jsonl"),
+        (&["replay", "--data-dir", inside_file.to_str().unwrap(), file.to_str().unwrap()], "data folder"),
+        (&["replay", "--data-dir", data], "FILE"),
+        (&["replay", "--data-dir", data, "--duplicate", "2", "x"], "--duplicate"),
+        (&["query", "--data-dir", "/nonexistent", "SELECT 1"], "no data folder of naap"),
+        (&["query", "SELECT 1"], "--data-dir"),
+        (&["frobnicate"], "frobnicate"),
+        (&["replay", "--data-dir", data, "--set", "commit.flush=1s", "x"], "commit.flush_interval"),
+    ];
+    for (args, names) in cases {
+        let (code, said) = refused(&mut naap(args));
+        assert_eq!(code, Some(2), "{args:?}: {said}");
+        assert!(said.contains(names), "{args:?}: {said}");
+        assert!(said.starts_with("error: ") && said.trim_end().lines().count() == 1, "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn an_empty_file_is_nothing_and_no_error() {
+    let dir = DataDir::new();
+    let path = dir.path().join("empty.jsonl");
+    std::fs::write(&path, "").unwrap();
+    let report = dir.replay(&[&path]);
+    assert_eq!(report["records"]["read"], 0);
+    assert_eq!(report["sessions"], 0);
+}
+
+#[test]
+fn standard_input_is_replayed_too() {
+    let dir = DataDir::new();
+    let mut command = dir.replay_command(&[Path::new("-")]);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(&trace(&json!({}))).unwrap();
+    let report: Value = serde_json::from_slice(&child.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!(report["records"]["accepted"], 1);
+}
+
+#[test]
+fn the_schema_check_sees_a_changed_table() {
+    let dir = DataDir::new();
+    let data = dir.data();
+    let data = data.to_str().unwrap();
+    run(&mut naap(&["schema", "apply", "--data-dir", data]));
+    run(&mut naap(&["schema", "check", "--data-dir", data]));
+    let alter = "ALTER TABLE naap.fact_workflow_sessions RENAME COLUMN gateway TO gate";
+    run(&mut naap(&["query", "--data-dir", data, alter]));
+    let output = naap(&["schema", "check", "--data-dir", data]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("fact_workflow_sessions") && said.contains("gateway"), "{said}");
+}

@@ -1,0 +1,113 @@
+//! The real capture and the real capability documents: every count as the contract expands them
+//! (events.md 4.3, 7.2).
+
+use std::io::Write;
+
+use naap_tests::{DataDir, fixture};
+use serde_json::{Value, json};
+
+#[test]
+fn the_capture_becomes_what_the_contract_says() {
+    let dir = DataDir::new();
+    let report = dir.replay(&[fixture("events-2026-01-08.jsonl")]);
+    let records = &report["records"];
+    assert_eq!(records["read"], 65);
+    assert_eq!(records["accepted"], 65);
+    assert_eq!(
+        records["accepted_by_family"],
+        json!({
+            "ai_stream_status": 17,
+            "create_new_payment": 6,
+            "discovery_results": 1,
+            "network_capabilities": 1,
+            "stream_ingest_metrics": 34,
+            "stream_trace": 6,
+        })
+    );
+    let expected = [
+        ("raw_streaming_events", 65),
+        ("raw_ai_stream_status", 17),
+        ("raw_stream_ingest_metrics", 34),
+        ("raw_stream_trace_events", 6),
+        ("raw_ai_stream_events", 0),
+        ("raw_discovery_results", 1),
+        ("raw_payment_events", 6),
+        ("raw_network_capabilities", 1),
+        ("raw_network_capabilities_advertised", 16),
+        ("raw_network_capabilities_model_constraints", 1),
+        ("raw_network_capabilities_prices", 1),
+        ("raw_streaming_events_dlq", 0),
+        ("raw_streaming_events_quarantine", 0),
+        ("raw_ignored_events", 0),
+        ("fact_workflow_sessions", 1),
+    ];
+    for (table, rows) in expected {
+        assert_eq!(report["rows"][table], rows, "{table}");
+    }
+    assert_session(&dir);
+}
+
+fn assert_session(dir: &DataDir) {
+    let rows = dir.query(
+        "SELECT workflow_session_id, startup_outcome, selection_outcome, selection_count,
+                toInt64(toUnixTimestamp64Milli(session_start_ts)) AS start,
+                toInt64(toUnixTimestamp64Milli(assumeNotNull(session_end_ts))) AS end,
+                toUnixTimestamp64Milli(assumeNotNull(first_processed_ts)) - start AS startup,
+                toUnixTimestamp64Milli(assumeNotNull(first_playable_ts)) - start AS playable,
+                is_closed, status_sample_count, event_count, model_id, pipeline, observed_address,
+                health_signal_count, gateway
+         FROM naap.fact_workflow_sessions FINAL",
+    );
+    let expected = json!([{
+        "workflow_session_id": "stream-o5s73x-mk5zc8fy|db936fab",
+        "startup_outcome": "success",
+        "selection_outcome": "selected",
+        "selection_count": 1,
+        "start": 1_767_908_945_298_i64,
+        "end": 1_767_909_115_610_i64,
+        "startup": 2655,
+        "playable": 6744,
+        "is_closed": 0,
+        "status_sample_count": 17,
+        "event_count": 23,
+        "model_id": "streamdiffusion-sdxl-faceid",
+        "pipeline": "live-video-to-video",
+        "observed_address": "0x52cf2968b3dc6016778742d3539449a6597d5954",
+        "health_signal_count": 3,
+        "gateway": "",
+    }]);
+    assert_eq!(Value::Array(rows), expected);
+}
+
+/// Rows per table for a document: snapshots without and with the models that have no hardware,
+/// advertised, constraints, prices (events.md 4.3).
+#[test]
+fn the_capability_documents_expand_to_the_contract_counts() {
+    for (file, entries, counts) in [
+        ("getNetworkCapabilities.json", 53, [22, 1, 1235, 18, 44]),
+        ("getNetworkCapabilities-ai-batch-byoc.json", 40, [45, 12, 911, 29, 39]),
+    ] {
+        let dir = DataDir::new();
+        let text = std::fs::read_to_string(fixture(file)).unwrap();
+        let document: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(document["orchestrators"].as_array().unwrap().len(), entries);
+        let event = json!({
+            "id": "capability-document",
+            "type": "network_capabilities",
+            "timestamp": "1767908945298",
+            "gateway": "",
+            "data": document["orchestrators"],
+        });
+        let path = dir.path().join("event.jsonl");
+        writeln!(std::fs::File::create(&path).unwrap(), "{event}").unwrap();
+        let report = dir.replay(&[path]);
+        let rows = &report["rows"];
+        let [hardware, without, advertised, constraints, prices] = counts;
+        assert_eq!(rows["raw_network_capabilities"], hardware + without, "{file}");
+        assert_eq!(rows["dim_orchestrator_capability_snapshots"], hardware + without, "{file}");
+        assert_eq!(rows["raw_network_capabilities_advertised"], advertised, "{file}");
+        assert_eq!(rows["raw_network_capabilities_model_constraints"], constraints, "{file}");
+        assert_eq!(rows["raw_network_capabilities_prices"], prices, "{file}");
+        assert_eq!(rows["raw_streaming_events_dlq"], 0, "{file}");
+    }
+}

@@ -1,0 +1,193 @@
+//! Generated networks against their truth, in any order and with repeated deliveries.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, BufWriter};
+use std::path::{Path, PathBuf};
+
+use naap_generator::Plan;
+use naap_tests::{DataDir, total};
+use serde_json::{Map, Value};
+
+struct Network {
+    events: PathBuf,
+    totals: Value,
+    sessions: BTreeMap<String, Map<String, Value>>,
+}
+
+fn generate(dir: &Path, seed: u64, sessions: u64) -> Network {
+    let events = dir.join("events.jsonl");
+    let truth = dir.join("truth.jsonl");
+    let plan = Plan { seed, sessions, ..Plan::default() };
+    let mut out = BufWriter::new(File::create(&events).unwrap());
+    let mut told = BufWriter::new(File::create(&truth).unwrap());
+    plan.write(&mut out, Some(&mut told), &mut |_| ()).unwrap();
+    drop((out, told));
+    let mut lines = BufReader::new(File::open(&truth).unwrap()).lines();
+    let mut next =
+        || lines.next().map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    let totals = next().unwrap();
+    let mut sessions = BTreeMap::new();
+    while let Some(Value::Object(session)) = next() {
+        let id = session["workflow_session_id"].as_str().unwrap().to_owned();
+        sessions.insert(id, session);
+    }
+    Network { events, totals, sessions }
+}
+
+/// Fields of the truth that the session fact has under the same name; times in milliseconds.
+const FIELDS: [&str; 25] = [
+    "stream_id",
+    "request_id",
+    "gateway",
+    "known_stream",
+    "startup_success",
+    "startup_excused",
+    "startup_unexcused",
+    "startup_outcome",
+    "excusal_reason",
+    "selection_outcome",
+    "selection_count",
+    "error_count",
+    "excusable_error_count",
+    "post_close_error_count",
+    "post_close_signal_count",
+    "confirmed_swap_count",
+    "params_update_count",
+    "status_sample_count",
+    "status_error_sample_count",
+    "loading_only_session",
+    "zero_output_fps_session",
+    "last_error_occurred",
+    "event_count",
+    "source_first_event_uid",
+    "source_last_event_uid",
+];
+
+const TIMES: [&str; 6] = [
+    "session_start_ts",
+    "session_end_ts",
+    "closed_ts",
+    "first_stream_request_ts",
+    "first_processed_ts",
+    "first_playable_ts",
+];
+
+fn assert_sessions(dir: &DataDir, truth: &BTreeMap<String, Map<String, Value>>) {
+    let times: Vec<String> = TIMES
+        .iter()
+        .map(|t| {
+            format!("if(isNull({t}), NULL, toUnixTimestamp64Milli(assumeNotNull({t}))) AS {t}_ms")
+        })
+        .collect();
+    let sql = format!(
+        "SELECT workflow_session_id, {}, health_signal_count, health_expected_signal_count, {}
+         FROM naap.fact_workflow_sessions FINAL",
+        FIELDS.join(", "),
+        times.join(", ")
+    );
+    let rows = dir.query(&sql);
+    assert_eq!(rows.len(), truth.len(), "sessions");
+    let mut wrong = Vec::new();
+    for row in rows {
+        let id = row["workflow_session_id"].as_str().unwrap();
+        let Some(expected) = truth.get(id) else {
+            wrong.push(format!("{id}: not in the truth"));
+            continue;
+        };
+        let more = ["health_signal_count", "health_expected_signal_count"];
+        for field in FIELDS.iter().chain(&more) {
+            if row[field] != expected[*field] {
+                wrong.push(format!("{id} {field}: {} instead of {}", row[field], expected[*field]));
+            }
+        }
+        for field in TIMES {
+            let found = &row[format!("{field}_ms")];
+            if *found != expected[field] {
+                wrong.push(format!("{id} {field}: {found} instead of {}", expected[field]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differences: {:#?}", wrong.len(), &wrong[..wrong.len().min(20)]);
+}
+
+fn assert_counts(report: &Value, totals: &Value) {
+    let records = &report["records"];
+    assert_eq!(records["read"], totals["lines"]);
+    assert_eq!(records["accepted"], totals["accepted"]);
+    assert_eq!(records["duplicates"], totals["duplicates"]);
+    assert_eq!(records["ignored"], totals["ignored"]);
+    assert_eq!(records["dead_lettered"], totals["dead_letters"]);
+    assert_adds_up(report);
+}
+
+/// Every record ends in exactly one place, and the tables hold what the counts say.
+fn assert_adds_up(report: &Value) {
+    let records = &report["records"];
+    let count = |name: &str| records[name].as_u64().unwrap();
+    let rejected = total(&records["dead_lettered"]) + total(&records["quarantined"]);
+    let ended =
+        ["accepted", "duplicates", "conflicts", "redelivered"].map(count).iter().sum::<u64>();
+    assert_eq!(count("read"), ended + total(&records["ignored"]) + rejected);
+    let rows = |table: &str| report["rows"][table].as_u64().unwrap();
+    assert_eq!(rows("raw_streaming_events_dlq"), total(&records["dead_lettered"]));
+    assert_eq!(rows("raw_ignored_events"), total(&records["ignored"]));
+    assert_eq!(
+        rows("raw_streaming_events_quarantine"),
+        total(&records["quarantined"]) + count("duplicates") + count("conflicts")
+    );
+    for (relation, fingerprint) in report["fingerprints"].as_object().unwrap() {
+        assert_eq!(fingerprint["duplicate_keys"], 0, "{relation}");
+    }
+}
+
+/// Relations whose rows stand for deliveries and not for events.
+const PER_DELIVERY: [&str; 4] = [
+    "raw_streaming_events",
+    "raw_streaming_events_dlq",
+    "raw_streaming_events_quarantine",
+    "raw_ignored_events",
+];
+
+#[test]
+fn three_networks_come_out_as_they_were() {
+    for seed in [1, 2, 3] {
+        let dir = DataDir::new();
+        let network = generate(dir.path(), seed, 300);
+        let report = dir.replay(&[&network.events]);
+        assert_counts(&report, &network.totals);
+        assert_sessions(&dir, &network.sessions);
+        any_order_and_repetition(&network, &report, seed);
+    }
+}
+
+fn any_order_and_repetition(network: &Network, plain: &Value, seed: u64) {
+    let events = network.events.to_str().unwrap();
+    let shuffled = DataDir::new();
+    let report = shuffled.replay(&["--shuffle", &seed.to_string(), events]);
+    assert_counts(&report, &network.totals);
+    assert_eq!(report["fingerprints"], plain["fingerprints"], "a shuffle changes no relation");
+
+    let repeated = DataDir::new();
+    let report = repeated.replay(&["--shuffle", "99", "--duplicate", "0.2", events]);
+    assert_adds_up(&report);
+    assert_sessions(&repeated, &network.sessions);
+    let records = &report["records"];
+    assert_eq!(records["accepted"], network.totals["accepted"]);
+    let extra =
+        report["files"]["deliveries"].as_u64().unwrap() - network.totals["lines"].as_u64().unwrap();
+    assert!(extra > network.totals["lines"].as_u64().unwrap() / 10, "a fifth is delivered twice");
+    for (relation, fingerprint) in report["fingerprints"].as_object().unwrap() {
+        if !PER_DELIVERY.contains(&relation.as_str()) {
+            assert_eq!(*fingerprint, plain["fingerprints"][relation], "{relation}");
+        }
+    }
+    let growth = |report: &Value| {
+        let records = &report["records"];
+        records["duplicates"].as_u64().unwrap()
+            + total(&records["ignored"])
+            + total(&records["dead_lettered"])
+            + total(&records["quarantined"])
+    };
+    assert_eq!(growth(&report) - growth(plain), extra, "every extra delivery is accounted for");
+}
