@@ -48,12 +48,14 @@ pub fn decode(data: &str) -> Result<Decoded<'_>, ShapeError> {
     }
     let mut decoded = Decoded::default();
     match data.as_bytes().first() {
-        Some(b'{') => decoded.add(0, Cow::Borrowed(data)),
+        Some(b'{') => decoded.add(0, data),
         Some(b'[') => {
             for (index, element) in sonic_rs::to_array_iter(data).enumerate() {
                 let index = u32::try_from(index).unwrap_or(u32::MAX);
-                match element {
-                    Ok(element) => decoded.add(index, element.as_raw_cow()),
+                match element.map(|element| element.as_raw_cow()) {
+                    Ok(Cow::Borrowed(text)) => decoded.add(index, text),
+                    // Not reached: elements of a text borrow from it.
+                    Ok(Cow::Owned(_)) => {}
                     Err(error) => decoded.fail(index, &error),
                 }
             }
@@ -64,9 +66,7 @@ pub fn decode(data: &str) -> Result<Decoded<'_>, ShapeError> {
 }
 
 impl<'a> Decoded<'a> {
-    fn add(&mut self, index: u32, raw: Cow<'a, str>) {
-        // Elements of text always borrow.
-        let Cow::Borrowed(text) = raw else { return };
+    fn add(&mut self, index: u32, text: &'a str) {
         match entry(text) {
             Ok(Some(fields)) => self.document.entries.push(fields.into_entry(index, text)),
             Ok(None) => {}
@@ -149,7 +149,7 @@ fn by_id<V>(Keyed(members): Keyed<'_, V>) -> impl Iterator<Item = (i32, V)> {
     members.into_iter().filter_map(|(key, value)| Some((key.trim().parse().ok()?, value)))
 }
 
-fn models<'a>((capability, of): (i32, Models<'a>)) -> impl Iterator<Item = ModelConstraint<'a>> {
+fn models((capability, of): (i32, Models<'_>)) -> impl Iterator<Item = ModelConstraint<'_>> {
     let Keyed(models) = of.models;
     models.into_iter().map(move |(model_id, settings)| ModelConstraint {
         capability,

@@ -3,7 +3,7 @@
 //! `sonic-rs` parses; what stands here says what becomes of a value. A [`Place`] takes whatever the
 //! text holds for it and stays empty if it can not use that: fields of an unexpected type never
 //! make a record unreadable. The last of two equal keys wins. Only text that is not JSON is an
-//! error.
+//! error, and a number beyond all floats where a place wants an object or an array.
 
 mod scalar;
 
@@ -321,4 +321,47 @@ fn write_sorted(value: &sonic_rs::Value, without: &[&str], out: &mut String) -> 
         out.push_str(&sonic_rs::to_string(value)?);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_parser_skips_is_checked() {
+        for text in [r#""\u12""#, r#"{"a":"\u12","b":1}"#, r#"["\u00g0"]"#, r#""\u"#, r#""\\\u1"#] {
+            assert!(matches!(check(text, 9), Err(Error::Escape { .. })), "{text}");
+        }
+        // A backslash before a backslash escapes that, and a lone surrogate is text.
+        for text in [r#""\\u12""#, r#""\u12aF""#, r#""\ud800""#, r#""\n""#, "\"\\"] {
+            assert!(check(text, 9).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_levels_count_as_depth() {
+        let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
+        assert!(check(&deep(9), 9).is_ok());
+        assert!(matches!(check(&deep(10), 9), Err(Error::TooDeep { limit: 9, at: 9 })));
+        // Neither brackets in strings nor beside each other, not even more than fit a small counter.
+        assert!(check(&format!(r#"["\"{}"]"#, deep(600)), 9).is_ok());
+        assert!(check(&format!("[{}1]", "{},".repeat(600)), 9).is_ok());
+        assert!(check(&format!("{}{}", " ".repeat(1000), deep(300)), 299).is_err());
+    }
+
+    #[test]
+    fn canonical_text() {
+        for (text, expected) in [
+            (
+                r#" { "b" : [ 1.50 , {} , [] ] , "a" : "\u003c\n" , "x" : 1 } "#,
+                r#"{"a":"<\n","b":[1.50,{},[]]}"#,
+            ),
+            (r#"{"b":{"x":1e999},"a":1,"a":[true,null]}"#, r#"{"a":[true,null],"b":{"x":1e999}}"#),
+            (r#"{"x":1}"#, "{}"),
+            ("123456789012345678901234567890", "123456789012345678901234567890"),
+        ] {
+            assert_eq!(canonical(text, &["x"]).unwrap(), expected);
+        }
+        assert!(canonical("{} {}", &[]).is_err());
+    }
 }

@@ -1,5 +1,7 @@
 //! The families that belong to a stream (contract events.md 3.1 to 3.4).
 
+use std::borrow::Cow;
+
 use serde::de::SeqAccess;
 
 use super::{OrchestratorFields, Payload, Verdict, first_missing, id};
@@ -36,8 +38,10 @@ pub(super) fn trace<'a>(fields: TraceFields<'a>) -> Payload<'a> {
         (Some(path), _) => Verdict::MissingField(path),
         (None, None) => Verdict::MissingField("data.type"),
         (None, Some(kind)) => {
-            let is_swap = kind == TraceType::OrchestratorSwap;
-            let of_swap = |value: &Scalar<'a>| is_swap.then(|| value.text()).unwrap_or_default();
+            let of_swap = |value: &Scalar<'a>| match kind {
+                TraceType::OrchestratorSwap => value.text(),
+                _ => Cow::Borrowed(""),
+            };
             Verdict::Body(Body::Trace(Trace {
                 stream_id: id(&fields.stream_id),
                 request_id: id(&fields.request_id),
