@@ -11,6 +11,7 @@ pub mod codec;
 pub mod event;
 pub mod gate;
 pub mod identity;
+mod json;
 pub mod org;
 pub mod payment;
 pub mod privacy;

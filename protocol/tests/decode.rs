@@ -410,6 +410,26 @@ fn keys_may_come_in_any_order_twice_and_escaped() {
 }
 
 #[test]
+fn the_text_of_data_is_found_wherever_it_stands() {
+    let data = format!(r#"{{ {IDS} , "type":"error","data":[{{}} ] }}"#);
+    let rest = format!(r#""id":"e","type":"ai_stream_events","timestamp":{NOW}"#);
+    for text in [
+        format!(r#"{{{rest},"data":{data}}}"#),
+        format!(" {{{rest} , \"data\" :\n{data}\t}} \n"),
+        format!(r#"{{{rest},"data":{data},"gateway":"data"}}"#),
+        format!(r#"{{"data":{data},{rest}}}"#),
+        format!(r#"{{{rest},"data":7,"data":{data}}}"#),
+        format!(r#"{{{rest},"d\u0061ta":{data}}}"#),
+        format!(r#"{{{rest},"data":{data},"d\u0061ta":{data} }}"#),
+        format!(r#"{{{rest},"data":{data},"x":{{"data":1}}}}"#),
+    ] {
+        accepted(&text, |event| {
+            assert_eq!((event.data(), event.body.family()), (&*data, "ai_stream_events"), "{text}");
+        });
+    }
+}
+
+#[test]
 fn every_byte_of_a_string_is_looked_at() {
     // Whatever ends the plain part of a string is found at every distance from its start.
     for before in 0..40 {

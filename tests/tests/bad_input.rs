@@ -24,7 +24,8 @@ fn trace(fields: &Value) -> Vec<u8> {
 /// One record a line, with the place and reason that it must end in.
 fn corpus() -> Vec<(Vec<u8>, &'static str, &'static str)> {
     let text = |text: &str| text.as_bytes().to_vec();
-    let deep = format!(r#"{{"type":"webrtc_stats","timestamp":"{TS}","data":{}"#, "[".repeat(100_000));
+    let deep =
+        format!(r#"{{"type":"webrtc_stats","timestamp":"{TS}","data":{}"#, "[".repeat(100_000));
     let long = trace(&json!({"id": "long", "note": "x".repeat(2_000_000)}));
     let mut broken_utf8 = trace(&json!({"id": "utf8", "gateway": "gw-@"}));
     let at = broken_utf8.iter().position(|&b| b == b'@').unwrap();
@@ -49,8 +50,16 @@ fn corpus() -> Vec<(Vec<u8>, &'static str, &'static str)> {
         (trace(&json!({"timestamp": "7258118400000"})), "quarantined", "future_timestamp"),
         (trace(&json!({"version": "9"})), "dead_lettered", "unsupported_version"),
         (trace(&json!({"data": null})), "dead_lettered", "missing_field"),
-        (trace(&json!({"data": {"type": "orchestrator_swap", "stream_id": "s"}})), "dead_lettered", "missing_field"),
-        (trace(&json!({"type": "network_capabilities", "data": 5})), "dead_lettered", "invalid_data_shape"),
+        (
+            trace(&json!({"data": {"type": "orchestrator_swap", "stream_id": "s"}})),
+            "dead_lettered",
+            "missing_field",
+        ),
+        (
+            trace(&json!({"type": "network_capabilities", "data": 5})),
+            "dead_lettered",
+            "invalid_data_shape",
+        ),
         (trace(&json!({"type": "discovery_results", "data": []})), "dead_lettered", "empty_array"),
         (trace(&json!({"type": "webrtc_stats"})), "ignored", "unsupported_event_family"),
         (trace(&json!({"type": ""})), "ignored", "unsupported_event_family"),
@@ -121,7 +130,10 @@ fn usage_errors_are_one_helpful_sentence() {
     let inside_file = file.join("data");
     let cases: [(&[&str], &str); 8] = [
         (&["replay", "--data-dir", data, "no-such-file.jsonl"], "no-such-file.jsonl"),
-        (&["replay", "--data-dir", inside_file.to_str().unwrap(), file.to_str().unwrap()], "data folder"),
+        (
+            &["replay", "--data-dir", inside_file.to_str().unwrap(), file.to_str().unwrap()],
+            "data folder",
+        ),
         (&["replay", "--data-dir", data], "FILE"),
         (&["replay", "--data-dir", data, "--duplicate", "2", "x"], "--duplicate"),
         (&["query", "--data-dir", "/nonexistent", "SELECT 1"], "no data folder of naap"),
@@ -133,7 +145,10 @@ fn usage_errors_are_one_helpful_sentence() {
         let (code, said) = refused(&mut naap(args));
         assert_eq!(code, Some(2), "{args:?}: {said}");
         assert!(said.contains(names), "{args:?}: {said}");
-        assert!(said.starts_with("error: ") && said.trim_end().lines().count() == 1, "{args:?}: {said}");
+        assert!(
+            said.starts_with("error: ") && said.trim_end().lines().count() == 1,
+            "{args:?}: {said}"
+        );
     }
 }
 

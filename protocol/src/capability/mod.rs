@@ -10,7 +10,7 @@ pub mod expand;
 #[cfg(test)]
 mod fixtures;
 pub mod index;
-mod json;
+mod lenient;
 
 use std::borrow::Cow;
 

@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
+use serde::de::{IgnoredAny, MapAccess};
+
 use super::DedupStrategy;
-use super::decode::{self, Family, Payload};
-use super::json::{self, Cursor, Scalar};
+use super::decode::{Family, OrchestratorFields, Payload};
 use crate::identity::{blank_to_null, is_blank, sha256_hex};
+use crate::json::{self, Fill, Key, Place, Raw, Scalar, object};
 
 /// Bookkeeping of the replay tool; never part of an identity.
 const REPLAY_FIELDS: [&str; 4] =
@@ -18,58 +20,84 @@ pub(crate) struct Envelope<'a> {
     pub(crate) family: Scalar<'a>,
     pub(crate) timestamp: Scalar<'a>,
     pub(crate) gateway: Scalar<'a>,
-    pub(crate) version: Scalar<'a>,
-    pub(crate) replay: bool,
+    version: Scalar<'a>,
+    replay: Scalar<'a>,
     /// JSON text of `data`; `None` when the key is missing.
     pub(crate) data: Option<&'a str>,
     /// `data` decoded as the family says; `None` without data or for an unsupported family.
     pub(crate) payload: Option<Payload<'a>>,
+    /// The family that the payload was decoded as.
+    decoded_as: Option<Family>,
+    last_key: Cow<'a, str>,
+}
+
+impl<'de> Place<'de> for Envelope<'de> {
+    fn object<A: MapAccess<'de>>(&mut self, mut members: A) -> Result<(), A::Error> {
+        while let Some(Key(key)) = members.next_key()? {
+            match &*key {
+                "id" => members.next_value_seed(Fill(&mut self.id))?,
+                "type" => members.next_value_seed(Fill(&mut self.family))?,
+                "timestamp" => members.next_value_seed(Fill(&mut self.timestamp))?,
+                "gateway" => members.next_value_seed(Fill(&mut self.gateway))?,
+                "version" => members.next_value_seed(Fill(&mut self.version))?,
+                "__replay" => members.next_value_seed(Fill(&mut self.replay))?,
+                "data" => {
+                    self.decoded_as = self.supported_family();
+                    match self.decoded_as {
+                        Some(family) => self.payload = Some(members.next_value_seed(family)?),
+                        None => drop(members.next_value::<IgnoredAny>()?),
+                    }
+                }
+                _ => drop(members.next_value::<IgnoredAny>()?),
+            }
+            self.last_key = key;
+        }
+        Ok(())
+    }
+}
+
+object! {
+    struct DataText<'a> {
+        "data" => data: Raw<'a>,
+    }
 }
 
 /// Reads a record's text into an empty `envelope`, in place because it is large. `false` if the
 /// text is JSON, or nothing at all, but not an object.
 ///
-/// Producers write `type` before `data`, so the payload is decoded in the same pass; in any other
-/// order (or if `type` is repeated) it is decoded again once the family is known.
+/// Producers write `type` before `data` and `data` last, so that one pass is enough; in any other
+/// order the text of `data` is looked up and, if need be, decoded again.
 pub(crate) fn read<'a>(text: &'a str, envelope: &mut Envelope<'a>) -> Result<bool, json::Error> {
     if is_blank(text) {
         return Ok(false);
     }
-    let mut decoded_as = None;
-    let mut cursor = Cursor::new(text);
-    let is_object = cursor.object(|c, key| {
-        match key {
-            "id" => envelope.id = c.scalar()?,
-            "type" => envelope.family = c.scalar()?,
-            "timestamp" => envelope.timestamp = c.scalar()?,
-            "gateway" => envelope.gateway = c.scalar()?,
-            "version" => envelope.version = c.scalar()?,
-            "__replay" => envelope.replay = c.scalar()? == Scalar::Bool(true),
-            "data" => {
-                c.peek()?;
-                let start = c.offset();
-                decoded_as = envelope.supported_family();
-                match decoded_as {
-                    Some(family) => envelope.payload = Some(decode::payload(family, c)?),
-                    None => c.skip()?,
-                }
-                envelope.data = Some(c.text_from(start));
-            }
-            _ => c.skip()?,
-        }
-        Ok(())
-    })?;
-    cursor.finish()?;
-    if decoded_as != envelope.supported_family() {
+    json::check(text, json::MAX_DEPTH)?;
+    json::read(text, envelope)?;
+    envelope.data = envelope.last_value(text);
+    if envelope.data.is_none() {
+        let mut found = DataText::default();
+        json::read(text, &mut found)?;
+        envelope.data = found.data.0;
+    }
+    if envelope.decoded_as != envelope.supported_family() {
         envelope.payload = match (envelope.supported_family(), envelope.data) {
-            (Some(family), Some(data)) => Some(decode::payload(family, &mut Cursor::new(data))?),
+            (Some(family), Some(data)) => Some(json::read_seed(data, family)?),
             _ => None,
         };
     }
-    Ok(is_object)
+    Ok(text.trim_ascii_start().starts_with('{'))
 }
 
 impl<'a> Envelope<'a> {
+    /// The value of `data` if that is the last member of the root object `text`: what stands
+    /// between its key and the closing brace.
+    fn last_value(&self, text: &'a str) -> Option<&'a str> {
+        let Cow::Borrowed(key @ "data") = self.last_key else { return None };
+        let key_end = key.as_ptr() as usize - text.as_ptr() as usize + key.len();
+        let value = text.get(key_end..)?.strip_prefix('"')?.trim_ascii_start().strip_prefix(':')?;
+        Some(value.trim_ascii_end().strip_suffix('}')?.trim_ascii())
+    }
+
     /// `type` when it is text.
     pub(crate) fn family_name(&self) -> Option<Cow<'a, str>> {
         self.family.string()
@@ -84,11 +112,16 @@ impl<'a> Envelope<'a> {
         self.family_name().and_then(|name| Family::from_name(&name))
     }
 
+    /// `__replay` is true.
+    pub(crate) fn is_replay(&self) -> bool {
+        self.replay == Scalar::Bool(true)
+    }
+
     /// The schema version: the root's, else the payload's where a gateway writes it, else `1`.
     /// A number counts by its integer part.
     pub(crate) fn schema_version(&self) -> Cow<'a, str> {
-        let of_payload = self.payload.as_ref().map(|payload| payload.version);
-        let version = [Some(self.version), of_payload]
+        let of_payload = self.payload.as_ref().map(|payload| &payload.version);
+        let version = [Some(&self.version), of_payload]
             .into_iter()
             .flatten()
             .find(|version| !matches!(version, Scalar::Missing | Scalar::Null));
@@ -127,20 +160,37 @@ impl<'a> Envelope<'a> {
 
     /// `data.type` as text; `""` when absent. A second pass, for records that are not events.
     pub(crate) fn subtype(&self) -> Cow<'a, str> {
-        let mut subtype = Scalar::Missing;
-        // What can not be read has no subtype.
-        let _unreadable = self.data.map(|data| {
-            Cursor::new(data).object(|c, key| match key {
-                "type" => c.scalar().map(|value| subtype = value),
-                _ => c.skip(),
-            })
-        });
-        subtype.text()
+        self.parties().subtype.text()
     }
 
     /// What the payload says about the parties, verbatim.
     pub(crate) fn dimensions(&self) -> Dimensions {
-        self.data.and_then(|data| Dimensions::read(data).ok()).unwrap_or_default()
+        let Parties { orchestrator_info, orchestrator, broadcaster, region, .. } = self.parties();
+        let known = |value: Scalar<'_>| blank_to_null(&value.text()).map(str::to_owned);
+        Dimensions {
+            orchestrator: known(orchestrator_info.address).or_else(|| known(orchestrator)),
+            broadcaster: known(broadcaster),
+            region: known(region),
+        }
+    }
+
+    fn parties(&self) -> Parties<'a> {
+        let mut parties = Parties::default();
+        match self.data.map(|data| json::read(data, &mut parties)) {
+            None | Some(Ok(())) => parties,
+            Some(Err(_)) => Parties::default(), // what can not be read has none
+        }
+    }
+}
+
+object! {
+    /// The fields of a payload that count in any family.
+    struct Parties<'a> {
+        "type" => subtype: Scalar<'a>,
+        "orchestrator_info" => orchestrator_info: OrchestratorFields<'a>,
+        "orchestrator" => orchestrator: Scalar<'a>,
+        "broadcaster" => broadcaster: Scalar<'a>,
+        "region" => region: Scalar<'a>,
     }
 }
 
@@ -156,33 +206,4 @@ pub(crate) struct Dimensions {
     pub(crate) orchestrator: Option<String>,
     pub(crate) broadcaster: Option<String>,
     pub(crate) region: Option<String>,
-}
-
-impl Dimensions {
-    fn read(data: &str) -> Result<Self, json::Error> {
-        let [mut address, mut orchestrator] = [Scalar::Missing, Scalar::Missing];
-        let [mut broadcaster, mut region] = [Scalar::Missing, Scalar::Missing];
-        Cursor::new(data).object(|c, key| {
-            match key {
-                "orchestrator_info" => {
-                    address = Scalar::Missing;
-                    c.object(|c, key| match key {
-                        "address" => c.scalar().map(|value| address = value),
-                        _ => c.skip(),
-                    })?;
-                }
-                "orchestrator" => orchestrator = c.scalar()?,
-                "broadcaster" => broadcaster = c.scalar()?,
-                "region" => region = c.scalar()?,
-                _ => c.skip()?,
-            }
-            Ok(())
-        })?;
-        let known = |value: Scalar<'_>| blank_to_null(&value.text()).map(str::to_owned);
-        Ok(Self {
-            orchestrator: known(address).or_else(|| known(orchestrator)),
-            broadcaster: known(broadcaster),
-            region: known(region),
-        })
-    }
 }

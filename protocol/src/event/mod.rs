@@ -9,7 +9,6 @@
 
 pub(crate) mod decode;
 pub(crate) mod envelope;
-mod json;
 
 use std::borrow::Cow;
 

@@ -232,7 +232,7 @@ impl Gate {
             dedup_strategy,
             content_hash,
             event_ts,
-            replay: envelope.replay,
+            replay: envelope.is_replay(),
             version,
             gateway: envelope.gateway.text(),
             raw: Cow::Borrowed(text),

@@ -356,7 +356,7 @@ impl Reject {
         self.event_type = Some(envelope.family.text().into_owned());
         self.event_version = Some(version.into_owned());
         self.event_timestamp = envelope.timestamp.millis();
-        self.replay = envelope.replay;
+        self.replay = envelope.is_replay();
         let Dimensions { orchestrator, broadcaster, region } = envelope.dimensions();
         self.orchestrator = orchestrator;
         self.broadcaster = broadcaster;

@@ -7,10 +7,12 @@ mod stream;
 
 use std::borrow::Cow;
 
-use super::json::{Cursor, Error, Scalar};
+use serde::de::{DeserializeSeed, Deserializer, Error};
+
 use super::{Body, Orchestrator};
 use crate::gate::IgnoreReason;
 use crate::identity::{norm_addr, trimmed};
+use crate::json::{Place, Scalar, object};
 
 /// The families that become events (contract events.md 3.0, "core").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,55 +75,54 @@ pub(crate) enum Verdict<'a> {
     BadUnit(String),
 }
 
-/// Decodes the value at the cursor as the `data` of `family`.
-pub(crate) fn payload<'a>(family: Family, c: &mut Cursor<'a>) -> Result<Payload<'a>, Error> {
-    match family {
-        Family::Status => stream::status(c),
-        Family::Trace => stream::trace(c),
-        Family::Ai => stream::ai_event(c),
-        Family::Ingest => stream::ingest_metrics(c),
-        Family::Capabilities => flat::capabilities(c),
-        Family::Discovery => flat::discovery(c),
-        Family::Payment => flat::payment(c),
+/// Decodes the next value as the payload of the family.
+impl<'de> DeserializeSeed<'de> for Family {
+    type Value = Payload<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, parser: D) -> Result<Payload<'de>, D::Error> {
+        match self {
+            Self::Status => fields(parser).map(stream::status),
+            Self::Trace => fields(parser).map(stream::trace),
+            Self::Ai => fields(parser).map(stream::ai_event),
+            Self::Ingest => fields(parser).map(stream::ingest_metrics),
+            Self::Capabilities => fields(parser).map(flat::capabilities),
+            Self::Discovery => flat::discovery(fields(parser)?).map_err(D::Error::custom),
+            Self::Payment => fields(parser).map(flat::payment),
+        }
     }
 }
 
-/// Reads an object member by member into places; unknown members are skipped, a value that is not
-/// an object leaves the places as they are.
-macro_rules! read_object {
-    ($cursor:ident, $($key:literal => $place:expr, $value:expr;)+) => {
-        $cursor.object(|$cursor, key| {
-            match key {
-                $($key => $place = $value?,)+
-                _ => $cursor.skip()?,
-            }
-            Ok(())
-        })?
-    };
+fn fields<'de, P: Place<'de>, D: Deserializer<'de>>(parser: D) -> Result<P, D::Error> {
+    let mut fields = P::default();
+    fields.fill(parser)?;
+    Ok(fields)
 }
-use read_object;
 
 /// The first required field that is missing, by its path.
-fn first_missing(required: &[(&'static str, Scalar<'_>)]) -> Option<&'static str> {
+fn first_missing(required: &[(&'static str, &Scalar<'_>)]) -> Option<&'static str> {
     required.iter().find(|(_, value)| !value.is_present()).map(|(path, _)| *path)
 }
 
-/// An `orchestrator_info` object; unknown for anything else.
-fn orchestrator<'a>(c: &mut Cursor<'a>) -> Result<Orchestrator<'a>, Error> {
-    let [mut address, mut url] = [Scalar::Missing, Scalar::Missing];
-    read_object!(c,
-        "address" => address, c.scalar();
-        "url" => url, c.scalar();
-    );
-    Ok(Orchestrator { address: wallet(address), url: url.text() })
+object! {
+    /// An orchestrator as a payload names it.
+    pub(crate) struct OrchestratorFields<'a> {
+        "address" => pub(crate) address: Scalar<'a>,
+        "url" => pub(crate) url: Scalar<'a>,
+    }
+}
+
+impl<'a> From<OrchestratorFields<'a>> for Orchestrator<'a> {
+    fn from(fields: OrchestratorFields<'a>) -> Self {
+        Self { address: wallet(&fields.address), url: fields.url.text() }
+    }
 }
 
 /// A wallet in normal form.
-fn wallet(value: Scalar<'_>) -> Cow<'_, str> {
+fn wallet<'a>(value: &Scalar<'a>) -> Cow<'a, str> {
     norm_addr(value.text())
 }
 
 /// An id: text without surrounding whitespace.
-fn id(value: Scalar<'_>) -> Cow<'_, str> {
+fn id<'a>(value: &Scalar<'a>) -> Cow<'a, str> {
     trimmed(value.text())
 }

@@ -1,0 +1,173 @@
+//! Scalars of events: views of the text, interpreted when a field's type is known.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+
+use serde::de::{Deserialize, Deserializer, Error};
+use sonic_rs::LazyValue;
+
+use super::Place;
+use crate::time::Timestamp;
+
+/// One JSON value as a field sees it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum Scalar<'a> {
+    #[default]
+    Missing,
+    Null,
+    Bool(bool),
+    /// A number as written.
+    Number(&'a str),
+    Text(Cow<'a, str>),
+    /// An object or array; fields that want a scalar see nothing in it.
+    Container,
+}
+
+impl<'de> Place<'de> for Scalar<'de> {
+    #[inline]
+    fn fill<D: Deserializer<'de>>(&mut self, parser: D) -> Result<(), D::Error> {
+        *self = match LazyValue::deserialize(parser)?.as_raw_cow() {
+            Cow::Borrowed(raw) => Self::of(raw),
+            Cow::Owned(raw) => match unescape(&raw) {
+                Some(text) => Self::Text(Cow::Owned(text)),
+                None => return Err(D::Error::custom("invalid escape in a string")),
+            },
+        };
+        Ok(())
+    }
+}
+
+impl<'a> Scalar<'a> {
+    /// The scalar of a valid JSON value without escapes.
+    #[inline]
+    fn of(raw: &'a str) -> Self {
+        match raw.as_bytes() {
+            [b'"', ..] => Self::Text(Cow::Borrowed(raw.get(1..raw.len() - 1).unwrap_or(""))),
+            [b'{' | b'[', ..] => Self::Container,
+            b"null" => Self::Null,
+            b"true" => Self::Bool(true),
+            b"false" => Self::Bool(false),
+            _ => Self::Number(raw),
+        }
+    }
+
+    /// The test of required fields: present, not null, not empty text. Blank text and values of
+    /// another type pass.
+    pub(crate) fn is_present(&self) -> bool {
+        match self {
+            Self::Missing | Self::Null => false,
+            Self::Text(text) => !text.is_empty(),
+            _ => true,
+        }
+    }
+
+    /// The text of a string; `None` for any other type.
+    pub(crate) fn string(&self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Text(text) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    /// Text; numbers and booleans as written, `""` for everything else.
+    pub(crate) fn text(&self) -> Cow<'a, str> {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Number(text) => Cow::Borrowed(text),
+            Self::Bool(true) => Cow::Borrowed("true"),
+            Self::Bool(false) => Cow::Borrowed("false"),
+            _ => Cow::Borrowed(""),
+        }
+    }
+
+    /// A number as written, or trimmed text, if `T` can be read from it.
+    fn parse<T: FromStr>(&self) -> Option<T> {
+        match self {
+            Self::Number(number) => number.parse().ok(),
+            Self::Text(text) => text.trim().parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The integer part of a number, or of text that is an integer; `None` if it has none or does
+    /// not fit.
+    pub(crate) fn integer(&self) -> Option<i64> {
+        match self {
+            Self::Number(number) => number.parse().ok().or_else(|| integer_part(number)),
+            _ => self.parse(),
+        }
+    }
+
+    /// [`Self::integer`] in the range of `T`.
+    pub(crate) fn integer_in<T: TryFrom<i64>>(&self) -> Option<T> {
+        self.integer().and_then(|value| T::try_from(value).ok())
+    }
+
+    /// A count: like [`Self::integer`] but up to 64 bits unsigned; 0 when absent or negative.
+    pub(crate) fn count(&self) -> u64 {
+        self.parse().or_else(|| self.integer_in()).unwrap_or(0)
+    }
+
+    /// A finite float from a number or numeric text; 0 for everything else.
+    pub(crate) fn float(&self) -> f64 {
+        self.parse().filter(|value: &f64| value.is_finite()).unwrap_or(0.0)
+    }
+
+    /// Epoch milliseconds: the integer part of a number, or text of digits only (trimmed).
+    pub(crate) fn millis(&self) -> Option<Timestamp> {
+        match self {
+            Self::Number(_) => self.integer(),
+            Self::Text(text) => digits(text),
+            _ => None,
+        }
+        .map(Timestamp)
+    }
+
+    /// Epoch milliseconds of a field that old producers fill with seconds: a value in
+    /// 10^9 ≤ v < 10^11 is multiplied and rounded to the nearest millisecond (clarification 35).
+    pub(crate) fn millis_or_seconds(&self) -> Option<Timestamp> {
+        let value = match self {
+            Self::Number(number) => number.parse::<f64>().ok()?,
+            Self::Text(text) => digits(text)? as f64,
+            _ => return None,
+        };
+        if (1e9..1e11).contains(&value) {
+            return Some(Timestamp((value * 1000.0).round() as i64));
+        }
+        self.millis()
+    }
+}
+
+/// The text of a quoted string; `None` if an escape is invalid. Lone surrogates read as U+FFFD.
+fn unescape(quoted: &str) -> Option<String> {
+    sonic_rs::Deserializer::from_str(quoted).utf8_lossy().deserialize().ok()
+}
+
+/// The value of trimmed text that holds nothing but ASCII digits.
+fn digits(text: &str) -> Option<i64> {
+    let text = text.trim();
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// The integer part of a JSON number that is not a plain 64-bit integer.
+fn integer_part(number: &str) -> Option<i64> {
+    let value = number.parse::<f64>().ok()?.trunc();
+    // i64::MAX itself is no f64; the next one above is the first value that does not fit.
+    (-(2_f64.powi(63))..2_f64.powi(63)).contains(&value).then_some(value as i64)
+}
+
+/// The text of a value, as it stands in the record; `None` when the key is missing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Raw<'a>(pub(crate) Option<&'a str>);
+
+impl<'de> Place<'de> for Raw<'de> {
+    #[inline]
+    fn fill<D: Deserializer<'de>>(&mut self, parser: D) -> Result<(), D::Error> {
+        self.0 = Some(match LazyValue::deserialize(parser)?.as_raw_cow() {
+            Cow::Borrowed(raw) => raw,
+            // Only strings with escapes are copied. Nobody asks for more than that it is a string.
+            Cow::Owned(_) => r#""\\""#,
+        });
+        Ok(())
+    }
+}
