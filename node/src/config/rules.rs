@@ -150,9 +150,9 @@ impl Rules<'_> {
             "cluster.down_after",
         );
         at_most(
-            config.ingest.max_record_bytes <= memory.shard_window,
+            config.ingest.max_record_bytes <= memory.ingest_buffer,
             "ingest.max_record_bytes",
-            "memory.shard_window",
+            "memory.ingest_buffer",
         );
         at_most(
             memory.shard_window <= memory.ingest_buffer,

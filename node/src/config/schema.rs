@@ -187,7 +187,7 @@ section! {
         /// Consumer group, named `naap.<environment>.<role>`.
         group: Name = name("naap.local.ingest");
         /// Longest record that is decoded; a longer one becomes a dead letter.
-        max_record_bytes: ByteSize = ByteSize::mib(2), ByteSize::kib(1)..=ByteSize::mib(64);
+        max_record_bytes: ByteSize = ByteSize(1_000_000), ByteSize::kib(1)..=ByteSize::mib(64);
         /// Most record headers that are kept.
         max_headers: u32 = 64, 0..=1024;
         /// Most bytes of record headers that are kept.
@@ -261,13 +261,13 @@ section! {
     /// Budgets in bytes; at a limit intake pauses, nothing is dropped.
     pub struct Memory {
         /// Records read but not yet acknowledged by their shards.
-        ingest_buffer: ByteSize = ByteSize::mib(64), ByteSize::mib(1)..=ByteSize::gib(64);
+        ingest_buffer: ByteSize = ByteSize::mib(16), ByteSize::mib(1)..=ByteSize::gib(64);
         /// Unacknowledged bytes on the way to one shard.
-        shard_window: ByteSize = ByteSize::mib(4), ByteSize::kib(64)..=ByteSize::gib(1);
+        shard_window: ByteSize = ByteSize::kib(512), ByteSize::kib(64)..=ByteSize::gib(1);
         /// Rows waiting for an insert, over all tables.
-        sinks: ByteSize = ByteSize::mib(64), ByteSize::mib(1)..=ByteSize::gib(64);
+        sinks: ByteSize = ByteSize::mib(48), ByteSize::mib(1)..=ByteSize::gib(64);
         /// Entities kept in memory; beyond it the longest idle are stored on disk.
-        active_entities: ByteSize = ByteSize::mib(96), ByteSize::mib(1)..=ByteSize::gib(256);
+        active_entities: ByteSize = ByteSize::mib(64), ByteSize::mib(1)..=ByteSize::gib(256);
     }
 
     /// When a session leaves the active set; its next event brings it back.
