@@ -139,7 +139,12 @@ impl Routing {
 }
 
 fn cores() -> Vec<ShardCore> {
-    let options = ShardOptions { idle_ticks: 600, awake_budget: 1 << 30, retention_ms: None };
+    let options = ShardOptions {
+        idle_ticks: 600,
+        after_close_ticks: 600,
+        awake_budget: 1 << 30,
+        retention_ms: None,
+    };
     let progress = Progress { epoch: 1, routing_version: ROUTING_VERSION, ..Progress::default() };
     (0..SHARDS)
         .map(|shard| {

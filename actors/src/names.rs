@@ -16,7 +16,7 @@ pub const ACCEPTED: &str = "naap_ingest_accepted_total";
 pub const IGNORED: &str = "naap_ingest_ignored_total";
 /// Records rejected, by reason.
 pub const REJECTED: &str = "naap_ingest_rejected_total";
-/// Further deliveries of known events.
+/// Further deliveries of known events, as of the last commit cycle.
 pub const DUPLICATES: &str = "naap_duplicates_total";
 /// Bytes of envelopes that wait for a shard's window.
 pub const INGEST_WAITING_BYTES: &str = "naap_ingest_waiting_bytes";
@@ -24,8 +24,6 @@ pub const INGEST_WAITING_BYTES: &str = "naap_ingest_waiting_bytes";
 pub const COMMITS: &str = "naap_commit_cycles_total";
 /// Duration of a commit cycle in seconds.
 pub const COMMIT_SECONDS: &str = "naap_commit_seconds";
-/// Sessions and event guards in memory.
-pub const ENTITIES_ACTIVE: &str = "naap_entities_active";
 /// Entities put to sleep.
 pub const PASSIVATIONS: &str = "naap_passivations_total";
 /// Panics inside one session, isolated.

@@ -149,6 +149,7 @@ impl State {
             let outcome = run_cycle(&shards, &sinks, &log).await;
             if let Ok(committed) = &outcome {
                 metrics::counter!(names::COMMITS).increment(1);
+                metrics::counter!(names::DUPLICATES).increment(committed.counts.duplicates);
                 metrics::histogram!(names::COMMIT_SECONDS).record(committed.took.as_secs_f64());
             }
             // A stopped ingest does not wait for the outcome.

@@ -1,6 +1,7 @@
 //! From configuration to the actor tree: the composition root.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use naap_actors::backoff::Backoff;
 use naap_actors::ingest::{IngestOptions, Router};
@@ -60,7 +61,8 @@ pub async fn node_args(parts: &NodeParts<'_>) -> Result<NodeArgs<ClickHouseWrite
         Router::new(gate, privacy, shards, (epoch_floor + 1) << SEQUENCE_BITS, clock.clone());
     let writer =
         ClickHouseWriter::new(store.tables(), rows::ALL, config.clickhouse.request_timeout);
-    let idle_ticks = config.passivation.idle.as_secs().max(1);
+    // A shard ticks once a second.
+    let ticks = |span: Duration| span.as_secs().max(1);
     Ok(NodeArgs {
         node: config.node.name.as_str().to_owned(),
         incarnation,
@@ -74,7 +76,8 @@ pub async fn node_args(parts: &NodeParts<'_>) -> Result<NodeArgs<ClickHouseWrite
             flush_interval: config.commit.flush_interval,
         },
         shard: ShardOptions {
-            idle_ticks,
+            idle_ticks: ticks(config.passivation.idle),
+            after_close_ticks: ticks(config.passivation.after_close),
             awake_budget: config.memory.active_entities.0 as usize / usize::from(shards.max(1)),
             retention_ms: (!bounded).then(|| config.retention.state.as_millis() as i64),
         },

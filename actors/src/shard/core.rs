@@ -24,12 +24,21 @@ pub const ROUTING_VERSION: u16 = 1;
 /// How a shard treats its entities.
 #[derive(Clone, Copy, Debug)]
 pub struct ShardOptions {
-    /// Idle ticks after which an entity goes to sleep.
+    /// Idle ticks after which a session goes to sleep.
     pub idle_ticks: u64,
+    /// The same for a session that is closed.
+    pub after_close_ticks: u64,
     /// Bytes of entities awake above which every durable one goes to sleep.
     pub awake_budget: usize,
     /// Longest silence inside a session, ms; `None` in bounded replay.
     pub retention_ms: Option<i64>,
+}
+
+impl ShardOptions {
+    /// Idle ticks after which `session` goes to sleep.
+    fn patience(&self, session: &SessionActor) -> u64 {
+        if session.closed_ts().is_some() { self.after_close_ticks } else { self.idle_ticks }
+    }
 }
 
 /// The shard can not go on; its node reopens it from the state log.
@@ -115,7 +124,7 @@ impl ShardCore {
             shard,
             options,
             log,
-            sessions: Entities::new(options.idle_ticks),
+            sessions: Entities::new(options.idle_ticks.min(options.after_close_ticks)),
             singles: Entities::new(1),
             writer: RowWriter::new(progress.epoch, clock),
             progress,
@@ -316,7 +325,7 @@ impl ShardCore {
 
     /// One tick of the shard's timer wheel.
     pub fn tick(&mut self) {
-        let asleep = self.sessions.tick();
+        let asleep = self.sessions.tick(|session| self.options.patience(session));
         self.slept(asleep);
     }
 

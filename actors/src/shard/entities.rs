@@ -39,8 +39,8 @@ pub struct Hosted<E> {
     pub emit: bool,
     /// Commit cycle of the last change; the entity may sleep once that cycle is durable.
     modified: u64,
-    /// Tick at which it is idle for long enough.
-    deadline: u64,
+    /// Tick of the last use.
+    used: u64,
 }
 
 /// Entities of one kind.
@@ -49,19 +49,21 @@ pub struct Entities<E> {
     awake: IdMap<Hosted<E>>,
     changed: Vec<u128>,
     wheel: Wheel<u128>,
-    idle_ticks: u64,
+    /// An entity is looked at again at the latest this many ticks after its last use.
+    reach: u64,
     cycle: u64,
     durable: u64,
 }
 
 impl<E> Entities<E> {
-    /// No entity; one that is idle for `idle_ticks` goes to sleep.
-    pub fn new(idle_ticks: u64) -> Self {
+    /// No entity; none is to sleep before it is idle for `shortest` ticks.
+    pub fn new(shortest: u64) -> Self {
+        let reach = shortest.clamp(1, 4096);
         Self {
             awake: IdMap::default(),
             changed: Vec::new(),
-            wheel: Wheel::new((idle_ticks as usize).clamp(1, 4096)),
-            idle_ticks,
+            wheel: Wheel::new(reach as usize),
+            reach,
             cycle: 1,
             durable: 0,
         }
@@ -77,21 +79,21 @@ impl<E> Entities<E> {
         id: u128,
         wake: impl FnOnce() -> Result<(E, bool), X>,
     ) -> Result<&mut Hosted<E>, X> {
-        let deadline = self.wheel.now() + self.idle_ticks;
+        let used = self.wheel.now();
         match self.awake.entry(id) {
             std::collections::hash_map::Entry::Occupied(known) => {
                 let hosted = known.into_mut();
-                hosted.deadline = deadline;
+                hosted.used = used;
                 Ok(hosted)
             }
             std::collections::hash_map::Entry::Vacant(slot) => {
                 let (entity, emit) = wake()?;
-                self.wheel.insert(id, deadline);
+                self.wheel.insert(id, used + self.reach);
                 if emit {
                     self.changed.push(id);
                 }
                 let modified = if emit { self.cycle } else { 0 };
-                Ok(slot.insert(Hosted { entity, emit, modified, deadline }))
+                Ok(slot.insert(Hosted { entity, emit, modified, used }))
             }
         }
     }
@@ -130,10 +132,12 @@ impl<E> Entities<E> {
         self.durable = self.cycle - 1;
     }
 
-    /// Moves the clock by one tick and puts to sleep what is idle and durable. Returns how many.
-    pub fn tick(&mut self) -> usize {
+    /// Moves the clock by one tick and puts to sleep what is durable and has been idle for as many
+    /// ticks as `patience` grants it. Returns how many.
+    pub fn tick(&mut self, patience: impl Fn(&E) -> u64) -> usize {
         let Self { awake, wheel, durable, .. } = self;
-        let due = wheel.advance(|id| awake.get(id).map(|hosted| hosted.deadline));
+        let deadline = |hosted: &Hosted<E>| hosted.used + patience(&hosted.entity);
+        let due = wheel.advance(|id| awake.get(id).map(deadline));
         let mut asleep = 0;
         for id in due {
             if awake.get(&id).is_some_and(|hosted| hosted.modified <= *durable) {
@@ -155,7 +159,7 @@ impl<E> Entities<E> {
         // Keys of sleepers would pile up with every time they are woken.
         self.wheel.clear();
         for (&id, hosted) in &self.awake {
-            self.wheel.insert(id, hosted.deadline);
+            self.wheel.insert(id, hosted.used + self.reach);
         }
         before - self.awake.len()
     }
@@ -192,10 +196,24 @@ mod tests {
             Ok::<_, ()>(())
         });
         assert_eq!((outcome, saved), (Ok(()), vec![(1, true)]));
-        assert_eq!([entities.tick(), entities.tick()], [0, 1], "2 is idle; 1 is not durable yet");
+        let asleep = [entities.tick(|_| 2), entities.tick(|_| 2)];
+        assert_eq!(asleep, [0, 1], "2 is idle; 1 is not durable yet");
         entities.committed();
-        assert_eq!(entities.tick(), 1);
+        assert_eq!(entities.tick(|_| 2), 1);
         assert_eq!(entities.len(), 0);
+    }
+
+    #[test]
+    fn patience_that_shrinks_while_an_entity_is_awake_counts_from_its_last_use() {
+        let patience = |&closed: &u8| if closed == 1 { 3 } else { 10 };
+        let mut entities = Entities::new(3);
+        wake(&mut entities, 1);
+        wake(&mut entities, 2);
+        let early: usize = (0..5).map(|_| entities.tick(patience)).sum();
+        let used = entities.get_or_wake(1, || Err(()));
+        assert!(used.map(|hosted| hosted.entity = 1).is_ok());
+        let later: Vec<usize> = (0..5).map(|_| entities.tick(patience)).collect();
+        assert_eq!((early, later), (0, vec![0, 0, 1, 0, 1]), "1 after 3 more ticks, 2 after 10");
     }
 
     #[test]
@@ -206,7 +224,7 @@ mod tests {
         assert_eq!(entities.commit(|_, _| Ok::<_, ()>(())), Ok(()));
         entities.touch(1, false);
         entities.committed();
-        assert_eq!((entities.tick(), entities.sleep_durable()), (0, 0));
+        assert_eq!((entities.tick(|_| 1), entities.sleep_durable()), (0, 0));
     }
 
     #[test]

@@ -18,8 +18,12 @@ use crate::memory::{MemoryLog, clock};
 use crate::signals::{RETENTION, parse, signal};
 
 const PARTITIONS: usize = 3;
-const OPTIONS: ShardOptions =
-    ShardOptions { idle_ticks: 2, awake_budget: 1 << 20, retention_ms: RETENTION };
+const OPTIONS: ShardOptions = ShardOptions {
+    idle_ticks: 2,
+    after_close_ticks: 1,
+    awake_budget: 1 << 20,
+    retention_ms: RETENTION,
+};
 
 fn source(partition: usize) -> SourcePartition {
     SourcePartition { topic: "streaming_events".to_owned(), partition: partition as u32 }
@@ -331,6 +335,25 @@ fn a_reopened_shard_knows_duplicates_and_repeats_what_it_owed() {
     assert_eq!(store.table("fact_workflow_sessions")[0]["event_count"], "1");
     assert_eq!(store.table("raw_stream_trace_events").len(), 1);
     assert_eq!(store.table("raw_streaming_events_quarantine").len(), 1);
+}
+
+#[test]
+fn closed_sessions_sleep_earlier_than_open_ones() {
+    let texts = ["REQ@1000{uid=a}", "REQ@1000{uid=b}", "CLOSE@2000{uid=c}"];
+    let events = texts.iter().zip([0, 1, 1]);
+    let events = events.map(|(text, session)| into_session(parse(text).remove(0), session));
+    let world = World::of(&events.map(|event| (0, event)).collect::<Vec<_>>());
+    let options = ShardOptions { idle_ticks: 5, after_close_ticks: 3, ..OPTIONS };
+    let mut machine = Machine::new(&world, options);
+    machine.deliver(0, 6, 0);
+    machine.cycle(Step::Claim);
+    let awake: Vec<usize> = (0..5)
+        .map(|_| {
+            machine.core.tick();
+            machine.core.sessions_awake()
+        })
+        .collect();
+    assert_eq!(awake, [2, 2, 1, 1, 0]);
 }
 
 #[test]

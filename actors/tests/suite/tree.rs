@@ -136,7 +136,12 @@ impl Setup {
                 buffer_bytes: buffer,
                 flush_interval: Duration::from_millis(20),
             },
-            shard: ShardOptions { idle_ticks: 2, awake_budget: 50_000, retention_ms: None },
+            shard: ShardOptions {
+                idle_ticks: 2,
+                after_close_ticks: 1,
+                awake_budget: 50_000,
+                retention_ms: None,
+            },
             sink: SinkOptions {
                 max_rows: full_rows,
                 max_bytes: 1 << 20,

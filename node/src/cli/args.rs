@@ -31,9 +31,6 @@ pub struct RunArgs {
     /// ClickHouse server instead of the embedded engine (`clickhouse.url`)
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
-    /// Address of health, metrics and admin requests (`admin.listen`)
-    #[arg(long, value_name = "ADDRESS")]
-    pub admin_listen: Option<String>,
 }
 
 impl RunArgs {
@@ -45,7 +42,6 @@ impl RunArgs {
             ("--source", "ingest.source", &self.source),
             ("--bootstrap", "kafka.bootstrap", &self.bootstrap),
             ("--url", "clickhouse.url", &self.url),
-            ("--admin-listen", "admin.listen", &self.admin_listen),
         ];
         let given = |(flag, path, text): (&str, &str, &Option<String>)| {
             let text = text.clone()?;
@@ -135,11 +131,11 @@ pub struct GenerateArgs {
     /// Number of sessions
     #[arg(long, value_name = "N", default_value = "100", value_parser = parse::count)]
     pub sessions: u64,
-    /// Number of orchestrators
-    #[arg(long, value_name = "N", default_value = "20", value_parser = parse::count)]
+    /// Number of orchestrators, from 4 to 10000
+    #[arg(long, value_name = "N", default_value = "40", value_parser = parse::orchestrators)]
     pub orchestrators: u64,
     /// Hours over which the sessions spread
-    #[arg(long, value_name = "H", default_value = "1", value_parser = parse::count)]
+    #[arg(long, value_name = "H", default_value = "24", value_parser = parse::count)]
     pub hours: u64,
     /// File for the events, one a line [default: standard output]
     #[arg(long, value_name = "FILE")]
@@ -172,7 +168,7 @@ pub enum ConfigCommand {
 Environment and --set count as they do for `naap run`.
 
 Examples:
-  naap config check deploy/config/cluster.toml
+  naap config check deploy/config/single.toml
   naap config check naap.toml --output json")]
     Check {
         /// The file to check [default: that of --config]

@@ -27,6 +27,14 @@ pub(super) fn count(text: &str) -> Result<u64, String> {
     }
 }
 
+/// As many orchestrators as the generator can make.
+pub(super) fn orchestrators(text: &str) -> Result<u64, String> {
+    match text.parse() {
+        Ok(count @ 4..=10_000) => Ok(count),
+        _ => Err("not a number of orchestrators; give a whole number from 4 to 10000".to_owned()),
+    }
+}
+
 /// Any name that can be an organisation.
 pub(super) fn name(text: &str) -> Result<String, String> {
     crate::config::Name::from_text(text).map(|name| name.as_str().to_owned())

@@ -2,13 +2,12 @@
 
 use super::names::show_name;
 use super::problem::{Origin, Problem};
-use super::schema::{Cluster, Config, InputSource, Kafka, Restart};
+use super::schema::{Config, InputSource, Kafka, Restart};
 use super::section::Reader;
 
 /// Every broken rule. Called only when each setting is good by itself.
 pub(crate) fn check(config: &Config, reader: &Reader) -> Vec<Problem> {
     let mut rules = Rules { reader, problems: Vec::new() };
-    rules.cluster(&config.cluster);
     rules.input(config);
     rules.login(&config.kafka);
     rules.passwords(config);
@@ -30,32 +29,6 @@ impl Rules<'_> {
             let origin = given.map_or(Origin::Rules, |(origin, _)| origin.clone());
             self.problems.push(Problem::new(origin, path, reason));
         }
-    }
-
-    fn cluster(&mut self, cluster: &Cluster) {
-        let tls = &cluster.tls;
-        let files = [&tls.ca_file, &tls.cert_file, &tls.key_file];
-        let given = files.iter().filter(|file| file.is_some()).count();
-        self.hold(
-            given == 0 || given == files.len(),
-            "cluster.tls",
-            "incomplete; give ca_file, cert_file and key_file, or none of them",
-        );
-        self.hold(
-            given > 0 || cluster.insecure || cluster.listen.ip().is_loopback(),
-            "cluster.listen",
-            "peers on other addresses than loopback need cluster.tls, or cluster.insecure = true",
-        );
-        self.hold(
-            given == 0 || !cluster.insecure,
-            "cluster.insecure",
-            "contradicts cluster.tls; remove one of them",
-        );
-        self.hold(
-            cluster.peers.is_empty() || cluster.dns.is_none(),
-            "cluster.dns",
-            "contradicts cluster.peers; remove one of them",
-        );
     }
 
     fn input(&mut self, config: &Config) {
@@ -134,21 +107,11 @@ impl Rules<'_> {
 
     /// Settings of which one bounds another.
     fn order(&mut self, config: &Config) {
-        let (cluster, memory) = (&config.cluster, &config.memory);
+        let memory = &config.memory;
         let backoff = &config.supervision.restart.exponential_backoff;
         let mut at_most = |holds: bool, small: &str, large: &str| {
             self.hold(holds, small, format!("more than {large}; lower it or raise {large}"));
         };
-        at_most(
-            cluster.heartbeat < cluster.suspect_after,
-            "cluster.heartbeat",
-            "cluster.suspect_after",
-        );
-        at_most(
-            cluster.suspect_after < cluster.down_after,
-            "cluster.suspect_after",
-            "cluster.down_after",
-        );
         at_most(
             config.ingest.max_record_bytes <= memory.ingest_buffer,
             "ingest.max_record_bytes",
@@ -160,24 +123,9 @@ impl Rules<'_> {
             "memory.ingest_buffer",
         );
         at_most(
-            config.clickhouse.max_row_bytes <= config.clickhouse.insert_bytes,
-            "clickhouse.max_row_bytes",
-            "clickhouse.insert_bytes",
-        );
-        at_most(
             config.clickhouse.insert_bytes <= memory.sinks,
             "clickhouse.insert_bytes",
             "memory.sinks",
-        );
-        at_most(
-            config.retention.dedup <= config.retention.state,
-            "retention.dedup",
-            "retention.state",
-        );
-        at_most(
-            config.attribution.direct_prior <= config.attribution.mapped_window,
-            "attribution.direct_prior",
-            "attribution.mapped_window",
         );
         at_most(
             backoff.initial <= backoff.max,

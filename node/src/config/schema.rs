@@ -2,7 +2,6 @@
 //!
 //! The reference (`docs/configuration.md`), the environment names and `naap config print` follow from this file.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,10 +24,6 @@ const fn minutes(count: u64) -> Duration {
 
 const fn hours(count: u64) -> Duration {
     minutes(count * 60)
-}
-
-const fn local(port: u16) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port)
 }
 
 /// A default that is a name by construction (a test reads every default back).
@@ -126,53 +121,23 @@ section! {
         retention: Retention,
         supervision: Supervision,
         privacy: Privacy,
-        gold: Gold,
-        attribution: Attribution,
-        admin: Admin,
         telemetry: Telemetry,
     }
 
     /// Who this node is and where it keeps its files.
     pub struct Node {
-        /// Stable name of this node, the pod name in Kubernetes; unique in the cluster.
+        /// Stable name of this node, the pod name in Kubernetes; unique in its consumer group.
         name: Name = name("naap-0");
-        /// Folder for everything that the node stores itself (state log, spilled state, embedded engine).
+        /// Folder for everything that the node stores itself (state log, embedded engine).
         data_dir: PathBuf = PathBuf::from("naap-data");
     }
 
-    /// The cluster that this node belongs to.
+    /// The key space and who serves it: one node so far.
     pub struct Cluster {
-        /// Name of the cluster; peers of another name are refused.
-        name: Name = name("naap");
-        /// Number of shards of the key space; fixed for the life of a cluster.
+        /// Number of shards of the key space; fixed for the life of a data folder.
         shards: u32 = 64, 1..=4096;
-        /// Address on which peers are accepted.
-        listen: SocketAddr = local(9700);
-        /// Fixed list of peers; empty with `dns` or on a single node.
-        peers: Vec<HostPort> = Vec::new();
-        /// Headless service whose addresses are the peers; not together with `peers`.
-        dns: Option<HostPort> = None;
-        /// Allow peer traffic without TLS on other addresses than loopback; logged loudly.
-        insecure: bool = false;
-        /// Pause between two heartbeats to a peer.
-        heartbeat: Duration = millis(500), millis(50)..=secs(60);
-        /// Silence after which a peer is suspect.
-        suspect_after: Duration = secs(2), millis(100)..=minutes(5);
-        /// Silence, on the link and in the members topic, after which a peer is down.
-        down_after: Duration = secs(4), millis(200)..=minutes(10);
-        /// Longest time that an ordered shutdown may take to hand over its shards.
+        /// Time for an ordered shutdown. Half of it is the longest wait for what was read from Kafka to be durably applied.
         drain_timeout: Duration = secs(30), secs(1)..=hours(1);
-    }
-    sections { tls: Tls }
-
-    /// Certificates of the traffic between nodes; all three or none.
-    pub struct Tls {
-        /// Authorities that peers must be signed by (PEM).
-        ca_file: Option<PathBuf> = None;
-        /// Certificate of this node; its SAN holds the node name (PEM).
-        cert_file: Option<PathBuf> = None;
-        /// Private key of the certificate (PEM).
-        key_file: Option<PathBuf> = None;
     }
 
     /// What is read and what is accepted.
@@ -186,7 +151,7 @@ section! {
         ];
         /// Consumer group, named `naap.<environment>.<role>`.
         group: Name = name("naap.local.ingest");
-        /// Longest record that is decoded; a longer one becomes a dead letter.
+        /// Longest record that is accepted; a longer one becomes a dead letter. A row holds 1,000,000 bytes at most, whatever this is.
         max_record_bytes: ByteSize = ByteSize(1_000_000), ByteSize::kib(1)..=ByteSize::mib(64);
         /// Most record headers that are kept.
         max_headers: u32 = 64, 0..=1024;
@@ -238,14 +203,10 @@ section! {
         engine_lib: Option<PathBuf> = None;
         /// Memory limit of the embedded engine.
         engine_memory: ByteSize = ByteSize::gib(1), ByteSize::mib(256)..=ByteSize::gib(256);
-        /// Longest row; a longer one becomes a dead letter (`record_too_large`).
-        max_row_bytes: ByteSize = ByteSize(1_000_000), ByteSize::kib(1)..=ByteSize::mib(16);
         /// Most rows of one insert.
         insert_rows: u32 = 50_000, 1..=1_000_000;
         /// Most bytes of one insert.
         insert_bytes: ByteSize = ByteSize::mib(8), ByteSize::kib(64)..=ByteSize::mib(256);
-        /// Longest wait of a row for its insert to fill.
-        insert_linger: Duration = secs(1), millis(1)..=minutes(1);
         /// Most inserts of one table under way at once.
         inserts_in_flight: u32 = 2, 1..=16;
         /// Longest wait for the answer to one request.
@@ -254,19 +215,19 @@ section! {
 
     /// When effects become durable.
     pub struct Commit {
-        /// Pause between two commit cycles of this node; 3s suits a cluster.
+        /// Time from the start of one commit cycle to the next; longer where a cycle takes more than half of it.
         flush_interval: Duration = secs(1), millis(10)..=minutes(1);
     }
 
     /// Budgets in bytes; at a limit intake pauses, nothing is dropped.
     pub struct Memory {
-        /// Records read but not yet acknowledged by their shards.
+        /// Records that wait for the ingest or for the window of their shard.
         ingest_buffer: ByteSize = ByteSize::mib(16), ByteSize::mib(1)..=ByteSize::gib(64);
-        /// Unacknowledged bytes on the way to one shard.
+        /// Bytes on the way to one shard that it has not applied yet.
         shard_window: ByteSize = ByteSize::kib(512), ByteSize::kib(64)..=ByteSize::gib(1);
         /// Rows waiting for an insert, over all tables.
         sinks: ByteSize = ByteSize::mib(48), ByteSize::mib(1)..=ByteSize::gib(64);
-        /// Entities kept in memory; beyond it the longest idle are stored on disk.
+        /// Sessions in memory, estimated; each shard has an equal share and puts all that is durable to sleep beyond it.
         active_entities: ByteSize = ByteSize::mib(64), ByteSize::mib(1)..=ByteSize::gib(256);
     }
 
@@ -274,23 +235,21 @@ section! {
     pub struct Passivation {
         /// After this time without an event.
         idle: Duration = minutes(30), secs(1)..=hours(24);
-        /// After this time without an event once the session is closed.
+        /// After this time without an event, once the session is closed.
         after_close: Duration = minutes(5), secs(1)..=hours(24);
     }
 
-    /// How long state is kept, in event time.
+    /// How long a session counts, in event time; without limit in `naap replay`.
     pub struct Retention {
-        /// Sessions and capability evidence; a later event counts as `late_expired`.
+        /// Longest silence inside a session; later events leave raw and typed rows, but do not change its facts.
         state: Duration = hours(48), hours(1)..=hours(720);
-        /// Duplicates are recognised within this time; at most `state`.
-        dedup: Duration = hours(48), minutes(1)..=hours(720);
     }
 
-    /// What happens when a part of the node fails.
+    /// What happens when a part of the node fails: all its actors stop and start again together.
     pub struct Supervision {}
     sections { restart: Restart }
 
-    /// How a failed part is restarted.
+    /// When the actors start again.
     pub struct Restart {
         /// The policy; only its own keys may be given.
         r#type: RestartType = RestartType::ExponentialBackoff;
@@ -299,14 +258,10 @@ section! {
 
     /// Keys of `supervision.restart.type = "exponential_backoff"`.
     pub struct ExponentialBackoff {
-        /// First wait.
+        /// First wait, also before an insert is tried again.
         initial: Duration = millis(200), millis(1)..=minutes(10);
-        /// Longest wait.
+        /// Longest wait, also between tries of an insert; each wait is twice the one before.
         max: Duration = secs(30), millis(1)..=hours(1);
-        /// Growth of the wait from one restart to the next.
-        factor: f64 = 2.0, 1.0..=10.0;
-        /// Share of the wait that is random.
-        jitter: f64 = 0.1, 0.0..=1.0;
         /// Time without a failure after which the wait begins at `initial` again.
         reset_after: Duration = minutes(5), secs(1)..=hours(24);
     }
@@ -325,42 +280,12 @@ section! {
         mode: PrivacyMode = PrivacyMode::Keep;
     }
 
-    /// What counts as gold.
-    pub struct Gold {
-        /// Let performance views also use rows attributed through the mapped window.
-        include_mapped_window: bool = false;
-    }
-
-    /// How capability advertisements are matched to sessions.
-    pub struct Attribution {
-        /// A selection this long after the last advertisement is still `direct`.
-        direct_prior: Duration = minutes(10), secs(0)..=minutes(75);
-        /// A selection this long before the first advertisement is still `direct`.
-        direct_future: Duration = secs(30), secs(0)..=minutes(10);
-        /// A selection this far from an advertisement, on either side, is `mapped_window`.
-        mapped_window: Duration = hours(24), minutes(1)..=hours(48);
-        /// Longest wait of unattributed rows for evidence before they are written; replay does not wait.
-        hold: Duration = secs(15), secs(0)..=minutes(5);
-        /// Most corrected rows a second on this node.
-        corrections_per_second: u32 = 5_000, 1..=1_000_000;
-    }
-
-    /// The HTTP endpoint for operators.
-    pub struct Admin {
-        /// Address of health, metrics and admin requests.
-        listen: SocketAddr = local(9600);
-    }
-
-    /// Logs and traces.
+    /// Logs.
     pub struct Telemetry {
         /// Form of log lines.
         log_format: LogFormat = LogFormat::Text;
         /// Log filter: a level (error, warn, info, debug, trace), or `target=level` pairs. `--log` and `NAAP_LOG` win over it.
         log_level: String = "info".to_owned();
-        /// OTLP collector for traces and metrics; not set means none.
-        otlp_endpoint: Option<Url> = None;
-        /// Share of traces that are kept.
-        sample_ratio: f64 = 0.01, 0.0..=1.0;
     }
 }
 

@@ -76,24 +76,12 @@ const BAD_FILES: &[(&str, &str)] = &[
         "n.toml:2: memory.sinks = \"64MB\": not a size; give whole numbers with the units TiB, GiB, MiB, KiB or B, such as 64MiB",
     ),
     (
-        "[telemetry]\nsample_ratio = nan",
-        "n.toml:2: telemetry.sample_ratio = nan: out of range; give 0.0 to 1.0",
-    ),
-    (
-        "[gold]\ninclude_mapped_window = \"yes\"",
-        "n.toml:2: gold.include_mapped_window = \"yes\": wrong type: found a text, expected true or false",
-    ),
-    (
         "[privacy]\nmode = \"drop\"",
         "n.toml:2: privacy.mode = \"drop\": unknown choice; give one of keep, hash",
     ),
     (
         "[node]\nname = \"\"",
         "n.toml:2: node.name = \"\": not a name (letters, digits, '-', '_', '.'; not a sign first)",
-    ),
-    (
-        "[admin]\nlisten = \"localhost\"",
-        "n.toml:2: admin.listen = \"localhost\": not an IP address with a port, such as 127.0.0.1:9600",
     ),
     (
         "[kafka]\nbootstrap = [\n  \"a:1\",\n  \"b\",\n]",
@@ -146,14 +134,6 @@ fn rules_about_several_settings_name_the_place() {
             "configuration: kafka.bootstrap: missing; ingest.source = \"kafka\" needs at least one broker",
         ),
         (
-            "[cluster]\nlisten = \"0.0.0.0:9700\"",
-            "n.toml:2: cluster.listen: peers on other addresses than loopback need cluster.tls, or cluster.insecure = true",
-        ),
-        (
-            "[cluster.tls]\nca_file = \"ca\"",
-            "configuration: cluster.tls: incomplete; give ca_file, cert_file and key_file, or none of them",
-        ),
-        (
             "[kafka]\nheartbeat = \"2s\"",
             "n.toml:2: kafka.heartbeat: more than a third of kafka.session_timeout; lower it or raise the timeout",
         ),
@@ -166,8 +146,8 @@ fn rules_about_several_settings_name_the_place() {
             "n.toml:2: clickhouse.password: contradicts password_file beside it; remove one of them",
         ),
         (
-            "[retention]\nstate = \"24h\"",
-            "configuration: retention.dedup: more than retention.state; lower it or raise retention.state",
+            "[ingest]\nmax_record_bytes = \"20MiB\"",
+            "n.toml:2: ingest.max_record_bytes: more than memory.ingest_buffer; lower it or raise memory.ingest_buffer",
         ),
         (
             "[supervision.restart]\ntype = \"none\"\n[supervision.restart.fixed_delay]\ndelay = \"1s\"",
@@ -194,7 +174,7 @@ fn old_names_are_refused_with_the_new_one() {
         ),
         (
             "QUALITY_DEDUP_TTL_MINUTES",
-            "removed; use NAAP_RETENTION__DEDUP instead (write a duration of event time, such as 48h)",
+            "removed; there is no successor yet: duplicates are recognised for as long as state is kept; remove it",
         ),
         (
             "QUALITY_SUPPORTED_VERSIONS",
@@ -202,7 +182,7 @@ fn old_names_are_refused_with_the_new_one() {
         ),
         (
             "CLICKHOUSE_SINK_MAX_RECORD_BYTES",
-            "removed; use NAAP_CLICKHOUSE__MAX_ROW_BYTES instead (write a size with its unit, such as 1000000B)",
+            "removed; there is no successor yet: rows of more than 1,000,000 bytes are not written; remove it",
         ),
         (
             "LIFECYCLE_PIPELINE_MODEL_MODE",
@@ -230,9 +210,9 @@ fn old_names_are_refused_with_the_new_one() {
     assert_eq!(sentence(file(in_file)), format!("n.toml:2: {bare}"));
     let flag = set("supervision.restart", "none");
     assert_eq!(sentence(full("", &[], &[flag])), format!("flag --set supervision.restart: {bare}"));
-    for key in ["QUALITY_DEDUP_TTL_MINUTES", "quality-dedup-ttl-minutes"] {
-        let found = sentence(file(&format!("{key} = 1440")));
-        assert!(found.contains("removed; use retention.dedup instead"), "{found}");
+    for key in ["QUALITY_SUPPORTED_VERSIONS", "quality-supported-versions"] {
+        let found = sentence(file(&format!("{key} = [\"1\"]")));
+        assert!(found.contains("removed; use ingest.supported_versions instead"), "{found}");
     }
 }
 
@@ -374,7 +354,7 @@ fn secrets_are_never_shown() {
         full("", &[("NAAP_KAFKA_PASSWORD", "hunter2")], &[]),
         full("", &[], &[set("kafka.password", "hunter2")]),
         full("", &[], &[set("kafka.pasword", "hunter2")]),
-        full("", &[], &[set("telemetry.otlp_endpoint", "https://me:hunter2@host")]),
+        full("", &[], &[set("clickhouse.url", "https://me:hunter2@host")]),
         full("", &[("NAAP_CLICKHOUSE__URL", "me:hunter2@host")], &[]),
     ];
     for (at, result) in refused.into_iter().enumerate() {

@@ -5,7 +5,7 @@
 pub(crate) struct Tombstone {
     /// Environment name, or dotted key.
     pub(crate) old: &'static str,
-    /// Path of the setting that does this now; none when there is no such choice any more.
+    /// Path of the setting that does this now; none when there is no such choice any more, or not yet.
     pub(crate) new: Option<&'static str>,
     /// What to know when moving.
     pub(crate) note: &'static str,
@@ -19,8 +19,8 @@ pub(crate) const TOMBSTONES: &[Tombstone] = &[
     },
     Tombstone {
         old: "QUALITY_DEDUP_TTL_MINUTES",
-        new: Some("retention.dedup"),
-        note: "write a duration of event time, such as 48h",
+        new: None,
+        note: "there is no successor yet: duplicates are recognised for as long as state is kept; remove it",
     },
     Tombstone {
         old: "QUALITY_SUPPORTED_VERSIONS",
@@ -29,8 +29,8 @@ pub(crate) const TOMBSTONES: &[Tombstone] = &[
     },
     Tombstone {
         old: "CLICKHOUSE_SINK_MAX_RECORD_BYTES",
-        new: Some("clickhouse.max_row_bytes"),
-        note: "write a size with its unit, such as 1000000B",
+        new: None,
+        note: "there is no successor yet: rows of more than 1,000,000 bytes are not written; remove it",
     },
     Tombstone {
         old: "LIFECYCLE_PIPELINE_MODEL_MODE",

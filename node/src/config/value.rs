@@ -1,6 +1,5 @@
 //! What a setting's value can be, and its one text form shared by file, environment, flags and output.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -68,27 +67,6 @@ pub(crate) fn wrong_type<T: Setting>(node: &Node) -> Vec<Fault> {
     vec![Fault::at(node, given, reason)]
 }
 
-impl Setting for bool {
-    fn expected() -> String {
-        "true or false".to_owned()
-    }
-
-    fn from_text(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| "not true or false".to_owned())
-    }
-
-    fn from_node(node: &Node) -> Result<Self, Vec<Fault>> {
-        match node.value {
-            Value::Boolean(value) => Ok(value),
-            _ => Err(wrong_type::<Self>(node)),
-        }
-    }
-
-    fn to_value(&self) -> toml::Value {
-        toml::Value::Boolean(*self)
-    }
-}
-
 impl Setting for u32 {
     fn expected() -> String {
         "a whole number".to_owned()
@@ -107,28 +85,6 @@ impl Setting for u32 {
 
     fn to_value(&self) -> toml::Value {
         toml::Value::Integer(i64::from(*self))
-    }
-}
-
-impl Setting for f64 {
-    fn expected() -> String {
-        "a number such as 0.01".to_owned()
-    }
-
-    fn from_text(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| "not a number such as 0.01".to_owned())
-    }
-
-    fn from_node(node: &Node) -> Result<Self, Vec<Fault>> {
-        match node.value {
-            Value::Float(number) => Ok(number),
-            Value::Integer(number) => Ok(number as Self),
-            _ => Err(wrong_type::<Self>(node)),
-        }
-    }
-
-    fn to_value(&self) -> toml::Value {
-        toml::Value::Float(*self)
     }
 }
 
@@ -214,20 +170,6 @@ impl Setting for ByteSize {
 
     fn to_value(&self) -> toml::Value {
         toml::Value::String(units::format(self.0, units::SIZE))
-    }
-}
-
-impl Setting for SocketAddr {
-    fn expected() -> String {
-        "an address such as \"127.0.0.1:9600\"".to_owned()
-    }
-
-    fn from_text(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| "not an IP address with a port, such as 127.0.0.1:9600".to_owned())
-    }
-
-    fn to_value(&self) -> toml::Value {
-        toml::Value::String(self.to_string())
     }
 }
 

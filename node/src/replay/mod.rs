@@ -20,6 +20,7 @@ use crate::cli::{Failure, Global, Output, ReplayArgs, emit};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::cpu::{process_cpu, self_cpu};
+use crate::logging;
 use crate::node::{NodeParts, node_args};
 use crate::state_log::{LocalStateLog, applied_by_all};
 use crate::store::{Store, fingerprint, schema};
@@ -42,6 +43,7 @@ const BATCH_BYTES: usize = 1 << 20;
 /// When a file or the data folder can not be used, or the node fails.
 pub fn run(args: &ReplayArgs, global: &Global) -> Result<(), Failure> {
     let config = global.load(Vec::new())?.config;
+    logging::start(&config.telemetry).map_err(Failure::environment)?;
     let runtime = tokio::runtime::Runtime::new().map_err(environment)?;
     let report = runtime.block_on(replay(args, &config))?;
     emit(&match global.output {

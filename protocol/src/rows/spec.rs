@@ -135,9 +135,9 @@ impl TableSpec {
 
     /// The query that fingerprints the table's latest rows (contract quality.md 11.3).
     ///
-    /// It answers one row: `rows`, `fingerprint` (32 hex digits, XOR of a 128-bit hash per row,
-    /// order-free) and `duplicate_keys`, which must be 0. Two stores hold the same facts if and
-    /// only if all three are equal.
+    /// It answers one row: `rows` and `fingerprint` (32 hex digits, XOR of a 128-bit hash per row,
+    /// order-free). XOR hides even duplicates, so the answer is worth something only together with
+    /// [`TableSpec::duplicate_keys_sql`].
     pub fn fingerprint_sql(&self, database: &str) -> String {
         let columns: Vec<String> = self
             .sent()
@@ -150,12 +150,19 @@ impl TableSpec {
             .collect();
         format!(
             "SELECT count() AS rows,\n       \
-             hex(groupBitXor(reinterpretAsUInt128(sipHash128(formatRow('RowBinary', {columns}))))) AS fingerprint,\n       \
-             count() - uniqExact({key}) AS duplicate_keys\n\
+             hex(groupBitXor(reinterpretAsUInt128(sipHash128(formatRow('RowBinary', {columns}))))) AS fingerprint\n\
              FROM `{database}`.`{name}` FINAL",
             columns = columns.join(", "),
-            key = self.order_by.join(", "),
             name = self.name,
+        )
+    }
+
+    /// The query for `duplicate_keys`: latest rows that share their key with another one, which is
+    /// 0 in a sound store. A query of its own, because together they need the memory of both.
+    pub fn duplicate_keys_sql(&self, database: &str) -> String {
+        let (key, name) = (self.order_by.join(", "), self.name);
+        format!(
+            "SELECT count() - uniqExact({key}) AS duplicate_keys\nFROM `{database}`.`{name}` FINAL"
         )
     }
 }
