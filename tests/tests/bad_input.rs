@@ -139,7 +139,10 @@ fn usage_errors_are_one_helpful_sentence() {
         (&["query", "--data-dir", "/nonexistent", "SELECT 1"], "no data folder of naap"),
         (&["query", "SELECT 1"], "--data-dir"),
         (&["frobnicate"], "frobnicate"),
-        (&["replay", "--data-dir", data, "--set", "commit.flush=1s", "x"], "commit.flush_interval"),
+        (
+            &["replay", "--data-dir", data, "--set", "commit.flush_interal=1s", "x"],
+            "commit.flush_interval",
+        ),
     ];
     for (args, names) in cases {
         let (code, said) = refused(&mut naap(args));

@@ -199,6 +199,12 @@ pub(crate) fn canonical(raw: &str) -> Option<String> {
     json::canonical(raw, &REPLAY_FIELDS).ok()
 }
 
+/// A record's text without replay bookkeeping, so that a replayed copy makes the rows of its
+/// original.
+pub(crate) fn without_replay(raw: &str) -> Cow<'_, str> {
+    json::without(raw, &REPLAY_FIELDS).map_or(Cow::Borrowed(raw), Cow::Owned)
+}
+
 /// Best-effort parties of a payload (contract events.md 5.2, 6.4); `None` for missing or blank.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Dimensions {

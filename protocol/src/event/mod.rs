@@ -63,7 +63,7 @@ pub struct Event<'a> {
     /// Envelope `gateway`, `""` when unknown.
     #[serde(borrow)]
     pub gateway: Cow<'a, str>,
-    /// The whole record value as text (invalid UTF-8 replaced).
+    /// The whole record value as text (invalid UTF-8 replaced, replay bookkeeping left out).
     #[serde(borrow)]
     pub raw: Cow<'a, str>,
     /// Where the text of `data` stands in `raw`: start and length in bytes.

@@ -225,6 +225,15 @@ impl Gate {
             return Err(Fault::new(Reason::RecordTooLarge, details));
         }
         let (uid, dedup_strategy) = envelope.uid(text);
+        let replay = envelope.is_replay();
+        let (raw, data_start) = if replay {
+            let raw = envelope::without_replay(text);
+            let start = raw.find(data).unwrap_or(0);
+            (raw, start)
+        } else {
+            // `data` is a slice of `text`.
+            (Cow::Borrowed(text), data.as_ptr() as usize - text.as_ptr() as usize)
+        };
         Ok(Event {
             offset: record.offset,
             record_ts: record.record_ts.unwrap_or(event_ts),
@@ -232,12 +241,11 @@ impl Gate {
             dedup_strategy,
             content_hash,
             event_ts,
-            replay: envelope.is_replay(),
+            replay,
             version,
             gateway: envelope.gateway.text(),
-            raw: Cow::Borrowed(text),
-            // `data` is a slice of `text`, whose size was just checked.
-            data_at: ((data.as_ptr() as usize - text.as_ptr() as usize) as u32, data.len() as u32),
+            raw,
+            data_at: (data_start as u32, data.len() as u32),
             body,
         })
     }

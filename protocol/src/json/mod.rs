@@ -296,6 +296,25 @@ pub(crate) fn canonical(text: &str, without: &[&str]) -> Result<String, Error> {
     Ok(out)
 }
 
+/// `text`, an object, without the members `keys` of the root; everything else stays as written.
+pub(crate) fn without(text: &str, keys: &[&str]) -> Result<String, Error> {
+    check(text, MAX_DEPTH)?;
+    let mut out = String::with_capacity(text.len());
+    let mut separator = '{';
+    for member in sonic_rs::to_object_iter(text) {
+        let (key, value) = member?;
+        if !keys.contains(&&*key) {
+            out.push(separator);
+            separator = ',';
+            out.push_str(&sonic_rs::to_string(&*key)?);
+            out.push(':');
+            out.push_str(value.as_raw_str());
+        }
+    }
+    out.push_str(if separator == '{' { "{}" } else { "}" });
+    Ok(out)
+}
+
 fn write_sorted(value: &sonic_rs::Value, without: &[&str], out: &mut String) -> Result<(), Error> {
     if let Some(object) = value.as_object() {
         let members: BTreeMap<&str, &sonic_rs::Value> =
