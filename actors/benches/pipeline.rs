@@ -181,7 +181,7 @@ fn fold(envelopes: &[Envelope]) -> usize {
                 let session = sessions
                     .entry(id)
                     .or_insert_with(|| SessionActor::new("org", String::new(), "", ""));
-                session.receive(&event, Delivery::of(&event, "streaming_events", 0), None);
+                session.receive(&event, &Delivery::of(&event, "streaming_events", 0), None);
                 events += 1;
             }
         }
@@ -222,7 +222,7 @@ impl Actor for Lone {
     ) -> Result<(), ActorProcessingErr> {
         for item in Envelope::from_frame(&frame)?.items() {
             if let Item::Session(_, event) = item? {
-                session.receive(&event, Delivery::of(&event, "streaming_events", 0), None);
+                session.receive(&event, &Delivery::of(&event, "streaming_events", 0), None);
             }
         }
         done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use naap_protocol::event::TraceType;
 use naap_protocol::signal::{AiKind, Signal, SignalKind};
 use naap_protocol::state::{
-    Coordinates, Deliveries, Delivery, SessionState, Sym, Symbols, Uid, Verdict,
+    Coordinates, Deliveries, Delivery, Elements, EventState, Family, SessionState, Sighting, Sym,
+    Symbols, Uid, Verdict,
 };
 use naap_protocol::time::Timestamp;
 use proptest::collection::vec;
@@ -169,6 +170,9 @@ fn delivery(content: u64, place: u64) -> Delivery<'static> {
         record_ts: Timestamp(1000 + place as i64),
         event_ts: Timestamp(10 - content as i64),
         content_hash: content,
+        family: [Family::Status, Family::Ingest][(content % 2) as usize],
+        replay: place % 3 == 0,
+        elements: Elements::default(),
     }
 }
 
@@ -191,77 +195,110 @@ fn deliveries(
     })
 }
 
-/// What is kept, and the deliveries that were sent to quarantine.
-fn run(all: &[Delivery<'static>]) -> (Delivery<'static>, BTreeSet<Coordinates<'static>>) {
-    let mut quarantined = BTreeSet::new();
-    let mut kept = all[0].clone();
-    for other in &all[1..] {
-        let (next, verdict) = kept.meet(other.clone());
-        kept = next;
-        match verdict {
-            Verdict::Duplicate(loser)
-            | Verdict::ConflictWon { loser }
-            | Verdict::ConflictLost { loser } => {
-                assert_ne!(loser.at, kept.at, "what counts is never in quarantine");
-                quarantined.insert(loser.at);
-            }
-            Verdict::Redelivery => {}
-            Verdict::New => panic!("a further delivery is not new"),
-        }
-    }
-    (kept, quarantined)
+/// The order of the deliveries of a uid, as decided: content, then coordinates.
+fn rank(delivery: &Delivery<'static>) -> (Timestamp, u64, Coordinates<'static>) {
+    (delivery.event_ts, delivery.content_hash, delivery.at.clone())
 }
 
-/// Rank among contents: the smallest is folded.
-fn content(delivery: &Delivery<'_>) -> (Timestamp, u64) {
-    (delivery.event_ts, delivery.content_hash)
+/// A naive uid set: distinct deliveries in their order.
+#[derive(Default)]
+struct Model(Vec<Delivery<'static>>);
+
+impl Model {
+    fn observe(&mut self, delivery: &Delivery<'static>) -> Sighting {
+        let known = self.0.contains(delivery);
+        let verdict = match self.0.first() {
+            None => Verdict::New,
+            Some(_) if known => Verdict::Redelivery,
+            Some(first) if first.content_hash == delivery.content_hash => Verdict::Duplicate,
+            Some(_) => Verdict::Conflict,
+        };
+        if !known {
+            self.0.push(delivery.clone());
+            self.0.sort_by_key(rank);
+        }
+        let place = self.0.iter().position(|known| known == delivery).unwrap();
+        Sighting { verdict, place }
+    }
+}
+
+fn known(set: &Deliveries, uid: &str) -> Vec<Delivery<'static>> {
+    set.of(uid).map(Delivery::into_owned).collect()
 }
 
 proptest! {
     #[test]
-    fn one_content_in_any_order((one, other) in deliveries(1)) {
-        prop_assert_eq!(run(&one), run(&other));
-        let (kept, quarantined) = run(&one);
-        let mut places: BTreeSet<_> = one.iter().map(|d| d.at.clone()).collect();
-        prop_assert_eq!(places.pop_first(), Some(kept.at));
-        prop_assert_eq!(places, quarantined);
-    }
-
-    #[test]
-    fn two_contents_in_any_order((one, other) in deliveries(2)) {
-        let (kept, _) = run(&one);
-        prop_assert_eq!(&kept, &run(&other).0);
-        let best = one.iter().min_by_key(|d| (content(d), d.at.clone())).unwrap();
-        prop_assert_eq!(&kept, best);
-        // Everything but the smallest of the folded content leaves, in any order.
-        let (_, quarantined) = run(&one);
-        prop_assert_eq!(&quarantined, &run(&other).1);
-        let others: BTreeSet<_> = one.iter().map(|d| d.at.clone()).filter(|at| *at != kept.at).collect();
-        prop_assert_eq!(quarantined, others);
+    fn any_order_of_deliveries_ends_in_one_set((one, other) in deliveries(3)) {
+        let mut model = Model::default();
+        let (mut first, mut second) = (Deliveries::default(), Deliveries::default());
+        let mut state: Option<EventState> = None;
+        for (a, b) in one.iter().zip(&other) {
+            let want = model.observe(a);
+            prop_assert_eq!(first.observe("u", a), want);
+            second.observe("u", b);
+            match &mut state {
+                Some(state) => prop_assert_eq!(state.observe(a), want),
+                None => state = Some(EventState::new(a.clone())),
+            }
+        }
+        prop_assert_eq!(&known(&first, "u"), &model.0);
+        prop_assert_eq!(&known(&second, "u"), &model.0);
+        let single: Vec<_> = state.unwrap().known().cloned().collect();
+        prop_assert_eq!(&single, &model.0);
+        prop_assert_eq!(first.len(), model.0.len());
     }
 
     #[test]
     fn the_uid_set_is_a_map_of_deliveries(
-        observed in vec(("[a-c]", 0..2_u64, 0..6_u64), 0..30),
+        steps in vec(("[a-c]", 0..2_u64, 0..6_u64, prop::bool::weighted(0.2)), 0..40),
     ) {
         let mut set = Deliveries::default();
-        let mut model: BTreeMap<String, Delivery<'static>> = BTreeMap::new();
-        for (uid, content, place) in observed {
+        let mut models: BTreeMap<String, Model> = BTreeMap::new();
+        for (uid, content, place, forget) in steps {
             let delivery = delivery(content, place * 2 + content);
-            let want = match model.remove(&uid) {
-                None => {
-                    model.insert(uid.clone(), delivery.clone());
-                    Verdict::New
-                }
-                Some(kept) => {
-                    let (kept, verdict) = kept.meet(delivery.clone());
-                    model.insert(uid.clone(), kept);
-                    verdict
-                }
-            };
-            prop_assert_eq!(set.observe(&uid, delivery), want);
-            prop_assert_eq!(set.len(), model.len());
+            let model = models.entry(uid.clone()).or_default();
+            if forget {
+                let counted = model.0.first() == Some(&delivery);
+                model.0.retain(|known| *known != delivery);
+                prop_assert_eq!(set.forget(&uid, &delivery.at), counted);
+            } else {
+                prop_assert_eq!(set.observe(&uid, &delivery), model.observe(&delivery));
+            }
+            prop_assert_eq!(&known(&set, &uid), &models[&uid].0);
+            let total: usize = models.values().map(|model| model.0.len()).sum();
+            prop_assert_eq!((set.len(), set.is_empty()), (total, total == 0));
         }
-        prop_assert_eq!(set.is_empty(), model.is_empty());
     }
+
+    #[test]
+    fn elements_are_the_keys_that_were_counted(rows in vec((0..4_usize, 0..4_u32), 0..30)) {
+        let mut elements = Elements::default();
+        let mut want: BTreeMap<usize, BTreeSet<u32>> = BTreeMap::new();
+        for (set, entry) in rows {
+            elements.add(set, entry);
+            let keys = want.entry(set).or_default();
+            let element = keys.iter().filter(|key| *key >> 16 == entry).count();
+            keys.insert(Elements::key(entry, element as u32));
+        }
+        for set in 0..5 {
+            let keys: BTreeSet<u32> = elements.keys(set).collect();
+            prop_assert_eq!(&keys, &want.remove(&set).unwrap_or_default());
+            let all = (0..5).flat_map(|entry| (0..31).map(move |place| Elements::key(entry, place)));
+            prop_assert!(all.into_iter().all(|key| elements.contains(set, key) == keys.contains(&key)));
+        }
+    }
+}
+
+#[test]
+fn one_id_on_everything_does_not_fill_the_memory() {
+    let mut set = Deliveries::default();
+    let at = |place: u64| Delivery { event_ts: Timestamp(0), ..delivery(0, place * 4) };
+    let mut sightings = (10..2000).map(|place| set.observe("u", &at(place)));
+    assert_eq!(sightings.next(), Some(Sighting::NEW));
+    assert!(sightings.all(|sighting| sighting.verdict == Verdict::Duplicate && sighting.place > 0));
+    assert_eq!(set.len(), 1001);
+    let again = set.observe("u", &at(1999));
+    assert_eq!(again.verdict, Verdict::Duplicate, "what is not kept is met again");
+    assert!(set.observe("u", &at(3)).counts(), "the smallest always counts");
+    assert_eq!((set.len(), set.of("u").next()), (1001, Some(at(3))));
 }

@@ -2,6 +2,10 @@
 //!
 //! A session has an address, private state, one message at a time, timers and supervision like any
 //! actor; it is hosted by its shard because a runtime actor each costs a hundred times more.
+//!
+//! Out of scope: a session whose only signal loses its uid to an event of a family that is no signal
+//! keeps its last row. The row has no tombstone, and by contract ids are unique per event, so the
+//! other event is a forgery; its typed row and the quarantine row of the loser tell of it.
 
 pub mod outcome;
 pub mod row;
@@ -11,7 +15,7 @@ pub mod summary;
 use naap_protocol::codec::{self, CodecError, TraceContext};
 use naap_protocol::event::Event;
 use naap_protocol::signal::signal;
-use naap_protocol::state::{Delivery, SessionState, Verdict};
+use naap_protocol::state::{Delivery, SessionState, Sighting};
 use naap_protocol::time::Timestamp;
 
 use summary::Summary;
@@ -26,10 +30,10 @@ pub struct SessionActor {
 }
 
 /// What became of an event.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Receipt<'a> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
     /// What the delivery is.
-    pub verdict: Verdict<'a>,
+    pub sighting: Sighting,
     /// The session's rows may have changed.
     pub changed: bool,
 }
@@ -65,22 +69,21 @@ impl SessionActor {
     }
 
     /// Takes one delivery of an event. Order and repetition do not matter for where this ends.
-    pub fn receive<'a>(
+    pub fn receive(
         &mut self,
         event: &Event<'_>,
-        delivery: Delivery<'a>,
+        delivery: &Delivery<'_>,
         retention_ms: Option<i64>,
-    ) -> Receipt<'a> {
-        let verdict = self.state.deliveries.observe(&event.uid, delivery);
-        let fold = match &verdict {
-            Verdict::New => true,
-            Verdict::ConflictWon { .. } => {
-                self.stale |= self.state.remove(&event.uid);
-                true
-            }
-            Verdict::Redelivery | Verdict::Duplicate(_) | Verdict::ConflictLost { .. } => false,
-        };
-        let signal = signal(event).filter(|_| fold);
+    ) -> Receipt {
+        // First of all, because reading a signal may panic and nothing has changed yet.
+        let signal = signal(event);
+        let sighting = self.state.deliveries.observe(&event.uid, delivery);
+        if !sighting.folds() {
+            return Receipt { sighting, changed: self.stale };
+        }
+        if sighting != Sighting::NEW {
+            self.stale |= self.state.remove(&event.uid);
+        }
         let changed = signal.is_some() || self.stale;
         if let Some(signal) = signal {
             let appended = self.state.insert(&signal);
@@ -91,12 +94,14 @@ impl SessionActor {
                 _ => self.stale = true,
             }
         }
-        Receipt { verdict, changed }
+        Receipt { sighting, changed }
     }
 
-    /// Takes back what an event did, after its fold has panicked.
-    pub fn forget(&mut self, event: &Event<'_>) {
-        self.state.remove(&event.uid);
+    /// Takes back a delivery whose fold has panicked, so that it is tried again when it comes again.
+    pub fn forget(&mut self, event: &Event<'_>, delivery: &Delivery<'_>) {
+        if self.state.deliveries.forget(&event.uid, &delivery.at) {
+            self.state.remove(&event.uid);
+        }
         self.stale = true;
     }
 

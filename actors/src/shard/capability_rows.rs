@@ -2,7 +2,7 @@
 
 use naap_protocol::capability::Document;
 use naap_protocol::capability::expand::{
-    AdvertisedRow, ConstraintRow, Origin, PriceRow, SnapshotRow, expand,
+    AdvertisedRow, ConstraintRow, Expansion, Origin, PriceRow, SnapshotRow, expand,
 };
 use naap_protocol::event::{DedupStrategy, Event};
 use naap_protocol::rows::Row;
@@ -13,23 +13,42 @@ use naap_protocol::rows::dims::{
     AdvertisedSnapshot, CapabilitySnapshot, ModelConstraintSnapshot, PriceSnapshot,
 };
 use naap_protocol::rows::typed::RowContext;
+use naap_protocol::state::Elements;
 
 use crate::outbox::Outbox;
 use crate::reject_rows::oversized;
 
-/// Adds every row of `document`, which `event` carried.
+/// Numbers of the four row sets in [`Elements`].
+pub(super) const SNAPSHOTS: usize = 0;
+pub(super) const ADVERTISED: usize = 1;
+pub(super) const CONSTRAINTS: usize = 2;
+pub(super) const PRICES: usize = 3;
+
+/// The keys of the rows that [`push_all`] adds.
+pub(super) fn elements(expansion: &Expansion<'_>) -> Elements {
+    let mut elements = Elements::default();
+    let mut add = |set, origin: &Origin<'_>| elements.add(set, origin.entry);
+    expansion.snapshots.iter().for_each(|row| add(SNAPSHOTS, &row.origin));
+    expansion.advertised.iter().for_each(|row| add(ADVERTISED, &row.origin));
+    expansion.constraints.iter().for_each(|row| add(CONSTRAINTS, &row.origin));
+    expansion.prices.iter().for_each(|row| add(PRICES, &row.origin));
+    elements
+}
+
+/// Adds every row of `document`, which `event` carried, and returns their keys.
 pub(super) fn push_all(
     outbox: &mut Outbox,
     ctx: &RowContext<'_>,
     event: &Event<'_>,
     document: &Document<'_>,
-) {
+) -> Elements {
     let mut rows = Rows { outbox, ctx, event };
     let expansion = expand(document);
     expansion.snapshots.iter().for_each(|row| rows.snapshot(row));
     expansion.advertised.iter().for_each(|row| rows.advertised(row));
     expansion.constraints.iter().for_each(|row| rows.constraint(row));
     expansion.prices.iter().for_each(|row| rows.price(row));
+    elements(&expansion)
 }
 
 struct Rows<'a> {
@@ -43,11 +62,6 @@ fn source_event_id<'a>(event: &'a Event<'_>) -> &'a str {
         DedupStrategy::EventId => &event.uid,
         DedupStrategy::PayloadHash => "",
     }
-}
-
-/// Position in the event: the entry, then the place in the entry.
-fn element(origin: &Origin<'_>, element: u32) -> u32 {
-    origin.entry.min(0xffff) << 16 | element.min(0xffff)
 }
 
 /// The entry's text is kept once, with the first row of its set.
@@ -68,7 +82,7 @@ impl Rows<'_> {
             org: ctx.org,
             event_timestamp: event.event_ts,
             raw_event_uid: &event.uid,
-            element: element(origin, row.element),
+            element: Elements::key(origin.entry, row.element),
             gateway: &event.gateway,
             source_event_id: source_event_id(event),
             orchestrator_address: origin.orchestrator_address,
@@ -141,7 +155,7 @@ impl Rows<'_> {
             org: ctx.org,
             event_timestamp: event.event_ts,
             raw_event_uid: &event.uid,
-            element: element(origin, row.element),
+            element: Elements::key(origin.entry, row.element),
             gateway: &event.gateway,
             source_event_id: source_event_id(event),
             orchestrator_address: origin.orchestrator_address,
@@ -183,7 +197,7 @@ impl Rows<'_> {
             org: ctx.org,
             event_timestamp: event.event_ts,
             raw_event_uid: &event.uid,
-            element: element(origin, row.element),
+            element: Elements::key(origin.entry, row.element),
             gateway: &event.gateway,
             source_event_id: source_event_id(event),
             orchestrator_address: origin.orchestrator_address,
@@ -233,7 +247,7 @@ impl Rows<'_> {
             org: ctx.org,
             event_timestamp: event.event_ts,
             raw_event_uid: &event.uid,
-            element: element(origin, row.element),
+            element: Elements::key(origin.entry, row.element),
             gateway: &event.gateway,
             source_event_id: source_event_id(event),
             orchestrator_address: origin.orchestrator_address,

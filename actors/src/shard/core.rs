@@ -7,15 +7,15 @@ use std::sync::Arc;
 use naap_protocol::codec::{self, CodecError, TraceContext};
 use naap_protocol::event::{Body, Event};
 use naap_protocol::identity::{EntityId, session_key};
-use naap_protocol::state::{Delivery, EventState, Progress, Verdict};
+use naap_protocol::state::{Delivery, EventState, Progress, Sighting, Verdict};
 use naap_protocol::wire::{Advertised, Envelope, EnvelopeHead, Item};
 use thiserror::Error;
 
 use super::entities::Entities;
-use super::rows::{Origin, RowWriter};
+use super::rows::{Origin, RowWriter, elements_of};
 use crate::outbox::RowBatch;
 use crate::ports::{Clock, StateLog, StateLogError, StateRecord};
-use crate::session::SessionActor;
+use crate::session::{Receipt, SessionActor};
 
 /// Version of the routing rules: gate outcome, entity key, shard of a key. A change needs a drain
 /// of all nodes at a common offset.
@@ -76,6 +76,15 @@ impl ShardCounts {
         self.sessions += other.sessions;
         self.panics += other.panics;
         self.passivated += other.passivated;
+    }
+
+    fn sighted(&mut self, verdict: Verdict) {
+        match verdict {
+            Verdict::New => self.accepted += 1,
+            Verdict::Redelivery => self.redelivered += 1,
+            Verdict::Duplicate => self.duplicates += 1,
+            Verdict::Conflict => self.conflicts += 1,
+        }
     }
 }
 
@@ -178,7 +187,7 @@ impl ShardCore {
         id: u128,
         event: &Event<'_>,
     ) -> Result<(), ShardError> {
-        let Self { sessions, log, shard, counts, options, progress, .. } = self;
+        let Self { sessions, log, shard, counts, options, progress, writer, .. } = self;
         let hosted = sessions.get_or_wake(id, || {
             let Some(frame) = log.entity(*shard, EntityId(id))? else {
                 counts.sessions += 1;
@@ -191,20 +200,27 @@ impl ShardCore {
         let delivery = Delivery::of(event, &head.source.topic, head.source.partition);
         let session = &mut hosted.entity;
         let receipt = catch_unwind(AssertUnwindSafe(|| {
-            session.receive(event, delivery, options.retention_ms)
+            session.receive(event, &delivery, options.retention_ms)
         }));
-        let Ok(receipt) = receipt else {
-            session.forget(event);
+        let origin = Origin::of(head);
+        let Ok(Receipt { sighting, changed }) = receipt else {
+            session.forget(event, &delivery);
             counts.panics += 1;
             metrics::counter!(crate::names::SESSION_PANICS).increment(1);
-            self.writer.fold_panicked(Origin::of(head), event);
+            writer.fold_panicked(origin, event);
             return Ok(());
         };
-        let redelivered = receipt.verdict == Verdict::Redelivery;
-        if !redelivered {
-            sessions.touch(id, receipt.changed);
+        if sighting.counts() {
+            writer.event(origin, event);
         }
-        self.rows(head, event, &receipt.verdict);
+        if sighting != Sighting::NEW {
+            let known = session.state().deliveries.of(&event.uid);
+            writer.left_out(origin, event, (&delivery, sighting), known);
+        }
+        counts.sighted(sighting.verdict);
+        if sighting.verdict != Verdict::Redelivery {
+            sessions.touch(id, changed);
+        }
         Ok(())
     }
 
@@ -214,57 +230,31 @@ impl ShardCore {
         id: u128,
         event: &Event<'_>,
     ) -> Result<(), ShardError> {
-        let delivery = Delivery::of(event, &head.source.topic, head.source.partition);
-        let (log, shard) = (&self.log, self.shard);
+        let Self { singles, log, shard, counts, writer, .. } = self;
+        let mut delivery = Delivery::of(event, &head.source.topic, head.source.partition);
         let mut first = false;
-        let hosted = self.singles.get_or_wake(id, || -> Result<_, ShardError> {
-            if let Some(frame) = log.entity(shard, EntityId(id))? {
+        let hosted = singles.get_or_wake(id, || -> Result<_, ShardError> {
+            if let Some(frame) = log.entity(*shard, EntityId(id))? {
                 return Ok((codec::decode::<EventState>(&frame)?, false));
             }
             first = true;
-            Ok((EventState { delivery: delivery.clone().into_owned() }, false))
+            Ok((EventState::new(delivery.clone().into_owned()), false))
         })?;
-        let verdict = if first {
-            Verdict::New
-        } else {
-            let (counts, verdict) = hosted.entity.delivery.clone().meet(delivery.into_owned());
-            hosted.entity.delivery = counts;
-            verdict
-        };
-        if verdict != Verdict::Redelivery {
-            self.singles.touch(id, false);
-        }
-        self.rows(head, event, &verdict);
-        Ok(())
-    }
-
-    /// Writes the rows of one delivery.
-    fn rows(&mut self, head: &EnvelopeHead, event: &Event<'_>, verdict: &Verdict<'_>) {
+        let state = &mut hosted.entity;
+        let sighting = if first { Sighting::NEW } else { state.observe(&delivery) };
         let origin = Origin::of(head);
-        match verdict {
-            Verdict::New => {
-                self.counts.accepted += 1;
-                self.writer.event(origin, event);
-            }
-            Verdict::Redelivery => {
-                self.counts.redelivered += 1;
-                self.writer.event(origin, event);
-            }
-            Verdict::Duplicate(extra) => {
-                self.counts.duplicates += 1;
-                self.writer.duplicate(origin, event, extra);
-            }
-            Verdict::ConflictWon { loser } => {
-                self.counts.conflicts += 1;
-                self.writer.retract(origin, event, loser);
-                self.writer.conflict(origin, event, loser);
-                self.writer.event(origin, event);
-            }
-            Verdict::ConflictLost { loser } => {
-                self.counts.conflicts += 1;
-                self.writer.conflict(origin, event, loser);
-            }
+        if sighting.counts() {
+            state.made(0, writer.event(origin, event));
+        } else {
+            delivery.elements = elements_of(&event.body);
+            state.made(sighting.place, delivery.elements.clone());
         }
+        writer.left_out(origin, event, (&delivery, sighting), state.known());
+        counts.sighted(sighting.verdict);
+        if sighting.verdict != Verdict::Redelivery {
+            singles.touch(id, false);
+        }
+        Ok(())
     }
 
     /// Moves the applied vector over offsets that hold nothing for this shard.

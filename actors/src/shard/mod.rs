@@ -4,6 +4,7 @@ mod actor;
 mod capability_rows;
 mod core;
 mod entities;
+mod retraction;
 mod rows;
 mod wheel;
 

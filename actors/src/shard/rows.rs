@@ -1,24 +1,23 @@
 //! The rows of a shard: typed rows of events, quarantine rows, session rows.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 use naap_protocol::capability::Document;
+use naap_protocol::capability::expand::expand;
 use naap_protocol::event::{Body, Event};
 use naap_protocol::gate::{Reason, Reject, Source};
 use naap_protocol::rows::Row;
-use naap_protocol::rows::capabilities::{
-    RawAdvertisedCapability, RawCapabilityPrice, RawModelConstraint, RawNetworkCapability,
-};
 use naap_protocol::rows::raw::{
     RawAiStreamEvent, RawAiStreamStatus, RawDiscoveryResult, RawPaymentEvent,
     RawStreamIngestMetrics, RawStreamTraceEvent,
 };
 use naap_protocol::rows::typed::RowContext;
-use naap_protocol::state::Delivery;
+use naap_protocol::state::{Delivery, Elements, Sighting};
 use naap_protocol::time::Timestamp;
 use naap_protocol::wire::EnvelopeHead;
 
-use super::capability_rows;
+use super::{capability_rows, retraction};
 use crate::outbox::Outbox;
 use crate::ports::Clock;
 use crate::reject_rows::{oversized, reject_row};
@@ -82,9 +81,10 @@ impl RowWriter {
         RowContext { org: origin.org, version: self.version, now: self.now }
     }
 
-    /// The typed rows of an event.
-    pub fn event(&mut self, origin: Origin<'_>, event: &Event<'_>) {
+    /// The typed rows of an event. Returns their keys, where there can be more than one.
+    pub fn event(&mut self, origin: Origin<'_>, event: &Event<'_>) -> Elements {
         let ctx = &self.context(origin);
+        let mut elements = Elements::default();
         match &event.body {
             Body::Status(b) => {
                 self.put(origin, event, &RawAiStreamStatus::from_event(ctx, event, b));
@@ -102,10 +102,14 @@ impl RowWriter {
             Body::Discovery(found) => {
                 for row in RawDiscoveryResult::from_event(ctx, event, found) {
                     self.put(origin, event, &row);
+                    elements.add(0, 0);
                 }
             }
-            Body::Capabilities(document) => self.capabilities(origin, ctx, event, document),
+            Body::Capabilities(document) => {
+                elements = self.capabilities(origin, ctx, event, document);
+            }
         }
+        elements
     }
 
     fn capabilities(
@@ -114,14 +118,15 @@ impl RowWriter {
         ctx: &RowContext<'_>,
         event: &Event<'_>,
         document: &Document<'_>,
-    ) {
-        capability_rows::push_all(&mut self.outbox, ctx, event, document);
+    ) -> Elements {
+        let elements = capability_rows::push_all(&mut self.outbox, ctx, event, document);
         for bad in &document.bad_entries {
             let details = format!("entry {} of the payload: {}", bad.index, bad.reason);
             let reject =
                 Reject::of_event(event, source(origin, event), Reason::ParseException, details);
             reject_row(&mut self.outbox, &reject, bad.index + 1, ctx.version, self.now);
         }
+        elements
     }
 
     /// Adds a row; one over the size guard becomes a dead letter.
@@ -135,68 +140,42 @@ impl RowWriter {
         }
     }
 
-    /// The quarantine row of `extra`, a further delivery of the content of `event`.
-    pub fn duplicate(&mut self, origin: Origin<'_>, event: &Event<'_>, extra: &Delivery<'_>) {
-        self.version += 1;
-        let reject = Reject::duplicate(event, source_of(origin, extra), false);
-        reject_row(&mut self.outbox, &reject, 0, self.version, self.now);
+    /// The rows that `own`, the delivery of `event`, owes for deliveries of its uid that do not count.
+    /// `known` are all of them in their order.
+    pub fn left_out<'k, D: Borrow<Delivery<'k>>>(
+        &mut self,
+        origin: Origin<'_>,
+        event: &Event<'_>,
+        (own, sighting): (&Delivery<'_>, Sighting),
+        mut known: impl Iterator<Item = D>,
+    ) {
+        let Some(counts) = known.next() else { return };
+        let counts = counts.borrow();
+        if sighting.counts() {
+            known.for_each(|other| self.quarantine(origin, event, other.borrow(), counts));
+        } else {
+            self.quarantine(origin, event, own, counts);
+        }
     }
 
-    /// The quarantine row of `loser`, a delivery of other content under the uid of `event`. Its
-    /// text may be out of reach, so no such row has anything of it: the archive holds it at its
-    /// coordinates.
-    pub fn conflict(&mut self, origin: Origin<'_>, event: &Event<'_>, loser: &Delivery<'_>) {
-        self.version += 1;
-        let mut reject = Reject::duplicate(event, source_of(origin, loser), true);
-        reject.event_timestamp = Some(loser.event_ts);
-        reject.payload_body = None;
-        reject.replay = false;
-        (reject.event_type, reject.event_version) = (None, None);
-        (reject.orchestrator, reject.broadcaster, reject.region) = (None, None, None);
-        reject.failure_details = format!(
-            "another content of this uid comes first; the text stands in raw_streaming_events at {}/{}/{}",
-            loser.at.topic, loser.at.partition, loser.at.offset
-        );
-        reject_row(&mut self.outbox, &reject, 0, self.version, self.now);
-    }
-
-    /// Takes back the typed row of `loser`, whose key or table differs from the row of `event`.
-    pub fn retract(&mut self, origin: Origin<'_>, event: &Event<'_>, loser: &Delivery<'_>) {
-        let ctx = self.context(origin);
-        macro_rules! tombstone {
-            ($row:ident) => {
-                self.put(
-                    origin,
-                    event,
-                    &$row {
-                        org: ctx.org,
-                        event_timestamp: loser.event_ts,
-                        raw_event_uid: &event.uid,
-                        is_deleted: true,
-                        version: ctx.version,
-                        ingestion_timestamp: ctx.now,
-                        ..$row::default()
-                    },
-                )
-            };
+    /// The rows of `other`, of which `counts` is the delivery that does. `event` is of the same
+    /// content as `counts` where `other` is.
+    fn quarantine(
+        &mut self,
+        origin: Origin<'_>,
+        event: &Event<'_>,
+        other: &Delivery<'_>,
+        counts: &Delivery<'_>,
+    ) {
+        let ctx = &self.context(origin);
+        let conflict = other.content() != counts.content();
+        let mut reject = Reject::duplicate(event, source_of(origin, other), conflict);
+        reject.replay = other.replay;
+        if conflict {
+            retraction::push_all(&mut self.outbox, ctx, &event.uid, other, counts);
+            blank_conflict(&mut reject, other);
         }
-        match &event.body {
-            // The loser can have been of another family of the same entity.
-            Body::Status(_) | Body::Trace(_) | Body::Ai(_) | Body::Ingest(_) => {
-                tombstone!(RawAiStreamStatus);
-                tombstone!(RawStreamTraceEvent);
-                tombstone!(RawAiStreamEvent);
-                tombstone!(RawStreamIngestMetrics);
-            }
-            Body::Payment(_) | Body::Discovery(_) | Body::Capabilities(_) => {
-                tombstone!(RawPaymentEvent);
-                tombstone!(RawDiscoveryResult);
-                tombstone!(RawNetworkCapability);
-                tombstone!(RawAdvertisedCapability);
-                tombstone!(RawModelConstraint);
-                tombstone!(RawCapabilityPrice);
-            }
-        }
+        reject_row(&mut self.outbox, &reject, 0, ctx.version, self.now);
     }
 
     /// The dead letter of an event whose fold panicked.
@@ -218,6 +197,33 @@ impl RowWriter {
             oversized(too_large);
         }
     }
+}
+
+/// The keys of the rows that [`RowWriter::event`] would write.
+pub(super) fn elements_of(body: &Body<'_>) -> Elements {
+    match body {
+        Body::Capabilities(document) => capability_rows::elements(&expand(document)),
+        Body::Discovery(found) => {
+            let mut elements = Elements::default();
+            found.iter().for_each(|_| elements.add(0, 0));
+            elements
+        }
+        Body::Status(_) | Body::Trace(_) | Body::Ai(_) | Body::Ingest(_) | Body::Payment(_) => {
+            Elements::default()
+        }
+    }
+}
+
+/// Leaves in the row of `other` only what is known of a content whose text may be out of reach.
+fn blank_conflict(reject: &mut Reject, other: &Delivery<'_>) {
+    reject.event_timestamp = Some(other.event_ts);
+    reject.payload_body = None;
+    (reject.event_type, reject.event_version) = (None, None);
+    (reject.orchestrator, reject.broadcaster, reject.region) = (None, None, None);
+    reject.failure_details = format!(
+        "another content of this uid comes first; the text stands in raw_streaming_events at {}/{}/{}",
+        other.at.topic, other.at.partition, other.at.offset
+    );
 }
 
 fn source(origin: Origin<'_>, event: &Event<'_>) -> Source {

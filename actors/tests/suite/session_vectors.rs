@@ -253,7 +253,7 @@ fn fold(events: &[Event<'static>], order: &[usize]) -> Cells {
     let mut session = SessionActor::new("org", "s|r".to_owned(), "s", "r");
     for &index in order {
         let event = Event { offset: index as u64, ..events[index].clone() };
-        session.receive(&event, Delivery::of(&event, "t", 0), RETENTION);
+        session.receive(&event, &Delivery::of(&event, "t", 0), RETENTION);
     }
     row(&mut session).expect("a row")
 }

@@ -328,13 +328,18 @@ impl Reject {
 
     /// A delivery of an event that is not the one kept: the row is keyed by the coordinates of this
     /// delivery. `id_conflict` says that the content differs from the kept one.
+    ///
+    /// `event` is any delivery of the kept content, whose text can differ in replay bookkeeping; so
+    /// the body is the canonical text, which all of them share.
     pub fn duplicate(event: &Event<'_>, source: Source, id_conflict: bool) -> Self {
         let fault = if id_conflict {
             Fault::new(Reason::IdConflict, "another event has this uid and comes first")
         } else {
             Fault::new(Reason::DuplicateEvent, "the event has been delivered before")
         };
-        Self::after_admission(event, source, fault)
+        let mut reject = Self::after_admission(event, source, fault);
+        reject.payload_body = envelope::canonical(&event.raw).or(reject.payload_body);
+        reject
     }
 
     /// An accepted event that failed later on, in whole or in part.

@@ -1,16 +1,24 @@
 //! Which deliveries of an event an entity has seen (decisions.md, identity and duplicates).
+//!
+//! All deliveries of a uid are kept, in ascending order of content and coordinates. The first one
+//! counts: its content is folded and its typed rows are written. A further one is a duplicate if it
+//! has that content and a conflict if it has not. So everything that is written about a uid is a
+//! function of the set, and can be written again at any time.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::SourcePartition;
-use crate::codec::Framed;
-use crate::event::Event;
+use super::{Elements, SourcePartition};
+use crate::event::{Body, Event};
 use crate::time::Timestamp;
+
+/// Deliveries of one uid that are kept beside the one that counts; of more the smallest. A gateway
+/// that stamps one id on everything must not fill the memory.
+const KEPT: usize = 1000;
 
 /// Where a record stands in its source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,18 +31,64 @@ pub struct Coordinates<'a> {
     pub offset: u64,
 }
 
-/// The delivery of one uid that counts: the one with the smallest coordinates among those that
-/// carried the folded content.
+/// The family of an event, which says what tables its typed rows are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Family {
+    /// [`Body::Status`].
+    #[serde(rename = "s")]
+    Status,
+    /// [`Body::Trace`].
+    #[serde(rename = "t")]
+    Trace,
+    /// [`Body::Ai`].
+    #[serde(rename = "a")]
+    Ai,
+    /// [`Body::Ingest`].
+    #[serde(rename = "i")]
+    Ingest,
+    /// [`Body::Capabilities`].
+    #[serde(rename = "c")]
+    Capabilities,
+    /// [`Body::Discovery`].
+    #[serde(rename = "d")]
+    Discovery,
+    /// [`Body::Payment`].
+    #[serde(rename = "p")]
+    Payment,
+}
+
+impl Family {
+    /// The family that `body` belongs to.
+    pub fn of(body: &Body<'_>) -> Self {
+        match body {
+            Body::Status(_) => Self::Status,
+            Body::Trace(_) => Self::Trace,
+            Body::Ai(_) => Self::Ai,
+            Body::Ingest(_) => Self::Ingest,
+            Body::Capabilities(_) => Self::Capabilities,
+            Body::Discovery(_) => Self::Discovery,
+            Body::Payment(_) => Self::Payment,
+        }
+    }
+}
+
+/// One delivery of an event: all that its rows say when its text is out of reach.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery<'a> {
     /// Where it stood.
     pub at: Coordinates<'a>,
-    /// Broker record time, for the quarantine row in case a smaller delivery turns up.
+    /// Broker record time.
     pub record_ts: Timestamp,
-    /// Envelope time of the folded content.
+    /// Envelope time.
     pub event_ts: Timestamp,
-    /// Content hash of the folded content.
+    /// Hash of the content.
     pub content_hash: u64,
+    /// Family of the content.
+    pub family: Family,
+    /// The record carried the replay marker, which is no part of the content.
+    pub replay: bool,
+    /// Rows that the content makes, where an event can make more than one. Sessions do not keep it.
+    pub elements: Elements,
 }
 
 impl<'a> Delivery<'a> {
@@ -45,6 +99,9 @@ impl<'a> Delivery<'a> {
             record_ts: event.record_ts,
             event_ts: event.event_ts,
             content_hash: event.content_hash,
+            family: Family::of(&event.body),
+            replay: event.replay,
+            elements: Elements::default(),
         }
     }
 
@@ -56,62 +113,108 @@ impl<'a> Delivery<'a> {
             record_ts: self.record_ts,
             event_ts: self.event_ts,
             content_hash: self.content_hash,
+            family: self.family,
+            replay: self.replay,
+            elements: self.elements,
         }
     }
 
-    /// Decides what becomes of `other`, a further delivery of the same uid, and which one counts
-    /// from now on (the first of the pair).
-    ///
-    /// The outcome is independent of arrival order: the smallest (event time, content hash) is
-    /// folded, and of its deliveries the smallest coordinates count.
-    pub fn meet(self, other: Self) -> (Self, Verdict<'a>) {
-        use std::cmp::Ordering::{Equal, Greater, Less};
-        if other.at == self.at {
-            return (self, Verdict::Redelivery);
-        }
-        let content = |d: &Self| (d.event_ts, d.content_hash);
-        match content(&other).cmp(&content(&self)) {
-            Equal if other.at < self.at => (other, Verdict::Duplicate(self)),
-            Equal => (self, Verdict::Duplicate(other)),
-            Less => (other, Verdict::ConflictWon { loser: self }),
-            Greater => (self, Verdict::ConflictLost { loser: other }),
-        }
+    /// What tells contents apart, in the order in which they are preferred.
+    pub fn content(&self) -> (Timestamp, u64) {
+        (self.event_ts, self.content_hash)
+    }
+
+    /// True when `self` stands before `other` in the order of the deliveries of a uid.
+    fn precedes(&self, other: &Delivery<'_>) -> bool {
+        (self.content(), &self.at) < (other.content(), &other.at)
     }
 }
 
-/// What a delivery turned out to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict<'a> {
-    /// First sight of the uid: fold it and write its rows.
+/// What a delivery turned out to be when it was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// First sight of the uid.
     New,
-    /// The same record again (a restart, a rebalance): write its rows again, fold nothing.
+    /// The same record again (a restart, a rebalance): nothing has changed.
     Redelivery,
-    /// A further delivery of the same content: the named one goes to quarantine.
-    Duplicate(Delivery<'a>),
-    /// Other content under the same uid which precedes what was folded: replace it, quarantine the
-    /// loser.
-    ConflictWon {
-        /// What was folded before.
-        loser: Delivery<'a>,
-    },
-    /// Other content under the same uid which comes after what was folded: quarantine it.
-    ConflictLost {
-        /// The delivery that was met.
-        loser: Delivery<'a>,
-    },
+    /// A further delivery of the content that counts.
+    Duplicate,
+    /// Other content under the same uid.
+    Conflict,
+}
+
+/// What a delivery turned out to be, and where it stands among those of its uid.
+///
+/// The delivery that counts owes its typed rows and the rows of all others; any other one owes its
+/// own row. Each is delivered until its rows are stored, so in the end all of them are, and none is
+/// of a set that was smaller than the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// What it is.
+    pub verdict: Verdict,
+    /// Its place in the order; 0 counts.
+    pub place: usize,
+}
+
+impl Sighting {
+    /// First sight of a uid.
+    pub const NEW: Self = Self { verdict: Verdict::New, place: 0 };
+
+    /// The delivery is the one that counts.
+    pub fn counts(self) -> bool {
+        self.place == 0
+    }
+
+    /// The content of the delivery has to be folded, in the place of what was folded before.
+    pub fn folds(self) -> bool {
+        self.counts() && matches!(self.verdict, Verdict::New | Verdict::Conflict)
+    }
+
+    /// What `new` is to `known`, the deliveries of its uid in their order.
+    pub(super) fn of<'k, D: Borrow<Delivery<'k>>>(
+        known: impl Iterator<Item = D> + Clone,
+        new: &Delivery<'_>,
+    ) -> Self {
+        let Some(counts) = known.clone().next() else { return Self::NEW };
+        // Coordinates stand for one record, whatever an older release made of it.
+        if let Some(place) = known.clone().position(|delivery| delivery.borrow().at == new.at) {
+            return Self { verdict: Verdict::Redelivery, place };
+        }
+        let same = counts.borrow().content() == new.content();
+        let verdict = if same { Verdict::Duplicate } else { Verdict::Conflict };
+        let before = known.take_while(|delivery| delivery.borrow().precedes(new));
+        Self { verdict, place: before.count() }
+    }
+}
+
+/// Puts `new` at `place` of an order whose first is `counts`.
+pub(super) fn put_at<D>(counts: &mut D, further: &mut Vec<D>, place: usize, mut new: D) {
+    let place = place.checked_sub(1).unwrap_or_else(|| {
+        std::mem::swap(counts, &mut new);
+        0
+    });
+    if place < KEPT {
+        further.truncate(KEPT - 1);
+        further.insert(place, new);
+    }
 }
 
 /// The uid set of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deliveries {
     sources: Vec<SourcePartition>,
+    /// The delivery that counts, per uid.
     by_uid: BTreeMap<u128, Packed>,
+    /// The others in their order, for the few uids that have some.
+    further: BTreeMap<u128, Vec<Packed>>,
 }
 
 /// A [`Delivery`] whose source is a number in [`Deliveries::sources`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Packed {
     source: u32,
+    family: Family,
+    replay: bool,
     offset: u64,
     record_ts: Timestamp,
     event_ts: Timestamp,
@@ -119,31 +222,68 @@ struct Packed {
 }
 
 impl Deliveries {
-    /// Records the delivery of `uid` and says what it is.
-    pub fn observe<'a>(&mut self, uid: &str, delivery: Delivery<'a>) -> Verdict<'a> {
-        let Self { sources, by_uid } = self;
-        match by_uid.entry(xxh3_128(uid.as_bytes())) {
+    /// Records a delivery of `uid` and says what it is.
+    pub fn observe(&mut self, uid: &str, delivery: &Delivery<'_>) -> Sighting {
+        let Self { sources, by_uid, further } = self;
+        let uid = key(uid);
+        let mut counts = match by_uid.entry(uid) {
             Entry::Vacant(slot) => {
-                slot.insert(pack(sources, &delivery));
-                Verdict::New
+                slot.insert(pack(sources, delivery));
+                return Sighting::NEW;
             }
-            Entry::Occupied(mut slot) => {
-                let (counts, verdict) = unpack(sources, *slot.get()).meet(delivery);
-                slot.insert(pack(sources, &counts));
-                verdict
-            }
+            Entry::Occupied(slot) => slot,
+        };
+        let others = further.get(&uid).into_iter().flatten();
+        let known = std::iter::once(counts.get()).chain(others);
+        let sighting = Sighting::of(known.map(|packed| unpack(sources, *packed)), delivery);
+        if sighting.verdict != Verdict::Redelivery {
+            let new = pack(sources, delivery);
+            put_at(counts.get_mut(), further.entry(uid).or_default(), sighting.place, new);
         }
+        sighting
     }
 
-    /// Number of distinct uids.
+    /// Every kept delivery of `uid` in their order; the first one counts.
+    pub fn of(&self, uid: &str) -> impl Iterator<Item = Delivery<'_>> + Clone {
+        let uid = key(uid);
+        let others = self.further.get(&uid).into_iter().flatten();
+        let known = self.by_uid.get(&uid).into_iter().chain(others);
+        known.map(|packed| unpack(&self.sources, *packed))
+    }
+
+    /// Takes back the delivery of `uid` that stood at `at`; `true` when it was the one that counts.
+    pub fn forget(&mut self, uid: &str, at: &Coordinates<'_>) -> bool {
+        let Some(place) = self.of(uid).position(|delivery| delivery.at == *at) else {
+            return false;
+        };
+        let uid = key(uid);
+        let mut others = self.further.remove(&uid).unwrap_or_default();
+        if let Some(place) = place.checked_sub(1) {
+            others.remove(place);
+        } else if others.is_empty() {
+            self.by_uid.remove(&uid);
+        } else {
+            self.by_uid.insert(uid, others.remove(0));
+        }
+        if !others.is_empty() {
+            self.further.insert(uid, others);
+        }
+        place == 0
+    }
+
+    /// Number of deliveries kept.
     pub fn len(&self) -> usize {
-        self.by_uid.len()
+        self.by_uid.len() + self.further.values().map(Vec::len).sum::<usize>()
     }
 
     /// True when no delivery was seen.
     pub fn is_empty(&self) -> bool {
         self.by_uid.is_empty()
     }
+}
+
+fn key(uid: &str) -> u128 {
+    xxh3_128(uid.as_bytes())
 }
 
 fn pack(sources: &mut Vec<SourcePartition>, delivery: &Delivery<'_>) -> Packed {
@@ -155,6 +295,8 @@ fn pack(sources: &mut Vec<SourcePartition>, delivery: &Delivery<'_>) -> Packed {
     });
     Packed {
         source: source as u32,
+        family: delivery.family,
+        replay: delivery.replay,
         offset: *offset,
         record_ts: delivery.record_ts,
         event_ts: delivery.event_ts,
@@ -162,30 +304,16 @@ fn pack(sources: &mut Vec<SourcePartition>, delivery: &Delivery<'_>) -> Packed {
     }
 }
 
-fn unpack(sources: &[SourcePartition], packed: Packed) -> Delivery<'static> {
+fn unpack(sources: &[SourcePartition], packed: Packed) -> Delivery<'_> {
     let source = sources.get(packed.source as usize);
+    let (topic, partition) = source.map_or(("", 0), |s| (&s.topic, s.partition));
     Delivery {
-        at: Coordinates {
-            topic: Cow::Owned(source.map_or_else(String::new, |s| s.topic.clone())),
-            partition: source.map_or(0, |s| s.partition),
-            offset: packed.offset,
-        },
+        at: Coordinates { topic: Cow::Borrowed(topic), partition, offset: packed.offset },
         record_ts: packed.record_ts,
         event_ts: packed.event_ts,
         content_hash: packed.content_hash,
+        family: packed.family,
+        replay: packed.replay,
+        elements: Elements::default(),
     }
-}
-
-/// State of an entity that only guards the rows of one event: payments, discovery results and
-/// capability advertisements.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EventState {
-    /// The delivery that counts.
-    pub delivery: Delivery<'static>,
-}
-
-impl Framed for EventState {
-    const TYPE_ID: u16 = 0x0102;
-    const VERSION: u16 = 1;
-    const NAME: &'static str = "event state";
 }

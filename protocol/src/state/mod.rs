@@ -1,11 +1,13 @@
 //! What an entity remembers: plain data, kept as frames in the state log.
 
 mod delivery;
+mod event;
 mod orchestrator;
 mod progress;
 mod session;
 
-pub use delivery::{Coordinates, Deliveries, Delivery, EventState, Verdict};
+pub use delivery::{Coordinates, Deliveries, Delivery, Family, Sighting, Verdict};
+pub use event::{Elements, EventState};
 pub use orchestrator::OrchestratorState;
 pub use progress::{EpochOpen, Progress, SourcePartition};
 pub use session::{SessionState, StoredBody, StoredSignal, Sym, Symbols, Uid};

@@ -13,7 +13,8 @@ use naap_protocol::event::{
 };
 use naap_protocol::signal::signal;
 use naap_protocol::state::{
-    Delivery, EpochOpen, EventState, OrchestratorState, Progress, SessionState, SourcePartition,
+    Delivery, Elements, EpochOpen, EventState, OrchestratorState, Progress, SessionState,
+    SourcePartition,
 };
 use naap_protocol::time::Timestamp;
 use naap_protocol::wire::{Advertised, EnvelopeHead};
@@ -332,7 +333,7 @@ pub(crate) fn session_state() -> BoxedStrategy<SessionState> {
             };
             for (event, source) in &events {
                 let delivery = Delivery::of(event, &source.topic, source.partition);
-                state.deliveries.observe(&event.uid, delivery);
+                state.deliveries.observe(&event.uid, &delivery);
                 if let Some(signal) = signal(event) {
                     state.insert(&signal);
                 }
@@ -343,9 +344,20 @@ pub(crate) fn session_state() -> BoxedStrategy<SessionState> {
 }
 
 pub(crate) fn event_state() -> BoxedStrategy<EventState> {
-    (event(), source())
-        .prop_map(|(event, source)| EventState {
-            delivery: Delivery::of(&event, &source.topic, source.partition).into_owned(),
+    let made = vec((0..4_usize, 0..5_u32), 0..9);
+    vec((event(), source(), made), 1..5)
+        .prop_map(|deliveries| {
+            let mut state: Option<EventState> = None;
+            for (event, source, made) in deliveries {
+                let delivery = Delivery::of(&event, &source.topic, source.partition);
+                let state =
+                    state.get_or_insert_with(|| EventState::new(delivery.clone().into_owned()));
+                let mut elements = Elements::default();
+                made.into_iter().for_each(|(set, entry)| elements.add(set, entry));
+                let place = state.observe(&delivery).place;
+                state.made(place, elements);
+            }
+            state.expect("one delivery or more")
         })
         .boxed()
 }

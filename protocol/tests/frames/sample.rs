@@ -16,8 +16,8 @@ use naap_protocol::event::{
 };
 use naap_protocol::signal::signal;
 use naap_protocol::state::{
-    Deliveries, Delivery, EpochOpen, EventState, OrchestratorState, Progress, SessionState,
-    SourcePartition,
+    Deliveries, Delivery, Elements, EpochOpen, EventState, OrchestratorState, Progress,
+    SessionState, SourcePartition,
 };
 use naap_protocol::time::Timestamp;
 use naap_protocol::wire::{Advertised, Envelope, EnvelopeBuilder, EnvelopeHead};
@@ -239,17 +239,27 @@ pub(crate) fn session_state() -> SessionState {
     let mut named = event(9, runner);
     named.uid = Borrowed("no-uuid");
     for event in events().iter().chain([&named]) {
-        deliveries.observe(&event.uid, Delivery::of(event, "streaming_events", 5));
+        deliveries.observe(&event.uid, &Delivery::of(event, "streaming_events", 5));
         if let Some(signal) = signal(event) {
             state.insert(&signal);
         }
     }
+    // A replay of the last one, from elsewhere.
+    let again = Event { offset: 2, replay: true, ..named };
+    deliveries.observe(&again.uid, &Delivery::of(&again, "streaming_events", 6));
     state.deliveries = deliveries;
     state
 }
 
 pub(crate) fn event_state() -> EventState {
-    EventState { delivery: Delivery::of(&event(7, Body::Payment(payment())), "network_events", 6) }
+    let mut elements = Elements::default();
+    [(0, 0), (0, 0), (3, 1)].into_iter().for_each(|(set, entry)| elements.add(set, entry));
+    let payment = event(7, Body::Payment(payment()));
+    let mut state = EventState::new(Delivery::of(&payment, "network_events", 6));
+    let other = Event { offset: 8, content_hash: u64::MAX, ..payment };
+    let place = state.observe(&Delivery::of(&other, "network_events", 6)).place;
+    state.made(place, elements);
+    state
 }
 
 pub(crate) fn orchestrator_state() -> OrchestratorState {

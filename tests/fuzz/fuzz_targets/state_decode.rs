@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use naap_protocol::capability::index::Index;
 use naap_protocol::codec::{Framed, HEADER_LEN, TraceContext, decode, encode, put_header};
 use naap_protocol::state::{
-    Delivery, EpochOpen, EventState, OrchestratorState, Progress, SessionState,
+    Delivery, Elements, EpochOpen, EventState, Family, OrchestratorState, Progress, SessionState,
 };
 use naap_protocol::time::Timestamp;
 use serde::Serialize;
@@ -17,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
     let body = rest.get(HEADER_LEN - 2..).unwrap_or(rest);
     match u16::from_le_bytes(*id) {
         SessionState::TYPE_ID => read(data, body).map_or((), use_session),
-        EventState::TYPE_ID => drop(read::<EventState>(data, body)),
+        EventState::TYPE_ID => read(data, body).map_or((), use_event),
         OrchestratorState::TYPE_ID => read(data, body).map_or((), use_orchestrator),
         EpochOpen::TYPE_ID => drop(read::<EpochOpen>(data, body)),
         _ => drop(read::<Progress>(data, body)),
@@ -46,8 +46,28 @@ fn use_session(mut state: SessionState) {
     }
     let at = naap_protocol::state::Coordinates { topic: "t".into(), partition: 0, offset: 0 };
     let stamp = Timestamp(0);
-    let delivery = Delivery { at, record_ts: stamp, event_ts: stamp, content_hash: 0 };
-    let _verdict = state.deliveries.observe("uid", delivery);
+    let delivery = Delivery {
+        at,
+        record_ts: stamp,
+        event_ts: stamp,
+        content_hash: 0,
+        family: Family::Status,
+        replay: false,
+        elements: Elements::default(),
+    };
+    let _sighting = state.deliveries.observe("uid", &delivery);
+    state.deliveries.forget("uid", &delivery.at);
+}
+
+fn use_event(mut state: EventState) {
+    for delivery in state.known() {
+        for key in delivery.elements.keys(3).take(100) {
+            assert!(delivery.elements.contains(3, key));
+        }
+    }
+    if let Some(last) = state.known().last().cloned() {
+        let _redelivery = state.observe(&last);
+    }
 }
 
 fn use_orchestrator(state: OrchestratorState) {
