@@ -195,9 +195,9 @@ fn deliveries(
     })
 }
 
-/// The order of the deliveries of a uid, as decided: content, then coordinates.
-fn rank(delivery: &Delivery<'static>) -> (Timestamp, u64, Coordinates<'static>) {
-    (delivery.event_ts, delivery.content_hash, delivery.at.clone())
+/// The order of the deliveries of a uid: content, originals before copies, coordinates.
+fn rank(delivery: &Delivery<'static>) -> (Timestamp, u64, bool, Coordinates<'static>) {
+    (delivery.event_ts, delivery.content_hash, delivery.replay, delivery.at.clone())
 }
 
 /// A naive uid set: distinct deliveries in their order.
@@ -292,7 +292,8 @@ proptest! {
 #[test]
 fn one_id_on_everything_does_not_fill_the_memory() {
     let mut set = Deliveries::default();
-    let at = |place: u64| Delivery { event_ts: Timestamp(0), ..delivery(0, place * 4) };
+    let at =
+        |place: u64| Delivery { event_ts: Timestamp(0), replay: false, ..delivery(0, place * 4) };
     let mut sightings = (10..2000).map(|place| set.observe("u", &at(place)));
     assert_eq!(sightings.next(), Some(Sighting::NEW));
     assert!(sightings.all(|sighting| sighting.verdict == Verdict::Duplicate && sighting.place > 0));

@@ -49,7 +49,7 @@ impl World {
         self.0[partition].last().map_or(0, |event| event.offset + 2)
     }
 
-    /// The deliveries of every uid in their order: content, then coordinates. Uids are scoped here.
+    /// The deliveries of every uid in their order: content, originals first, coordinates. Uids are scoped here.
     fn uids(&self) -> Vec<Vec<(usize, &Event<'static>)>> {
         let mut uids: BTreeMap<&str, Vec<(usize, &Event<'static>)>> = BTreeMap::new();
         for (partition, log) in self.0.iter().enumerate() {
@@ -58,7 +58,7 @@ impl World {
             }
         }
         let rank = |(partition, event): &(usize, &Event<'static>)| {
-            (event.event_ts, event.content_hash, *partition, event.offset)
+            (event.event_ts, event.content_hash, event.replay, *partition, event.offset)
         };
         uids.values_mut().for_each(|deliveries| deliveries.sort_by_key(rank));
         uids.into_values().collect()

@@ -124,9 +124,11 @@ impl<'a> Delivery<'a> {
         (self.event_ts, self.content_hash)
     }
 
-    /// True when `self` stands before `other` in the order of the deliveries of a uid.
+    /// True when `self` stands before `other` in the order of the deliveries of a uid. An original
+    /// stands before its replayed copies, so that which of them is a duplicate is no accident of
+    /// arrival.
     fn precedes(&self, other: &Delivery<'_>) -> bool {
-        (self.content(), &self.at) < (other.content(), &other.at)
+        (self.content(), self.replay, &self.at) < (other.content(), other.replay, &other.at)
     }
 }
 
