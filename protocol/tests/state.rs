@@ -171,7 +171,7 @@ fn delivery(content: u64, place: u64) -> Delivery<'static> {
         event_ts: Timestamp(10 - content as i64),
         content_hash: content,
         family: [Family::Status, Family::Ingest][(content % 2) as usize],
-        replay: place % 3 == 0,
+        replay: place.is_multiple_of(3),
         elements: Elements::default(),
     }
 }

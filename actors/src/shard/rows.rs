@@ -205,7 +205,9 @@ pub(super) fn elements_of(body: &Body<'_>) -> Elements {
         Body::Capabilities(document) => capability_rows::elements(&expand(document)),
         Body::Discovery(found) => {
             let mut elements = Elements::default();
-            found.iter().for_each(|_| elements.add(0, 0));
+            for _ in found {
+                elements.add(0, 0);
+            }
             elements
         }
         Body::Status(_) | Body::Trace(_) | Body::Ai(_) | Body::Ingest(_) | Body::Payment(_) => {

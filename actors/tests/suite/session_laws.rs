@@ -144,6 +144,17 @@ proptest! {
     }
 }
 
+#[test]
+fn every_delivery_has_a_weight() {
+    let mut session = SessionActor::new("org", "s|r".to_owned(), "s", "r");
+    let mut weights = vec![session.weight()];
+    for (partition, event) in deliver(&["ING@1{uid=a} ING@1{uid=a} ING@2{uid=a}".to_owned()], &[]) {
+        session.receive(&event, &Delivery::of(&event, "t", partition), RETENTION);
+        weights.push(session.weight());
+    }
+    assert!(weights.is_sorted_by(|a, b| a < b), "{weights:?}");
+}
+
 /// The strategies reach what the laws are about.
 #[test]
 fn random_sessions_hold_conflicts_duplicates_and_silences() {

@@ -60,7 +60,9 @@ impl World {
         let rank = |(partition, event): &(usize, &Event<'static>)| {
             (event.event_ts, event.content_hash, event.replay, *partition, event.offset)
         };
-        uids.values_mut().for_each(|deliveries| deliveries.sort_by_key(rank));
+        for deliveries in uids.values_mut() {
+            deliveries.sort_by_key(rank);
+        }
         uids.into_values().collect()
     }
 
@@ -71,7 +73,9 @@ impl World {
             let (partition, event) = deliveries[0];
             world.0[partition].push(event.clone());
         }
-        world.0.iter_mut().for_each(|log| log.sort_by_key(|event| event.offset));
+        for log in &mut world.0 {
+            log.sort_by_key(|event| event.offset);
+        }
         world
     }
 

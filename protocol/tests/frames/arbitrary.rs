@@ -353,11 +353,13 @@ pub(crate) fn event_state() -> BoxedStrategy<EventState> {
                 let state =
                     state.get_or_insert_with(|| EventState::new(delivery.clone().into_owned()));
                 let mut elements = Elements::default();
-                made.into_iter().for_each(|(set, entry)| elements.add(set, entry));
+                for (set, entry) in made {
+                    elements.add(set, entry);
+                }
                 let place = state.observe(&delivery).place;
                 state.made(place, elements);
             }
-            state.expect("one delivery or more")
+            state.unwrap()
         })
         .boxed()
 }

@@ -253,7 +253,9 @@ pub(crate) fn session_state() -> SessionState {
 
 pub(crate) fn event_state() -> EventState {
     let mut elements = Elements::default();
-    [(0, 0), (0, 0), (3, 1)].into_iter().for_each(|(set, entry)| elements.add(set, entry));
+    for (set, entry) in [(0, 0), (0, 0), (3, 1)] {
+        elements.add(set, entry);
+    }
     let payment = event(7, Body::Payment(payment()));
     let mut state = EventState::new(Delivery::of(&payment, "network_events", 6));
     let other = Event { offset: 8, content_hash: u64::MAX, ..payment };
