@@ -140,7 +140,7 @@ fn usage_errors_are_one_helpful_sentence() {
         (&["query", "SELECT 1"], "--data-dir"),
         (&["frobnicate"], "frobnicate"),
         (
-            &["replay", "--data-dir", data, "--set", "commit.flush_interal=1s", "x"],
+            &["replay", "--data-dir", data, "--set", "commit.flush_intervall=1s", "x"],
             "commit.flush_interval",
         ),
     ];
