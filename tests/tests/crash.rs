@@ -1,4 +1,5 @@
 //! A replay that is killed in the middle and run again ends where an uninterrupted one does.
+#![allow(clippy::unwrap_used, reason = "a test ends with what went wrong")]
 
 use std::fs::File;
 use std::io::BufWriter;

@@ -1,4 +1,5 @@
 //! Generated networks against their truth, in any order and with repeated deliveries.
+#![allow(clippy::unwrap_used, reason = "a test ends with what went wrong")]
 
 use std::collections::BTreeMap;
 use std::fs::File;
