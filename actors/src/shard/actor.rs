@@ -18,7 +18,7 @@ use crate::ports::{StateLog, StateRecord};
 use crate::sink::Sinks;
 
 /// Rows are handed to the sinks in parcels of at least this size, bytes.
-const PARCEL: usize = 256 << 10;
+const PARCEL: usize = 64 << 10;
 
 /// Offsets of a partition that hold nothing for the shards that have applied up to `from`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -206,7 +206,7 @@ section! {
         /// Most rows of one insert.
         insert_rows: u32 = 50_000, 1..=1_000_000;
         /// Most bytes of one insert.
-        insert_bytes: ByteSize = ByteSize::mib(8), ByteSize::kib(64)..=ByteSize::mib(256);
+        insert_bytes: ByteSize = ByteSize::mib(4), ByteSize::kib(64)..=ByteSize::mib(256);
         /// Most inserts of one table under way at once.
         inserts_in_flight: u32 = 2, 1..=16;
         /// Longest wait for the answer to one request.
@@ -222,13 +222,13 @@ section! {
     /// Budgets in bytes; at a limit intake pauses, nothing is dropped.
     pub struct Memory {
         /// Records that wait for the ingest or for the window of their shard.
-        ingest_buffer: ByteSize = ByteSize::mib(16), ByteSize::mib(1)..=ByteSize::gib(64);
+        ingest_buffer: ByteSize = ByteSize::mib(8), ByteSize::mib(1)..=ByteSize::gib(64);
         /// Bytes on the way to one shard that it has not applied yet.
-        shard_window: ByteSize = ByteSize::kib(512), ByteSize::kib(64)..=ByteSize::gib(1);
+        shard_window: ByteSize = ByteSize::kib(128), ByteSize::kib(64)..=ByteSize::gib(1);
         /// Rows waiting for an insert, over all tables.
-        sinks: ByteSize = ByteSize::mib(48), ByteSize::mib(1)..=ByteSize::gib(64);
+        sinks: ByteSize = ByteSize::mib(24), ByteSize::mib(1)..=ByteSize::gib(64);
         /// Sessions in memory, estimated; each shard has an equal share and puts all that is durable to sleep beyond it.
-        active_entities: ByteSize = ByteSize::mib(64), ByteSize::mib(1)..=ByteSize::gib(256);
+        active_entities: ByteSize = ByteSize::mib(24), ByteSize::mib(1)..=ByteSize::gib(256);
     }
 
     /// When a session leaves the active set; its next event brings it back.
