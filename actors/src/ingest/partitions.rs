@@ -95,7 +95,9 @@ mod tests {
         assert!(partitions.read(&source, 20));
         assert_eq!(partitions.serve(&source, 1, 20), 10);
         let mark = Mark { source: source.clone(), from: 10, to: 20 };
-        assert_eq!(partitions.marks(|shard| shard == 2), [(0, mark.clone())]);
+        let start = Mark { source: source.clone(), from: 20, to: 20 };
+        let first = partitions.marks(|shard| shard == 2);
+        assert_eq!(first, [(0, mark.clone()), (1, start)], "a new partition is marked in any case");
         assert_eq!(partitions.marks(|_| false), [(2, mark)]);
         assert_eq!(partitions.marks(|_| false), []);
         assert!(!partitions.all_applied(&BTreeMap::from([(source.clone(), 19)])));
