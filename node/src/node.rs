@@ -79,7 +79,7 @@ pub async fn node_args(parts: &NodeParts<'_>) -> Result<NodeArgs<ClickHouseWrite
             idle_ticks: ticks(config.passivation.idle),
             after_close_ticks: ticks(config.passivation.after_close),
             awake_budget: config.memory.active_entities.0 as usize / usize::from(shards.max(1)),
-            retention_ms: (!bounded).then(|| config.retention.state.as_millis() as i64),
+            retention_ms: (!bounded).then_some(config.retention.state.as_millis() as i64),
         },
         sink: SinkOptions {
             max_rows: u64::from(config.clickhouse.insert_rows),

@@ -26,18 +26,13 @@ pub(super) fn run(args: &GenerateArgs, global: &Global) -> Result<(), Failure> {
     }
     let mut truth = args.truth.as_deref().map(create).transpose()?;
     let mut progress = |lines| bar.set_position(lines);
-    let written = match &args.out {
-        Some(path) => {
-            let mut out = create(path)?;
-            plan.write(&mut out, truth.as_mut(), &mut progress)
-                .and_then(|s| out.flush().map(|()| s))
-        }
-        None => {
-            let mut out = BufWriter::with_capacity(1 << 20, std::io::stdout().lock());
-            plan.write(&mut out, truth.as_mut(), &mut progress)
-                .and_then(|s| out.flush().map(|()| s))
-        }
+    let mut out: Box<dyn Write> = if let Some(path) = &args.out {
+        Box::new(create(path)?)
+    } else {
+        Box::new(BufWriter::with_capacity(1 << 20, std::io::stdout().lock()))
     };
+    let written = plan.write(&mut out, truth.as_mut(), &mut progress);
+    let written = written.and_then(|summary| out.flush().map(|()| summary));
     bar.finish_and_clear();
     let flushed = truth.as_mut().map_or(Ok(()), Write::flush);
     match written.and_then(|summary| flushed.map(|()| summary)) {

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{EngineArgs, Failure, Global, Output, QueryArgs, SchemaCommand, StoreArgs, emit};
 use crate::config::Config;
+use crate::logging;
 use crate::store::{Store, schema};
 
 fn environment(error: impl std::fmt::Display) -> Failure {
@@ -17,6 +18,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 
 /// Opens what the arguments name.
 async fn open(args: &StoreArgs, config: &Config, create: bool) -> Result<Store, Failure> {
+    logging::start(&config.telemetry).map_err(Failure::environment)?;
     let settings = &config.clickhouse;
     let database = settings.database.as_str();
     if let Some(url) = &args.url {
@@ -93,18 +95,18 @@ fn applied_text(applied: &[&str], output: Output) -> String {
     match output {
         Output::Json => format!("{}\n", json!({ "applied": applied })),
         Output::Text if applied.is_empty() => "nothing to apply\n".to_owned(),
-        Output::Text => applied.iter().map(|name| format!("applied {name}\n")).collect(),
+        Output::Text => format!("applied {}\n", applied.join("\napplied ")),
     }
 }
 
 fn report_differences(differences: &[String], output: Output) -> Result<(), Failure> {
-    match output {
-        Output::Json => emit(&format!("{}\n", json!({ "differences": differences })))?,
+    emit(&match output {
+        Output::Json => format!("{}\n", json!({ "differences": differences })),
         Output::Text if differences.is_empty() => {
-            emit("the tables are as this build writes them\n")?
+            "the tables are as this build writes them\n".to_owned()
         }
-        Output::Text => emit(&differences.iter().map(|d| format!("{d}\n")).collect::<String>())?,
-    }
+        Output::Text => format!("{}\n", differences.join("\n")),
+    })?;
     match differences.len() {
         0 => Ok(()),
         n => Err(Failure::check(format!("the schema differs in {n} places"))),

@@ -16,7 +16,7 @@ use thiserror::Error;
 pub use writer::ClickHouseWriter;
 
 /// The engine replays its log of parts when it opens a large folder, so it may take its time.
-const ENGINE_START: Duration = Duration::from_secs(60);
+const ENGINE_START: Duration = Duration::from_mins(1);
 
 /// Opened storage.
 #[derive(Debug)]

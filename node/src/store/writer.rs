@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use clickhouse::Client;
 use naap_actors::ports::{TableWriter, WriteError};
-use naap_engine::client::{InsertTimeouts, insert};
+use naap_engine::client::{self, InsertTimeouts, insert};
 use naap_protocol::rows::TableSpec;
 
 /// Writes `RowBinary` batches with the column names and types that the rows were made for, so that
@@ -48,11 +48,12 @@ impl TableWriter for ClickHouseWriter {
         let unknown = || WriteError::Permanent(format!("table {} is not set up", table.name));
         let head = self.heads.get(table.name).ok_or_else(unknown)?;
         chunks.insert(0, head.bytes.clone());
-        insert(&self.client, table.name, &head.columns, None, chunks, self.timeouts).await.map_err(
-            |error| match error.is_retryable() {
-                true => WriteError::Retryable(error.to_string()),
-                false => WriteError::Permanent(error.to_string()),
-            },
-        )
+        let failed = |error: client::WriteError| {
+            let kind =
+                if error.is_retryable() { WriteError::Retryable } else { WriteError::Permanent };
+            kind(error.to_string())
+        };
+        let insert = insert(&self.client, table.name, &head.columns, None, chunks, self.timeouts);
+        insert.await.map_err(failed)
     }
 }
