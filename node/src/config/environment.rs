@@ -12,9 +12,13 @@ const PREFIX: &str = "NAAP_";
 /// Variables with the prefix that are no settings, and what reads them.
 pub(crate) const RESERVED: &[(&str, &str)] = &[
     ("NAAP_CACHE_DIR", "folder of downloaded tools and of the engine library"),
+    ("NAAP_CHANGE_BASE", "commit that the check of joint changes compares with"),
+    ("NAAP_DEMO_SESSIONS", "sessions that `make demo` generates"),
     ("NAAP_ENGINE_LIB", "engine library, when `clickhouse.engine_lib` is not set"),
+    ("NAAP_FUZZ_SECONDS", "seconds that `make fuzz` spends on each target"),
     ("NAAP_KAFKA_BOOTSTRAP", "brokers for tests, instead of starting one"),
     ("NAAP_LOG", "log filter, as the flag --log"),
+    ("NAAP_TOOLS", "folder of the linters, inside the cache folder"),
     ("NAAP_UPDATE", "tests rewrite their expected files"),
 ];
 
