@@ -51,7 +51,8 @@ impl Outbox {
         let full = self.buffers.iter_mut().filter(|b| b.count > 0);
         full.map(|b| {
             // The next rows will need about as much: growing step by step would copy them again.
-            let next = Vec::with_capacity(b.rows.len());
+            // Most tables fill their buffer again; a burst must not size it for ever.
+            let next = Vec::with_capacity(b.rows.len().min(16 << 10));
             RowBatch {
                 table: b.table,
                 count: std::mem::take(&mut b.count),
