@@ -25,7 +25,7 @@ PARTITION BY toYYYYMM(source_record_timestamp)
 ORDER BY (org, type, event_timestamp, source_topic, source_partition, source_offset)
 TTL toDate(ingestion_timestamp) + INTERVAL 90 DAY DELETE
 SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
-COMMENT 'Audit and replay archive: one row per consumed record, whatever became of it.';
+COMMENT 'Audit and replay archive: one row per delivery of an accepted event, duplicates included.';
 
 CREATE TABLE IF NOT EXISTS raw_streaming_events_dlq
 (
@@ -118,7 +118,7 @@ CREATE TABLE IF NOT EXISTS raw_ignored_events
     source_offset UInt64 COMMENT 'Offset in the partition; the record\'s number for files.' CODEC(T64, ZSTD(1)),
     source_record_timestamp DateTime64(3, 'UTC') COMMENT 'Broker record time, UTC; the envelope time for files.' CODEC(DoubleDelta, ZSTD(1)),
     event_timestamp Nullable(DateTime64(3, 'UTC')) COMMENT 'Envelope time, UTC, gateway clock; NULL when not parsable.' CODEC(DoubleDelta, ZSTD(1)),
-    raw_json String COMMENT 'The whole record for 1 in 1,000 uids, \'\' for the others; the archive has all.' CODEC(ZSTD(6)),
+    raw_json String COMMENT 'The whole record for 1 in 1,000 uids, \'\' for the others.' CODEC(ZSTD(6)),
     ingestion_timestamp DateTime64(3, 'UTC') COMMENT 'When the row was made, UTC, node clock.' CODEC(DoubleDelta, ZSTD(1)),
     ingest_timestamp DateTime64(3, 'UTC') ALIAS source_record_timestamp COMMENT 'When the record entered the source, UTC: another name of `source_record_timestamp`.',
     ingest_date Date MATERIALIZED toDate(source_record_timestamp) COMMENT 'Day of `source_record_timestamp`, UTC.',

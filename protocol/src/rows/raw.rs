@@ -8,7 +8,7 @@ use super::spec::table;
 use crate::time::Timestamp;
 
 table! {
-    /// Audit and replay archive: one row per consumed record, whatever became of it.
+    /// Audit and replay archive: one row per delivery of an accepted event, duplicates included.
     pub struct RawStreamingEvent<'a> = "raw_streaming_events" {
         replacing: (ingestion_timestamp),
         partition: "toYYYYMM(source_record_timestamp)",

@@ -124,7 +124,7 @@ table! {
             source_record_timestamp: Timestamp,
             /// Envelope time, UTC, gateway clock; NULL when not parsable.
             event_timestamp: Option<Timestamp>,
-            /// The whole record for 1 in 1,000 uids, '' for the others; the archive has all.
+            /// The whole record for 1 in 1,000 uids, '' for the others.
             raw_json: &'a str [json],
             /// When the row was made, UTC, node clock.
             ingestion_timestamp: Timestamp,
