@@ -6,7 +6,7 @@ use std::time::Duration;
 use naap_actors::backoff::Backoff;
 use naap_actors::ingest::{IngestOptions, Router};
 use naap_actors::ports::{Clock, StateLog};
-use naap_actors::shard::ShardOptions;
+use naap_actors::shard::{SEQUENCE_BITS, ShardOptions};
 use naap_actors::sink::SinkOptions;
 use naap_actors::supervisor::NodeArgs;
 use naap_protocol::gate::{Gate, Limits};
@@ -17,9 +17,6 @@ use serde::Deserialize;
 
 use crate::config::{Config, PrivacyMode};
 use crate::store::{ClickHouseWriter, Store, StoreError};
-
-/// Bits of a version below the epoch (decisions.md, versions).
-const SEQUENCE_BITS: u32 = 48;
 
 /// What a node is built from.
 #[derive(Debug)]

@@ -9,13 +9,12 @@ use naap_actors::backoff::Backoff;
 use naap_actors::ingest::{Intake, RecordBatch, RecordEntry};
 use naap_actors::ports::{Clock, StateLog};
 use naap_actors::supervisor::Node;
-use naap_engine::Credential;
 use naap_protocol::org::OrgMap;
 use naap_protocol::state::SourcePartition;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cli::{Failure, Global, RunArgs};
+use crate::cli::{Failure, Global, RunArgs, environment};
 use crate::clock::SystemClock;
 use crate::config::{Config, InputSource, RestartType};
 use crate::kafka::{KafkaSource, StartOffset};
@@ -36,10 +35,6 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<(), Failure> {
     logging::start(&config.telemetry).map_err(Failure::environment)?;
     let runtime = tokio::runtime::Runtime::new().map_err(environment)?;
     runtime.block_on(serve(&config))
-}
-
-fn environment(error: impl std::fmt::Display) -> Failure {
-    Failure::environment(error.to_string())
 }
 
 /// How a life of the node ended.
@@ -90,12 +85,7 @@ async fn open_store(config: &Config, dir: &Path) -> Result<Store, Failure> {
     let settings = &config.clickhouse;
     let database = settings.database.as_str();
     if let Some(url) = &settings.url {
-        let password = settings.resolve_password().map_err(environment)?;
-        let credential = Credential {
-            user: settings.user.as_str().to_owned(),
-            password: password.map(|p| p.expose().to_owned()).unwrap_or_default(),
-        };
-        let store = Store::server(url.as_str(), database, Some(&credential));
+        let store = Store::server(url.as_str(), settings).map_err(environment)?;
         let differences = schema::check(&store).await.map_err(environment)?;
         return match differences.first() {
             None => Ok(store),

@@ -40,7 +40,8 @@ pub struct IngestCounts {
 /// Decides about records and sorts what is accepted by shard.
 #[derive(Debug)]
 pub struct Router {
-    gate: Gate,
+    /// Shared with the batch that is being routed: a copy of the map would cost each batch.
+    gate: Arc<Gate>,
     privacy: PrivacyMode,
     shards: u16,
     version: u64,
@@ -68,7 +69,7 @@ impl Router {
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
-            gate,
+            gate: Arc::new(gate),
             privacy,
             shards,
             version,
@@ -91,7 +92,7 @@ impl Router {
     ) -> Result<Vec<Envelope>, CodecError> {
         let org = Arc::clone(self.gate.orgs.org(&batch.source.topic));
         let lot = Lot { org, batch, now: self.clock.now() };
-        let gate = self.gate.clone();
+        let gate = Arc::clone(&self.gate);
         for entry in &batch.records {
             let record = Record {
                 topic: &batch.source.topic,

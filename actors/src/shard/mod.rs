@@ -11,4 +11,4 @@ mod wheel;
 pub use actor::{Mark, ShardCommit, ShardMsg, ShardStatus};
 pub(crate) use actor::{ShardArgs, spawn};
 pub use core::{Applied, ROUTING_VERSION, ShardCore, ShardCounts, ShardError, ShardOptions};
-pub use rows::{Origin, RowWriter};
+pub use rows::{Origin, RowWriter, SEQUENCE_BITS};

@@ -25,7 +25,7 @@ use crate::session::SessionActor;
 use crate::session::row::{RowTexts, session_row};
 
 /// Bits of a version that count rows; the epoch stands above them (decisions.md, versions).
-const SEQUENCE_BITS: u32 = 48;
+pub const SEQUENCE_BITS: u32 = 48;
 
 /// Where the events of an envelope come from.
 #[derive(Clone, Copy, Debug)]

@@ -59,6 +59,11 @@ impl Failure {
     }
 }
 
+/// [`Failure::environment`] of an error, which says its sentence itself.
+pub(crate) fn environment(error: impl std::fmt::Display) -> Failure {
+    Failure::environment(error.to_string())
+}
+
 /// Arguments that do not parse, or a request for help or the version.
 pub(crate) fn usage(error: &clap::Error, output: Output) -> ExitCode {
     let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;

@@ -20,6 +20,7 @@ pub use args::{
     StoreArgs,
 };
 pub use failure::Failure;
+pub(crate) use failure::environment;
 
 use crate::config::{FlagValue, Loaded, Sources};
 

@@ -1,16 +1,14 @@
 //! Commands on stored facts: `query`, `schema` and `engine`.
 
-use naap_engine::{Credential, client};
+use naap_engine::client;
 use serde_json::json;
 
-use super::{EngineArgs, Failure, Global, Output, QueryArgs, SchemaCommand, StoreArgs, emit};
+use super::{
+    EngineArgs, Failure, Global, Output, QueryArgs, SchemaCommand, StoreArgs, emit, environment,
+};
 use crate::config::Config;
 use crate::logging;
 use crate::store::{Store, schema};
-
-fn environment(error: impl std::fmt::Display) -> Failure {
-    Failure::environment(error.to_string())
-}
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Runtime::new().map_err(environment)
@@ -22,12 +20,7 @@ async fn open(args: &StoreArgs, config: &Config, create: bool) -> Result<Store, 
     let settings = &config.clickhouse;
     let database = settings.database.as_str();
     if let Some(url) = &args.url {
-        let password = settings.resolve_password().map_err(environment)?;
-        let credential = Credential {
-            user: settings.user.as_str().to_owned(),
-            password: password.map(|p| p.expose().to_owned()).unwrap_or_default(),
-        };
-        return Ok(Store::server(url, database, Some(&credential)));
+        return Store::server(url, settings).map_err(environment);
     }
     let Some(dir) = &args.data_dir else {
         return Err(Failure::environment("name a store with --data-dir DIR or --url URL"));

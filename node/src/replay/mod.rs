@@ -16,7 +16,7 @@ use naap_protocol::state::SourcePartition;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-use crate::cli::{Failure, Global, Output, ReplayArgs, emit};
+use crate::cli::{Failure, Global, Output, ReplayArgs, emit, environment};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::cpu::{process_cpu, self_cpu};
@@ -50,10 +50,6 @@ pub fn run(args: &ReplayArgs, global: &Global) -> Result<(), Failure> {
         Output::Text => report.text(),
         Output::Json => report.json(),
     })
-}
-
-fn environment(error: impl std::fmt::Display) -> Failure {
-    Failure::environment(error.to_string())
 }
 
 async fn replay(args: &ReplayArgs, config: &Config) -> Result<Report, Failure> {

@@ -15,6 +15,8 @@ use thiserror::Error;
 
 pub use writer::ClickHouseWriter;
 
+use crate::config::{ClickHouse, SecretError};
+
 /// The engine replays its log of parts when it opens a large folder, so it may take its time.
 const ENGINE_START: Duration = Duration::from_mins(1);
 
@@ -69,10 +71,18 @@ impl Store {
         Ok(Self { client, database: database.to_owned(), engine: Some(engine) })
     }
 
-    /// Uses the server at `url`.
-    pub fn server(url: &str, database: &str, credential: Option<&Credential>) -> Self {
-        let client = client::connect(url, None, credential);
-        Self { client, database: database.to_owned(), engine: None }
+    /// Uses the server at `url` with the login and database of `settings`.
+    ///
+    /// # Errors
+    /// When the file with the password can not be read.
+    pub fn server(url: &str, settings: &ClickHouse) -> Result<Self, SecretError> {
+        let password = settings.resolve_password()?;
+        let credential = Credential {
+            user: settings.user.as_str().to_owned(),
+            password: password.map(|p| p.expose().to_owned()).unwrap_or_default(),
+        };
+        let client = client::connect(url, None, Some(&credential));
+        Ok(Self { client, database: settings.database.as_str().to_owned(), engine: None })
     }
 
     /// A client without a database of its own.
