@@ -2,6 +2,10 @@
 
 use bytes::Bytes;
 use naap_protocol::rows::{Row, RowTooLarge, TableSpec, append};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Versioned rows end in version and insert time, eight bytes each.
+const WRITE_STAMP: usize = 16;
 
 /// Encoded rows of one table.
 #[derive(Clone, Debug)]
@@ -38,6 +42,26 @@ impl Outbox {
         self.bytes += append(row, &mut buffer.rows)?;
         buffer.count += 1;
         Ok(())
+    }
+
+    /// Adds a versioned row unless its content, everything but version and insert time, has the hash
+    /// `last`. Returns the hash of what was added; it is never 0.
+    ///
+    /// # Errors
+    /// When the encoded row exceeds the guard; the buffer is as before.
+    pub fn push_changed<R: Row>(&mut self, row: &R, last: u64) -> Result<Option<u64>, RowTooLarge> {
+        let buffer = buffer_of(&mut self.buffers, R::SPEC);
+        let start = buffer.rows.len();
+        let len = append(row, &mut buffer.rows)?;
+        let content = &buffer.rows[start..buffer.rows.len() - WRITE_STAMP];
+        let hash = xxh3_64(content).max(1);
+        if hash == last {
+            buffer.rows.truncate(start);
+            return Ok(None);
+        }
+        self.bytes += len;
+        buffer.count += 1;
+        Ok(Some(hash))
     }
 
     /// Bytes buffered over all tables.

@@ -98,7 +98,7 @@ pub fn event_uid(raw: &str) -> (Cow<'_, str>, DedupStrategy) {
 }
 
 /// Lower-case hex SHA-256 of the concatenation of `parts`.
-pub(crate) fn sha256_hex(parts: &[&str]) -> String {
+pub fn sha256_hex(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part.as_bytes());

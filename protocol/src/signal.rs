@@ -1,9 +1,12 @@
 //! Signals: the part of an event that moves a session (lifecycle 1.1, 1.2, 1.7).
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::event::{AiEvent, Body, Event, Status, Trace, TraceType};
-use crate::time::Timestamp;
+use crate::json;
+use crate::time::{ClockDomain, Timestamp};
 
 /// A stamp further than this from the envelope is not believed (24 h, lifecycle 1.7.1).
 const MAX_STAMP_DISTANCE_MS: i64 = 86_400_000;
@@ -19,12 +22,14 @@ const EXCUSABLE: [&str; 6] = [
 ];
 
 /// What a session folds. Texts are `""` when unknown.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Signal<'a> {
     /// Ordering and edge time, gateway clock.
     pub ord_ts: Timestamp,
-    /// The runner's own stamp of the same moment; `None` for gateway signals.
-    pub runner_ts: Option<Timestamp>,
+    /// Payload time on the clock of the family (lifecycle 0.2); `None` when the payload has none.
+    pub source_ts: Option<Timestamp>,
+    /// Broker record time.
+    pub record_ts: Timestamp,
     /// Event uid.
     pub uid: &'a str,
     /// Stream id, trimmed.
@@ -44,7 +49,7 @@ pub struct Signal<'a> {
 }
 
 /// What a signal says.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum SignalKind<'a> {
     /// A lifecycle edge.
     Trace {
@@ -72,7 +77,20 @@ pub enum SignalKind<'a> {
         kind: AiKind,
         /// Message text.
         message: &'a str,
+        /// `data.params` of a parameter update as JSON with sorted keys; `""` when absent.
+        params: Cow<'a, str>,
     },
+}
+
+impl Signal<'_> {
+    /// The runner's own stamp of the moment of the signal; `None` for gateway signals.
+    pub fn runner_ts(&self) -> Option<Timestamp> {
+        let clock = match self.kind {
+            SignalKind::Trace { kind, .. } => kind.clock(),
+            SignalKind::Status { .. } | SignalKind::Ai { .. } => ClockDomain::Runner,
+        };
+        self.source_ts.filter(|_| clock == ClockDomain::Runner)
+    }
 }
 
 /// Class of an AI stream event (lifecycle 2.2, 3.2).
@@ -120,7 +138,8 @@ fn of_status<'a>(event: &'a Event<'_>, status: &'a Status<'_>) -> Signal<'a> {
     let error = status.last_error.trim();
     Signal {
         ord_ts: event.event_ts,
-        runner_ts: status.runner_ts,
+        source_ts: status.runner_ts,
+        record_ts: event.record_ts,
         uid: &event.uid,
         stream_id: &status.stream_id,
         request_id: &status.request_id,
@@ -139,13 +158,14 @@ fn of_status<'a>(event: &'a Event<'_>, status: &'a Status<'_>) -> Signal<'a> {
 }
 
 fn of_trace<'a>(event: &'a Event<'_>, trace: &'a Trace<'_>) -> Signal<'a> {
-    let on_runner = is_runner_clock(trace.kind);
+    let on_runner = trace.kind.clock() == ClockDomain::Runner;
     let believed = trace
         .data_ts
         .filter(|ts| ts.millis_since(event.event_ts).saturating_abs() <= MAX_STAMP_DISTANCE_MS);
     Signal {
         ord_ts: believed.filter(|_| !on_runner).unwrap_or(event.event_ts),
-        runner_ts: trace.data_ts.filter(|_| on_runner),
+        source_ts: trace.data_ts,
+        record_ts: event.record_ts,
         uid: &event.uid,
         stream_id: &trace.stream_id,
         request_id: &trace.request_id,
@@ -158,9 +178,11 @@ fn of_trace<'a>(event: &'a Event<'_>, trace: &'a Trace<'_>) -> Signal<'a> {
 }
 
 fn of_ai<'a>(event: &'a Event<'_>, ai: &'a AiEvent<'_>) -> Signal<'a> {
+    let kind = AiKind::of(&ai.kind, &ai.message);
     Signal {
         ord_ts: event.event_ts,
-        runner_ts: ai.runner_ts,
+        source_ts: ai.runner_ts,
+        record_ts: event.record_ts,
         uid: &event.uid,
         stream_id: &ai.stream_id,
         request_id: &ai.request_id,
@@ -168,15 +190,14 @@ fn of_ai<'a>(event: &'a Event<'_>, ai: &'a AiEvent<'_>) -> Signal<'a> {
         address: &ai.orchestrator.address,
         url: &ai.orchestrator.url,
         hint: &ai.pipeline,
-        kind: SignalKind::Ai { kind: AiKind::of(&ai.kind, &ai.message), message: &ai.message },
+        kind: SignalKind::Ai { kind, message: &ai.message, params: params(event, kind) },
     }
 }
 
-fn is_runner_clock(kind: TraceType) -> bool {
-    matches!(
-        kind,
-        TraceType::RunnerReceiveFirstIngestSegment
-            | TraceType::RunnerSendFirstProcessedSegment
-            | TraceType::RunnerReceiveStreamRequest
-    )
+/// The parameters of an update. The text of an accepted event is JSON, so nothing of it is lost.
+fn params<'a>(event: &Event<'_>, kind: AiKind) -> Cow<'a, str> {
+    if kind != AiKind::ParamsUpdate {
+        return Cow::Borrowed("");
+    }
+    json::canonical_member(event.data(), "params").ok().flatten().unwrap_or_default().into()
 }

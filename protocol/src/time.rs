@@ -18,3 +18,22 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 }
+
+/// The clock that made a payload time (lifecycle 0.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClockDomain {
+    /// The gateway host.
+    Gateway,
+    /// The inference host.
+    Runner,
+}
+
+impl ClockDomain {
+    /// Column `clock_domain`.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Gateway => "gateway",
+            Self::Runner => "runner",
+        }
+    }
+}

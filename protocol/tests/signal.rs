@@ -23,7 +23,7 @@ fn times(subtype: &str, envelope: i64, data_ts: &str) -> (i64, Option<i64>) {
     accepted(&event("stream_trace", envelope, "gw", &data), |event| {
         let signal = signal(&event).unwrap();
         assert_eq!(event.event_ts, Timestamp(envelope));
-        (signal.ord_ts.0, signal.runner_ts.map(|ts| ts.0))
+        (signal.ord_ts.0, signal.runner_ts().map(|ts| ts.0))
     })
 }
 
@@ -32,7 +32,7 @@ fn v08_a_trace_is_ordered_by_its_own_gateway_time() {
     let data = r#""type":"gateway_receive_stream_request","timestamp":1739000000200"#;
     accepted(&event("stream_trace", 1_739_000_000_000, "gateway-a", data), |event| {
         let signal = signal(&event).unwrap();
-        assert_eq!((signal.ord_ts, signal.runner_ts), (Timestamp(1_739_000_000_200), None));
+        assert_eq!((signal.ord_ts, signal.runner_ts()), (Timestamp(1_739_000_000_200), None));
         assert_eq!(signal.gateway, "gateway-a");
         let key = session_key(signal.stream_id, signal.request_id, signal.uid);
         assert_eq!(key, "stream-1|req-1");
@@ -47,7 +47,7 @@ fn v09_v10_without_a_readable_time_the_envelope_counts() {
     let swap = r#""type":"orchestrator_swap","message":"slow","pipeline":"p""#;
     accepted(&event("stream_trace", envelope, "gw", swap), |event| {
         let signal = signal(&event).unwrap();
-        assert_eq!((signal.ord_ts, signal.runner_ts), (Timestamp(envelope), None));
+        assert_eq!((signal.ord_ts, signal.runner_ts()), (Timestamp(envelope), None));
         assert_eq!(signal.hint, "p");
         let kind = TraceType::OrchestratorSwap;
         assert_eq!(signal.kind, SignalKind::Trace { kind, message: "slow" });
@@ -75,7 +75,8 @@ fn v11_v15_classes_of_ai_events() {
         let text = text.replace("stream-1", "stream-2").replace("req-1", "req-2");
         accepted(&text, |event| {
             let signal = signal(&event).unwrap();
-            assert_eq!(signal.kind, SignalKind::Ai { kind: want, message }, "{kind}");
+            let params = "".into();
+            assert_eq!(signal.kind, SignalKind::Ai { kind: want, message, params }, "{kind}");
             assert_eq!((signal.gateway, signal.address, signal.url), ("gateway-b", "", ""));
             let key = session_key(signal.stream_id, signal.request_id, signal.uid);
             assert_eq!(key, "stream-2|req-2");
@@ -96,7 +97,7 @@ fn v12_a_start_time_in_seconds_is_detected() {
         let signal = signal(&event).unwrap();
         // Status samples are ordered by the gateway; the runner's stamp stands beside.
         assert_eq!(signal.ord_ts, Timestamp(1_743_500_010_000));
-        assert_eq!(signal.runner_ts, Some(Timestamp(1_743_500_009_000)));
+        assert_eq!(signal.runner_ts(), Some(Timestamp(1_743_500_009_000)));
         assert_eq!((signal.address, signal.url, signal.hint), ("0xhot", "U", "p"));
         let SignalKind::Status { start_time, .. } = signal.kind else { panic!("{signal:?}") };
         assert_eq!(start_time, Some(Timestamp(1_743_500_000_123)));

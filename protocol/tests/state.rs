@@ -104,11 +104,12 @@ fn signal_of((ts, family, uid): &Spec) -> Signal<'_> {
             has_error: false,
             start_time: None,
         },
-        SignalKind::Ai { kind: AiKind::Error, message: "m" },
+        SignalKind::Ai { kind: AiKind::Error, message: "m", params: "".into() },
     ];
     Signal {
         ord_ts: Timestamp(*ts),
-        runner_ts: None,
+        source_ts: None,
+        record_ts: Timestamp(*ts),
         uid,
         stream_id: "s",
         request_id: "r",
@@ -116,7 +117,7 @@ fn signal_of((ts, family, uid): &Spec) -> Signal<'_> {
         address: "0xa",
         url: "u",
         hint: "h",
-        kind: kinds[*family],
+        kind: kinds[*family].clone(),
     }
 }
 
@@ -128,12 +129,9 @@ proptest! {
     #[test]
     fn signals_stand_in_the_total_order(specs in specs()) {
         let mut state = SessionState::default();
-        let mut last = None;
         for spec in &specs {
-            let key = (spec.0, spec.1, spec.2.clone());
-            let at_end = state.insert(&signal_of(spec));
-            prop_assert_eq!(at_end, last.as_ref().is_none_or(|last| *last < key));
-            last = last.max(Some(key));
+            let place = state.insert(&signal_of(spec));
+            prop_assert_eq!(state.signals[place].uid.to_string(), spec.2.as_str());
         }
         let mut sorted = specs.clone();
         sorted.sort();
@@ -151,11 +149,12 @@ proptest! {
             state.insert(&signal_of(spec));
         }
         let mut want = uids(&state);
-        let known = want.contains(&gone);
+        let place = want.iter().position(|uid| *uid == gone);
         want.retain(|uid| *uid != gone);
-        prop_assert_eq!(state.remove(&gone), known);
+        prop_assert_eq!(state.displace(&gone), place);
         prop_assert_eq!(uids(&state), want);
-        prop_assert!(!state.remove(&gone));
+        prop_assert_eq!(state.displaced.len(), usize::from(place.is_some()));
+        prop_assert_eq!(state.displace(&gone), None);
     }
 }
 

@@ -3,21 +3,34 @@
 //! A session has an address, private state, one message at a time, timers and supervision like any
 //! actor; it is hosted by its shard because a runtime actor each costs a hundred times more.
 //!
+//! What it writes is a function of two sets: its signals and what the orchestrators answered about
+//! them. [`summary`] folds the signals, [`selection`] finds whom they name, [`attribution`] joins
+//! the answers, [`story`] tells what happened, and [`emit`] writes what has changed of it.
+//!
 //! Out of scope: a session whose only signal loses its uid to an event of a family that is no signal
 //! keeps its last row. The row has no tombstone, and by contract ids are unique per event, so the
 //! other event is a forgery; its typed row and the quarantine row of the loser tell of it.
 
+pub mod attribution;
+pub mod emit;
 pub mod outcome;
+pub mod pen;
 pub mod row;
 pub mod selection;
+pub mod story;
 pub mod summary;
 
+use std::collections::BTreeMap;
+
+use naap_protocol::capability::evidence::{Answer, Evidence, Question, Role, Subject};
 use naap_protocol::codec::{self, CodecError, TraceContext};
 use naap_protocol::event::Event;
 use naap_protocol::signal::signal;
-use naap_protocol::state::{Delivery, SessionState, Sighting};
+use naap_protocol::state::{Delivery, SessionState, Sighting, Verdict};
 use naap_protocol::time::Timestamp;
 
+use emit::Drawn;
+use story::{Story, subjects};
 use summary::Summary;
 
 /// A session in memory.
@@ -27,6 +40,12 @@ pub struct SessionActor {
     /// The fold of `state.signals`; rebuilt when a signal came out of order.
     summary: Summary,
     stale: bool,
+    /// First signal whose rows may differ from what is written.
+    dirty: usize,
+    /// What the written rows were read off; `None` after waking.
+    drawn: Option<Drawn>,
+    /// Questions that stand, by orchestrator. Not part of the state: they are asked again on waking.
+    asked: BTreeMap<(Role, String), Vec<Subject>>,
 }
 
 /// What became of an event.
@@ -41,14 +60,13 @@ pub struct Receipt {
 impl SessionActor {
     /// A session that nothing is known of yet.
     pub fn new(org: &str, session_id: String, stream_id: &str, request_id: &str) -> Self {
-        let state = SessionState {
+        Self::awake(SessionState {
             org: org.to_owned(),
             session_id,
             stream_id: stream_id.to_owned(),
             request_id: request_id.to_owned(),
             ..SessionState::default()
-        };
-        Self { state, summary: Summary::default(), stale: false }
+        })
     }
 
     /// The session that `frame` holds.
@@ -56,16 +74,33 @@ impl SessionActor {
     /// # Errors
     /// When the frame is no readable session state.
     pub fn restore(frame: &[u8]) -> Result<Self, CodecError> {
-        Ok(Self { state: codec::decode(frame)?, summary: Summary::default(), stale: true })
+        Ok(Self::awake(codec::decode(frame)?))
     }
 
-    /// The state as a frame, whose rows are written in `epoch`.
+    fn awake(state: SessionState) -> Self {
+        let (summary, asked) = (Summary::default(), BTreeMap::new());
+        let stale = !state.signals.is_empty();
+        Self { state, summary, stale, dirty: 0, drawn: None, asked }
+    }
+
+    /// The state as a frame.
     ///
     /// # Errors
     /// When the state exceeds the frame limit.
-    pub fn snapshot(&mut self, epoch: u64) -> Result<Vec<u8>, CodecError> {
-        self.state.emitted_epoch = epoch;
+    pub fn snapshot(&self) -> Result<Vec<u8>, CodecError> {
         codec::encode(&self.state, TraceContext::default())
+    }
+
+    /// Makes every row due again if the last ones were written before `epoch`.
+    /// Returns `true` when it did.
+    pub fn enter(&mut self, epoch: u64) -> bool {
+        let repeat = self.state.written.epoch < epoch;
+        if repeat {
+            self.state.repeat_all();
+            self.state.written.epoch = epoch;
+            (self.dirty, self.drawn) = (0, None);
+        }
+        repeat
     }
 
     /// Takes one delivery of an event. Order and repetition do not matter for where this ends.
@@ -79,19 +114,23 @@ impl SessionActor {
         let signal = signal(event);
         let sighting = self.state.deliveries.observe(&event.uid, delivery);
         if !sighting.folds() {
-            return Receipt { sighting, changed: self.stale };
+            // Another record of the same content: only its broker time can be news.
+            let counts = sighting.counts() && sighting.verdict == Verdict::Duplicate;
+            let moved = counts.then(|| self.state.moved(&event.uid, delivery.record_ts)).flatten();
+            self.dirty = moved.map_or(self.dirty, |place| place.min(self.dirty));
+            return Receipt { sighting, changed: self.stale || moved.is_some() };
         }
         if sighting != Sighting::NEW {
-            self.stale |= self.state.remove(&event.uid);
+            self.displace(&event.uid);
         }
         let changed = signal.is_some() || self.stale;
         if let Some(signal) = signal {
-            let appended = self.state.insert(&signal);
-            match self.state.signals.last() {
-                Some(last) if appended && !self.stale => {
-                    self.summary.push(last, &self.state.symbols, retention_ms);
-                }
-                _ => self.stale = true,
+            let place = self.state.insert(&signal);
+            self.dirty = self.dirty.min(place);
+            if place + 1 == self.state.signals.len() && !self.stale {
+                self.summary.push(&self.state.signals[place], &self.state.symbols, retention_ms);
+            } else {
+                self.stale = true;
             }
         }
         Receipt { sighting, changed }
@@ -100,9 +139,16 @@ impl SessionActor {
     /// Takes back a delivery whose fold has panicked, so that it is tried again when it comes again.
     pub fn forget(&mut self, event: &Event<'_>, delivery: &Delivery<'_>) {
         if self.state.deliveries.forget(&event.uid, &delivery.at) {
-            self.state.remove(&event.uid);
+            self.displace(&event.uid);
         }
         self.stale = true;
+    }
+
+    fn displace(&mut self, uid: &str) {
+        if let Some(place) = self.state.displace(uid) {
+            self.stale = true;
+            self.dirty = self.dirty.min(place);
+        }
     }
 
     /// The state and the fold of all its signals.
@@ -112,6 +158,86 @@ impl SessionActor {
             self.stale = false;
         }
         (&self.state, &self.summary)
+    }
+
+    /// The story so far.
+    pub fn story(&mut self, retention_ms: Option<i64>) -> Story<'_> {
+        let (state, summary) = self.fold(retention_ms);
+        Story::of(state, summary)
+    }
+
+    /// What has to be asked now that was not asked before, or is to be asked no longer. `me` is the
+    /// session's entity id, `shard` its shard.
+    pub fn questions(
+        &mut self,
+        (me, shard): (u128, u16),
+        retention_ms: Option<i64>,
+    ) -> Vec<Question> {
+        let (state, summary) = self.fold(retention_ms);
+        let subjects = subjects(state, summary);
+        self.keep_answers(subjects);
+        let mut wanted: BTreeMap<(Role, String), Vec<Subject>> = BTreeMap::new();
+        for answer in &self.state.answers {
+            for role in answer.roles() {
+                let key = (role, answer.subject.key(role).to_owned());
+                wanted.entry(key).or_default().push(answer.subject.clone());
+            }
+        }
+        let gone = self.asked.keys().filter(|key| !wanted.contains_key(*key)).cloned();
+        let ended: Vec<_> = gone.map(|key| (key, Vec::new())).collect();
+        let changed = wanted.iter().filter(|(key, list)| self.asked.get(*key) != Some(*list));
+        let changed: Vec<_> = changed.map(|(key, list)| (key.clone(), list.clone())).collect();
+        self.asked = wanted;
+        let question = |((role, key), subjects): ((Role, String), Vec<Subject>)| {
+            let subjects = subjects.into_iter().map(|subject| {
+                let known = self.answer(&subject).and_then(|answer| answer.said(role));
+                let known = known.map(naap_protocol::capability::decide::Decision::digest);
+                (subject, known)
+            });
+            Question { session: me, shard, key, role, subjects: subjects.collect() }
+        };
+        changed.into_iter().chain(ended).map(question).collect()
+    }
+
+    /// Keeps the answers about `subjects`, and makes room for those that are new.
+    fn keep_answers(&mut self, subjects: Vec<Subject>) {
+        let answers = &mut self.state.answers;
+        if answers.iter().map(|answer| &answer.subject).eq(&subjects) {
+            return;
+        }
+        let mut known = std::mem::take(answers);
+        *answers = subjects
+            .into_iter()
+            .map(|subject| match known.iter().position(|answer| answer.subject == subject) {
+                Some(place) => known.swap_remove(place),
+                None => Answer::open(subject),
+            })
+            .collect();
+    }
+
+    fn answer(&self, subject: &Subject) -> Option<&Answer> {
+        self.state.answers.iter().find(|answer| answer.subject == *subject)
+    }
+
+    /// Takes in what an orchestrator says. `true` when the rows may have changed, or there is more
+    /// to ask.
+    pub fn learn(&mut self, evidence: Evidence) -> bool {
+        let Evidence { role, subject, decision, complete, .. } = evidence;
+        let known = self.state.answers.iter_mut().find(|answer| answer.subject == subject);
+        let Some(answer) = known.filter(|a| complete || a.said(role).is_none()) else {
+            return false;
+        };
+        let news = answer.learn(role, decision);
+        if news {
+            let place = self.state.signals.partition_point(|s| s.ord_ts < subject.ts);
+            self.dirty = self.dirty.min(place);
+        }
+        news
+    }
+
+    /// True while an answer is missing that [`SessionActor::questions`] has asked for.
+    pub fn is_waiting(&self) -> bool {
+        self.state.answers.iter().any(|answer| answer.decision().is_none())
     }
 
     /// The state.
@@ -126,9 +252,13 @@ impl SessionActor {
 
     /// Bytes that the session holds in memory, estimated.
     pub fn weight(&self) -> usize {
-        const SIGNAL: usize = 112;
+        const SIGNAL: usize = 144;
         const DELIVERY: usize = 72;
-        const FIXED: usize = 640;
-        FIXED + self.state.signals.len() * SIGNAL + self.state.deliveries.len() * DELIVERY
+        const ANSWER: usize = 640;
+        const FIXED: usize = 960;
+        FIXED
+            + self.state.signals.len() * SIGNAL
+            + self.state.deliveries.len() * DELIVERY
+            + self.state.answers.len() * ANSWER
     }
 }

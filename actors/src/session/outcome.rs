@@ -67,6 +67,21 @@ impl StartupEvidence {
     }
 }
 
+/// `service_failure_reason`: why a known session was not served or did not start; `""` when it did,
+/// and for sessions that are not known. `served` says that its orchestrator is known.
+pub fn service_failure_reason(startup: &StartupEvidence, served: bool) -> &'static str {
+    match startup.class() {
+        StartupClass::NotKnown => "",
+        _ if !served && startup.selected => "unattributed",
+        _ if !served && startup.no_orchestrators => "no_orchestrators",
+        _ if !served => "not_selected",
+        StartupClass::Success => "",
+        StartupClass::Excused(Excusal::NoOrchestrator) => "no_orchestrators",
+        StartupClass::Excused(Excusal::ExcusableError) => "excusable_error",
+        StartupClass::Unexcused => "startup_failed",
+    }
+}
+
 impl StartupClass {
     /// `startup_outcome`: `success`, `failed` or `unknown`.
     pub fn outcome(self) -> &'static str {

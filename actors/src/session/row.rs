@@ -1,80 +1,94 @@
 //! The session's fact row (tables.md 2.4, lifecycle 2.2).
 
-use naap_protocol::capability::catalogue::{Catalogue, Hint, canonical_pipeline};
 use naap_protocol::rows::sessions::Session;
-use naap_protocol::state::SessionState;
-use naap_protocol::time::Timestamp;
 
-use super::outcome::{StartupClass, completeness};
-use super::summary::Summary;
+use super::attribution::Identity;
+use super::outcome::{StartupClass, completeness, service_failure_reason};
+use super::pen::Stamp;
+use super::story::Story;
 
 /// The only kind of workflow there is; also the workflow id of a session without a pipeline.
 const WORKFLOW_TYPE: &str = "ai_live_video_stream";
 
 /// Texts of a row that are made for it and do not stand in the session's state.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct RowTexts<'a> {
     first_uid: String,
     last_uid: String,
-    /// Pipeline and model as the hint alone tells them (backlog 022, unattributed).
-    hint: Hint<'a>,
+    identity: Identity<'a>,
 }
 
 impl<'a> RowTexts<'a> {
-    /// The texts for the row of a session with this summary.
-    pub fn of(state: &'a SessionState, summary: &Summary) -> Self {
-        let folded = &state.signals[..state.signals.len().min(summary.events as usize)];
+    /// The texts for the row of this session.
+    pub fn of(story: &Story<'a>) -> Self {
         let uid = |signal: Option<&naap_protocol::state::StoredSignal>| {
             signal.map_or_else(String::new, |s| s.uid.to_string())
         };
-        let hint = Catalogue::builtin().hint(state.symbols.text(summary.first_hint));
-        Self { first_uid: uid(folded.first()), last_uid: uid(folded.last()), hint }
+        Self {
+            first_uid: uid(story.signals.first()),
+            last_uid: uid(story.signals.last()),
+            identity: story.identity(),
+        }
     }
 }
 
-/// The row of a session; `None` as long as it has no signal.
-pub fn session_row<'a>(
-    state: &'a SessionState,
-    summary: &Summary,
-    texts: &'a RowTexts<'a>,
-    version: u64,
-    now: Timestamp,
-) -> Option<Session<'a>> {
-    let session_start_ts = summary.start_ts?;
+/// True when `names` has more than one distinct text, ignoring case and blanks.
+fn differ<'n>(names: impl Iterator<Item = &'n str>) -> bool {
+    let mut known = names.filter(|name| !name.is_empty());
+    let first = known.next();
+    first.is_some_and(|first| known.any(|name| !name.eq_ignore_ascii_case(first)))
+}
+
+/// The row of a session that has signals.
+pub fn session_row<'a>(story: &'a Story<'a>, texts: &'a RowTexts<'a>, stamp: Stamp) -> Session<'a> {
+    let Story { state, summary, signals, .. } = story;
     let symbols = &state.symbols;
     let startup = summary.startup();
     let class = startup.class();
-    let selections = summary.selections();
-    let last = selections.last();
-    let counts = summary.close_counts(&state.signals, symbols);
+    let selections = story.counted();
+    let last = selections.last().map(|attributed| attributed.selection);
+    let counts = summary.close_counts(signals, symbols);
     let (health_signal_count, health_expected_signal_count) = summary.health_signals();
-    let model_hint = symbols.text(summary.first_hint);
-    let Hint { pipeline, model: model_id, inferred } = &texts.hint;
-    let pipeline = canonical_pipeline(pipeline, model_id);
-    let source = |text: &str, how| if text.is_empty() { "none" } else { how };
+    let identity = &texts.identity;
+    let resolved = || selections.iter().filter(|s| s.chosen().is_some());
+    let names: Vec<Identity<'_>> = resolved().map(|s| Identity::of(s, symbols)).collect();
+    let canonicals = story.canonicals().len();
+    let served = !identity.address.is_empty();
+    let assigned = resolved().next().map(|first| first.selection.ts);
+    let end = summary.closed_ts.or(summary.end_ts);
     let swaps = u16::try_from(summary.swaps).unwrap_or(u16::MAX);
     let observed_url = last.map_or("", |s| symbols.text(s.url));
-    Some(Session {
+    Session {
         org: &state.org,
         workflow_session_id: &state.session_id,
         workflow_type: WORKFLOW_TYPE,
-        workflow_id: if pipeline.is_empty() { WORKFLOW_TYPE } else { pipeline },
+        workflow_id: if identity.pipeline.is_empty() { WORKFLOW_TYPE } else { &identity.pipeline },
         stream_id: &state.stream_id,
         request_id: &state.request_id,
         gateway: symbols.text(summary.gateway),
-        orchestrator_url: observed_url,
+        orchestrator_address: identity.address,
+        orchestrator_url: identity.url,
         observed_address: last.map_or("", |s| symbols.text(s.address)),
         observed_url,
-        pipeline,
-        model_id,
-        model_hint,
-        pipeline_source: source(pipeline, if *inferred { "inferred" } else { "hint" }),
-        model_source: source(model_id, "hint"),
-        gpu_attribution_method: "none",
-        attribution_status: if last.is_some() { "" } else { "unresolved" },
-        attribution_source: if last.is_some() { "" } else { "unattributed" },
-        attribution_reason: if last.is_some() { "" } else { "no_selection" },
-        session_start_ts,
+        pipeline: &identity.pipeline,
+        model_id: &identity.model,
+        gpu_id: identity.gpu,
+        model_hint: symbols.text(summary.first_hint),
+        pipeline_source: identity.pipeline_source,
+        model_source: identity.model_source,
+        has_model_change: differ(names.iter().map(|n| &*n.model)),
+        has_pipeline_change: differ(names.iter().map(|n| &*n.pipeline)),
+        gpu_attribution_method: identity.method,
+        gpu_attribution_confidence: identity.confidence,
+        gpu_candidate_count: identity.gpu_candidates,
+        attribution_status: identity.status,
+        attribution_source: identity.source,
+        attribution_reason: identity.reason,
+        selected_snapshot_ts: identity.snapshot_ts,
+        selected_snapshot_event_uid: identity.snapshot_uid,
+        attribution_distance_ms: identity.distance_ms,
+        attribution_identity: identity.matched,
+        session_start_ts: summary.start_ts.unwrap_or_default(),
         session_end_ts: summary.end_ts,
         closed_ts: summary.closed_ts,
         is_closed: summary.closed_ts.is_some(),
@@ -88,7 +102,10 @@ pub fn session_row<'a>(
         startup_outcome: class.outcome(),
         excusal_reason: class.excusal_reason(),
         selection_count: selections.len() as u32,
+        segment_count: story.segments.len().min(u16::MAX.into()) as u16,
         confirmed_swap_count: swaps,
+        inferred_orchestrator_change_count: canonicals.saturating_sub(1).min(u16::MAX.into())
+            as u16,
         swap_count: swaps,
         error_count: summary.errors,
         excusable_error_count: summary.excusable_errors,
@@ -106,14 +123,20 @@ pub fn session_row<'a>(
         health_signal_count,
         health_expected_signal_count,
         health_completeness_ratio: completeness(health_signal_count, health_expected_signal_count),
-        first_stream_request_ts: summary.first_request_ts,
-        first_processed_ts: summary.first_processed_ts,
-        first_playable_ts: summary.first_playable_ts,
+        first_stream_request_ts: summary.request.map(|edge| edge.ts),
+        first_processed_ts: summary.processed.map(|edge| edge.ts),
+        first_playable_ts: summary.playable.map(|edge| edge.ts),
+        served_session: startup.known_stream && served,
+        unserved_session: startup.known_stream && !served,
+        service_failure_reason: service_failure_reason(&startup, served),
+        orchestrator_assigned_ts: assigned,
+        served_duration_ms: assigned.zip(end).map(|(from, to)| to.millis_since(from).max(0)),
+        skew_ms: summary.skew_ms,
         event_count: summary.events,
         source_first_event_uid: &texts.first_uid,
         source_last_event_uid: &texts.last_uid,
-        version,
-        ingestion_timestamp: now,
+        version: stamp.version,
+        ingestion_timestamp: stamp.now,
         ..Session::default()
-    })
+    }
 }

@@ -4,10 +4,10 @@ use naap_protocol::event::TraceType;
 use naap_protocol::identity::is_blank;
 use naap_protocol::signal::AiKind;
 use naap_protocol::state::{SessionState, StoredBody, StoredSignal, Sym, Symbols};
-use naap_protocol::time::Timestamp;
+use naap_protocol::time::{ClockDomain, Timestamp};
 
 use super::outcome::{Health, StartupEvidence};
-use super::selection::{Selection, SelectionWalk};
+use super::selection::{HintOf, Hints, Selection, SelectionWalk, counted};
 
 /// Earliest start time that is believed: 2000-01-01 (lifecycle 1.7.2).
 const EARLIEST_START: Timestamp = Timestamp(946_684_800_000);
@@ -15,6 +15,42 @@ const EARLIEST_START: Timestamp = Timestamp(946_684_800_000);
 const MAX_START_AGE_MS: i64 = 86_400_000;
 /// Samples in this tail before the close are left out of the `before_tail_*` counts (W10).
 const CLOSE_TAIL_MS: i64 = 5_000;
+
+/// Stamps further apart than this tell nothing about clocks (24 h, clarification 36).
+const MAX_SKEW_PAIR_MS: i64 = 86_400_000;
+
+/// The first occurrence of an edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// Place of the signal in total order.
+    pub at: u32,
+    /// Gateway time.
+    pub ts: Timestamp,
+    /// Payload time on the clock of the edge; `None` when the payload has none.
+    pub source_ts: Option<Timestamp>,
+    /// Gateway that saw it.
+    pub gateway: Sym,
+}
+
+/// A trace that the swap lineage looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Place of the signal in total order.
+    pub at: u32,
+    /// What it is.
+    pub kind: MarkKind,
+}
+
+/// Kinds of [`Mark`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkKind {
+    /// `orchestrator_swap`.
+    Swap,
+    /// `gateway_no_orchestrators_available`.
+    NoOrchestrators,
+    /// `gateway_ingest_stream_closed`.
+    Close,
+}
 
 /// Accumulated facts of a session, built by [`Summary::push`] in total order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,14 +65,28 @@ pub struct Summary {
     pub closed_ts: Option<Timestamp>,
     /// First non-empty gateway label.
     pub gateway: Sym,
-    /// First non-empty `pipeline` text.
+    /// First non-blank `pipeline` text, as sent.
     pub first_hint: Sym,
+    /// First hints of the session.
+    pub hints: Hints,
     /// First stream request.
-    pub first_request_ts: Option<Timestamp>,
+    pub request: Option<Edge>,
+    /// First ingest segment sent.
+    pub ingest: Option<Edge>,
+    /// First stream request at the runner.
+    pub runner_request: Option<Edge>,
+    /// First output sent by the runner.
+    pub output: Option<Edge>,
     /// First processed segment.
-    pub first_processed_ts: Option<Timestamp>,
+    pub processed: Option<Edge>,
     /// First playable edge.
-    pub first_playable_ts: Option<Timestamp>,
+    pub playable: Option<Edge>,
+    /// Earliest start time of a status sample that is believed, runner clock.
+    pub runner_start: Option<Timestamp>,
+    /// Gateway minus runner clock, ms, the smallest seen; `None` without runner stamps.
+    pub skew_ms: Option<i64>,
+    /// Swaps, exhausted selections and closes in order.
+    pub marks: Vec<Mark>,
     /// Selection was exhausted at some point.
     pub no_orchestrators: bool,
     /// Error events.
@@ -55,6 +105,8 @@ pub struct Summary {
     pub late_expired: u32,
     primary: SelectionWalk,
     relayed: SelectionWalk,
+    /// The last hint that was looked at: most signals repeat it.
+    known_hint: Option<(Sym, HintOf)>,
 }
 
 /// Counts that depend on where the session closed (lifecycle 2.4, W10).
@@ -84,22 +136,24 @@ impl Summary {
             self.late_expired += 1;
             return;
         }
+        let at = self.events;
         self.events += 1;
         keep_earliest(&mut self.start_ts, signal.ord_ts);
         self.end_ts = Some(signal.ord_ts);
         keep_first(&mut self.gateway, signal.gateway, symbols);
         match signal.body {
-            StoredBody::Trace { kind, .. } => self.trace(kind, signal, symbols),
+            StoredBody::Trace { kind, .. } => self.trace(kind, at, signal, symbols),
             StoredBody::Status { state, output_fps, has_error, start_time, .. } => {
-                keep_first(&mut self.first_hint, signal.hint, symbols);
                 self.status(symbols.text(state), output_fps, has_error);
                 self.start_time(start_time, signal.ord_ts);
-                self.primary.observe(signal.ord_ts, signal.url, signal.address, symbols);
+                self.skew(signal);
+                self.primary.observe((at, signal.ord_ts), signal.url, signal.address, symbols);
+                self.hint(signal.hint, symbols);
             }
             StoredBody::Ai { kind, .. } => {
-                keep_first(&mut self.first_hint, signal.hint, symbols);
                 self.ai(kind);
-                self.relayed.observe(signal.ord_ts, signal.url, signal.address, symbols);
+                self.relayed.observe((at, signal.ord_ts), signal.url, signal.address, symbols);
+                self.hint(signal.hint, symbols);
             }
         }
     }
@@ -111,32 +165,67 @@ impl Summary {
                 .is_some_and(|(retention, last)| ord_ts.millis_since(last) > retention)
     }
 
-    fn trace(&mut self, kind: TraceType, signal: &StoredSignal, symbols: &Symbols) {
-        let ts = signal.ord_ts;
-        match kind {
-            TraceType::GatewayReceiveStreamRequest => {
-                keep_earliest(&mut self.first_request_ts, ts);
+    fn trace(&mut self, kind: TraceType, at: u32, signal: &StoredSignal, symbols: &Symbols) {
+        let (ts, source_ts, gateway) = (signal.ord_ts, signal.source_ts, signal.gateway);
+        let edge = Edge { at, ts, source_ts, gateway };
+        let mut mark = |kind| self.marks.push(Mark { at, kind });
+        let first = match kind {
+            TraceType::GatewayReceiveStreamRequest => Some(&mut self.request),
+            TraceType::GatewaySendFirstIngestSegment => Some(&mut self.ingest),
+            TraceType::GatewayReceiveFirstProcessedSegment => Some(&mut self.processed),
+            TraceType::GatewayReceiveFewProcessedSegments => Some(&mut self.playable),
+            TraceType::RunnerReceiveStreamRequest => Some(&mut self.runner_request),
+            TraceType::RunnerSendFirstProcessedSegment => Some(&mut self.output),
+            TraceType::RunnerReceiveFirstIngestSegment
+            | TraceType::GatewayReceiveFirstDataSegment => None,
+            TraceType::GatewayNoOrchestratorsAvailable => {
+                self.no_orchestrators = true;
+                mark(MarkKind::NoOrchestrators);
+                None
             }
-            TraceType::GatewayReceiveFirstProcessedSegment => {
-                keep_earliest(&mut self.first_processed_ts, ts);
+            TraceType::GatewayIngestStreamClosed => {
+                self.closed_ts = Some(ts);
+                mark(MarkKind::Close);
+                None
             }
-            TraceType::GatewayReceiveFewProcessedSegments => {
-                keep_earliest(&mut self.first_playable_ts, ts);
-            }
-            TraceType::GatewayNoOrchestratorsAvailable => self.no_orchestrators = true,
-            TraceType::GatewayIngestStreamClosed => self.closed_ts = Some(ts),
             // The identity of a swap is the orchestrator being left.
             TraceType::OrchestratorSwap => {
                 self.swaps += 1;
+                mark(MarkKind::Swap);
+                self.primary.swap();
+                self.relayed.swap();
                 return;
             }
-            TraceType::GatewaySendFirstIngestSegment
-            | TraceType::RunnerReceiveFirstIngestSegment
-            | TraceType::RunnerSendFirstProcessedSegment
-            | TraceType::GatewayReceiveFirstDataSegment
-            | TraceType::RunnerReceiveStreamRequest => {}
+        };
+        if let Some(first) = first {
+            first.get_or_insert(edge);
         }
-        self.primary.observe(ts, signal.url, signal.address, symbols);
+        if kind.clock() == ClockDomain::Runner {
+            self.skew(signal);
+        }
+        self.primary.observe((at, ts), signal.url, signal.address, symbols);
+    }
+
+    /// Takes the `pipeline` text of a status or AI event.
+    fn hint(&mut self, text: Sym, symbols: &Symbols) {
+        keep_first(&mut self.first_hint, text, symbols);
+        let known = self.known_hint.filter(|(known, _)| *known == text);
+        let hint = known.map(|(_, hint)| hint).or_else(|| HintOf::of(text, symbols));
+        let Some(hint) = hint else { return };
+        self.known_hint = Some((text, hint));
+        self.hints.keep(hint);
+        self.primary.hint(hint);
+        self.relayed.hint(hint);
+    }
+
+    /// The smallest distance of a relayed stamp from its receipt is the best estimate of the clock
+    /// difference (lifecycle 9.2.2).
+    fn skew(&mut self, signal: &StoredSignal) {
+        let Some(stamp) = signal.source_ts else { return };
+        let distance = signal.ord_ts.millis_since(stamp);
+        if distance.saturating_abs() <= MAX_SKEW_PAIR_MS {
+            self.skew_ms = Some(self.skew_ms.map_or(distance, |known| known.min(distance)));
+        }
     }
 
     fn status(&mut self, state: &str, output_fps: f32, has_error: bool) {
@@ -154,6 +243,7 @@ impl Summary {
         let age = ord_ts.millis_since(start);
         if start >= EARLIEST_START && (0..=MAX_START_AGE_MS).contains(&age) {
             keep_earliest(&mut self.start_ts, start);
+            keep_earliest(&mut self.runner_start, start);
         } else {
             self.ignored_start_times += 1;
         }
@@ -171,18 +261,24 @@ impl Summary {
         }
     }
 
-    /// The selections of the session: those of traces and statuses, or, where none of these names
-    /// an orchestrator, those of relayed events (clarifications 26 and 28).
+    /// Every selection, also those after the close: those of traces and statuses, or, where none of
+    /// these names an orchestrator, those of relayed events (clarification 26).
+    pub fn all_selections(&self) -> &[Selection] {
+        let primary = self.primary.all();
+        if primary.is_empty() { self.relayed.all() } else { primary }
+    }
+
+    /// The selections of the session up to its close (clarification 28).
     pub fn selections(&self) -> &[Selection] {
-        let walk = if self.primary.is_empty() { &self.relayed } else { &self.primary };
-        walk.until(self.closed_ts)
+        let all = self.all_selections();
+        &all[..counted(all, self.closed_ts)]
     }
 
     /// What the startup rules look at.
     pub fn startup(&self) -> StartupEvidence {
         StartupEvidence {
-            known_stream: self.first_request_ts.is_some(),
-            playable: self.first_playable_ts.is_some(),
+            known_stream: self.request.is_some(),
+            playable: self.playable.is_some(),
             no_orchestrators: self.no_orchestrators,
             errors: self.errors,
             excusable_errors: self.excusable_errors,
@@ -193,9 +289,14 @@ impl Summary {
     /// `health_signal_count` and `health_expected_signal_count`.
     pub fn health_signals(&self) -> (u32, u32) {
         let seen = u32::from(self.health.samples > 0)
-            + u32::from(self.first_processed_ts.is_some())
-            + u32::from(self.first_playable_ts.is_some());
-        (seen, if self.first_request_ts.is_some() { 3 } else { 0 })
+            + u32::from(self.processed.is_some())
+            + u32::from(self.playable.is_some());
+        (seen, if self.request.is_some() { 3 } else { 0 })
+    }
+
+    /// The part of `signals`, the session's, that is folded: all but those behind a long silence.
+    pub fn folded<'s>(&self, signals: &'s [StoredSignal]) -> &'s [StoredSignal] {
+        &signals[..signals.len().min(self.events as usize)]
     }
 
     /// Counts around the close, taken from the end of `signals`, which this summary has folded.
@@ -203,7 +304,7 @@ impl Summary {
         let mut counts = CloseCounts { before_tail: self.health, ..CloseCounts::default() };
         let Some(closed) = self.closed_ts else { return counts };
         let tail_start = Timestamp(closed.0.saturating_sub(CLOSE_TAIL_MS));
-        let folded = &signals[..signals.len().min(self.events as usize)];
+        let folded = self.folded(signals);
         let mut tail_health = Self::default();
         for signal in folded.iter().rev().take_while(|s| s.ord_ts > tail_start) {
             let post_close = signal.ord_ts > closed;

@@ -191,10 +191,12 @@ impl ShardCore {
         let hosted = sessions.get_or_wake(id, || {
             let Some(frame) = log.entity(*shard, EntityId(id))? else {
                 counts.sessions += 1;
-                return Ok::<_, ShardError>((new_session(&head.org, event), false));
+                let mut session = new_session(&head.org, event);
+                session.enter(progress.epoch);
+                return Ok::<_, ShardError>((session, false));
             };
-            let session = SessionActor::restore(&frame)?;
-            let repeat = session.state().emitted_epoch < progress.epoch;
+            let mut session = SessionActor::restore(&frame)?;
+            let repeat = session.enter(progress.epoch);
             Ok((session, repeat))
         })?;
         let delivery = Delivery::of(event, &head.source.topic, head.source.partition);
@@ -275,7 +277,7 @@ impl ShardCore {
     /// # Errors
     /// When a state can not be encoded.
     pub fn commit(&mut self) -> Result<(Vec<StateRecord>, Progress), ShardError> {
-        let Self { shard, sessions, singles, writer, options, counts, progress, .. } = self;
+        let Self { shard, sessions, singles, writer, options, counts, .. } = self;
         let mut records = Vec::new();
         let mut save = |id: u128, frame: Vec<u8>| {
             records.push(StateRecord::Snapshot { shard: *shard, entity: EntityId(id), frame });
@@ -291,7 +293,7 @@ impl ShardCore {
                     metrics::counter!(crate::names::SESSION_PANICS).increment(1);
                 }
             }
-            save(id, session.snapshot(progress.epoch)?);
+            save(id, session.snapshot()?);
             Ok::<_, ShardError>(())
         })?;
         singles.commit(|id, hosted| {

@@ -22,7 +22,7 @@ use crate::outbox::Outbox;
 use crate::ports::Clock;
 use crate::reject_rows::{oversized, reject_row};
 use crate::session::SessionActor;
-use crate::session::row::{RowTexts, session_row};
+use crate::session::pen::Pen;
 
 /// Bits of a version that count rows; the epoch stands above them (decisions.md, versions).
 pub const SEQUENCE_BITS: u32 = 48;
@@ -187,15 +187,10 @@ impl RowWriter {
         reject_row(&mut self.outbox, &reject, 0, self.version, self.now);
     }
 
-    /// The row of a session.
+    /// Every row of a session that differs from what is stored.
     pub fn session(&mut self, session: &mut SessionActor, retention_ms: Option<i64>) {
-        self.version += 1;
-        let (state, summary) = session.fold(retention_ms);
-        let texts = RowTexts::of(state, summary);
-        let row = session_row(state, summary, &texts, self.version, self.now);
-        if let Some(Err(too_large)) = row.map(|row| self.outbox.push(&row)) {
-            oversized(too_large);
-        }
+        let mut pen = Pen::new(&mut self.outbox, &mut self.version, self.now);
+        session.write(&mut pen, retention_ms);
     }
 }
 

@@ -100,7 +100,8 @@ impl Store {
 
     /// What a reader with `FINAL` sees, without the columns that never enter a fingerprint.
     pub fn latest(&self) -> Vec<(&'static str, Vec<String>, Cells)> {
-        let alive = |row: &Cells| row.get("is_deleted").is_none_or(|flag| flag == "0");
+        let flag = |row: &Cells, name: &str| row.get(name).is_some_and(|flag| flag == "1");
+        let alive = |row: &Cells| !flag(row, "is_deleted") && !flag(row, "is_retracted");
         let rows = self.rows.iter().filter(|(_, (_, row))| alive(row));
         rows.map(|((table, key), (_, row))| {
             let kept = row.iter().filter(|(name, _)| !FINGERPRINT_EXCLUDED.contains(name));

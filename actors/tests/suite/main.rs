@@ -4,9 +4,8 @@
 mod cells;
 mod memory;
 mod session_laws;
-
 mod session_vectors;
-
 mod shard_laws;
 mod signals;
+mod stage;
 mod tree;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use naap_actors::session::SessionActor;
+use naap_actors::session::pen::Stamp;
 use naap_actors::session::row::{RowTexts, session_row};
 use naap_protocol::event::{
     AiEvent, Body, DedupStrategy, Discovered, Event, IngestMetrics, Orchestrator, Payment, Status,
@@ -61,10 +62,18 @@ pub fn trace(kind: TraceType, orchestrator: Orchestrator<'static>) -> Body<'stat
     })
 }
 
-/// Reads signals such as `REQ@1000 ST@2000{u=https://a,a=0xa,p=m1} ERR"boom"@3000`. Without a `uid`
-/// the first is `e1` and so on.
-pub fn parse(text: &str) -> Vec<Event<'static>> {
-    let mut events = Vec::new();
+/// One word of a script.
+#[derive(Clone, Copy, Debug)]
+pub struct Word<'t> {
+    pub name: &'t str,
+    pub message: &'t str,
+    pub at: Timestamp,
+    pub fields: &'t str,
+}
+
+/// Cuts `REQ@1000 ST@2000{u=https://a,a=0xa,p=m1} ERR"boom"@3000` into words.
+pub fn words(text: &str) -> Vec<Word<'_>> {
+    let mut words = Vec::new();
     let mut rest = text.trim();
     while !rest.is_empty() {
         let (name, tail) = rest.split_at(rest.find(['@', '"']).expect("a time"));
@@ -79,18 +88,28 @@ pub fn parse(text: &str) -> Vec<Event<'static>> {
             Some(fields) => fields.split_once('}').expect("a closing brace"),
             None => ("", tail),
         };
-        let default_uid = format!("e{}", events.len() + 1);
-        events.push(one(name, message, time(at), fields, &default_uid));
+        words.push(Word { name, message, at: time(at), fields });
         rest = tail.trim_start();
     }
-    events
+    words
 }
 
-fn one(name: &str, message: &str, at: Timestamp, fields: &str, uid: &str) -> Event<'static> {
-    let field = |key: &str| {
-        let found = fields.split(',').filter_map(|pair| pair.split_once('='));
-        found.into_iter().find(|(k, _)| *k == key).map_or("", |(_, value)| value).to_owned()
-    };
+/// Reads a script of signals. Without a `uid` the first is `e1` and so on.
+pub fn parse(text: &str) -> Vec<Event<'static>> {
+    let numbered = words(text).into_iter().zip(1..);
+    numbered.map(|(word, n)| one(word, word.fields, &format!("e{n}"))).collect()
+}
+
+/// The value of `key` among `fields`; `""` when it is not there.
+pub fn field(fields: &str, key: &str) -> String {
+    let mut found = fields.split(',').filter_map(|pair| pair.split_once('='));
+    found.find(|(k, _)| *k == key).map_or("", |(_, value)| value).to_owned()
+}
+
+/// The event of a word whose fields are `fields`.
+pub fn one(word: Word<'_>, fields: &str, uid: &str) -> Event<'static> {
+    let Word { name, message, at, .. } = word;
+    let field = |key: &str| field(fields, key);
     let orchestrator = || Orchestrator { address: field("a").into(), url: field("u").into() };
     let kind = match name {
         "REQ" => Some(TraceType::GatewayReceiveStreamRequest),
@@ -101,13 +120,24 @@ fn one(name: &str, message: &str, at: Timestamp, fields: &str, uid: &str) -> Eve
         "SWAP" => Some(TraceType::OrchestratorSwap),
         "CLOSE" => Some(TraceType::GatewayIngestStreamClosed),
         "GSEND" => Some(TraceType::GatewaySendFirstIngestSegment),
+        "RREQ" => Some(TraceType::RunnerReceiveStreamRequest),
+        "RRECV" => Some(TraceType::RunnerReceiveFirstIngestSegment),
         "RSEND" => Some(TraceType::RunnerSendFirstProcessedSegment),
         _ => None,
     };
     let (stream_id, request_id) = ("s".into(), "r".into());
     let start = field("start");
+    // Stamps are offsets from the time of the signal.
+    let stamp = field("stamp").parse::<i64>().ok().map(|offset| Timestamp(at.0 + offset));
     let body = match (name, kind) {
-        (_, Some(kind)) => trace(kind, orchestrator()),
+        (_, Some(kind)) => {
+            let mut body = trace(kind, orchestrator());
+            if let Body::Trace(trace) = &mut body {
+                (trace.data_ts, trace.message) = (stamp, message.to_owned().into());
+                trace.pipeline = field("p").into();
+            }
+            body
+        }
         ("ST", _) => Body::Status(Status {
             stream_id,
             request_id,
@@ -115,6 +145,8 @@ fn one(name: &str, message: &str, at: Timestamp, fields: &str, uid: &str) -> Eve
             orchestrator: orchestrator(),
             state: field("state").into(),
             start_time: (!start.is_empty()).then(|| time(&start)),
+            runner_ts: stamp,
+            input_fps: field("in").parse().unwrap_or(0.0),
             output_fps: field("fps").parse().unwrap_or(0.0),
             last_error: field("err").into(),
             ..Status::default()
@@ -172,9 +204,12 @@ fn select(texts: &'static [&'static str]) -> Select<&'static str> {
 
 /// The session's row, with fixed version and insert time.
 pub fn row(session: &mut SessionActor) -> Option<Cells> {
-    let (state, summary) = session.fold(RETENTION);
-    let texts = RowTexts::of(state, summary);
-    let row = session_row(state, summary, &texts, 7, Timestamp(BASE))?;
+    let story = session.story(RETENTION);
+    if story.signals.is_empty() {
+        return None;
+    }
+    let texts = RowTexts::of(&story);
+    let row = session_row(&story, &texts, Stamp { version: 7, now: Timestamp(BASE) });
     let mut bytes = Vec::new();
     row.encode(&mut bytes);
     cells::read(Session::SPEC, &bytes).pop()

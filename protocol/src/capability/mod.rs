@@ -1,11 +1,13 @@
 //! Capability advertisements (contract events.md 4): [`decode`] reads a payload into a [`Document`],
 //! [`expand`] makes its rows, [`advertise`] says what it means for attribution, [`index`] keeps that,
+//! [`decide`] answers from it, [`evidence`] is what is asked and answered,
 //! [`catalogue`] names capabilities, pipelines and models.
 
 pub mod advertise;
 pub mod catalogue;
 pub mod decide;
 pub mod decode;
+pub mod evidence;
 pub mod expand;
 #[cfg(test)]
 mod fixtures;

@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::capability::Document;
-use crate::time::Timestamp;
+use crate::time::{ClockDomain, Timestamp};
 
 /// How [`Event::uid`] was made (contract events.md 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -249,6 +249,16 @@ impl TraceType {
             Self::OrchestratorSwap => "orchestrator_swap",
             Self::GatewayIngestStreamClosed => "gateway_ingest_stream_closed",
             Self::RunnerReceiveStreamRequest => "runner_receive_stream_request",
+        }
+    }
+
+    /// The clock of the payload time (lifecycle 0.2).
+    pub fn clock(self) -> ClockDomain {
+        match self {
+            Self::RunnerReceiveFirstIngestSegment
+            | Self::RunnerSendFirstProcessedSegment
+            | Self::RunnerReceiveStreamRequest => ClockDomain::Runner,
+            _ => ClockDomain::Gateway,
         }
     }
 

@@ -315,6 +315,20 @@ pub(crate) fn without(text: &str, keys: &[&str]) -> Result<String, Error> {
     Ok(out)
 }
 
+/// The member `key` of the root object as canonical text; `None` when it is absent or null. Of
+/// several the last one counts.
+pub(crate) fn canonical_member(text: &str, key: &str) -> Result<Option<String>, Error> {
+    let mut found = None;
+    for member in sonic_rs::to_object_iter(text) {
+        let (name, value) = member?;
+        if name == key {
+            found = Some(value);
+        }
+    }
+    let found = found.filter(|value| value.as_raw_str() != "null");
+    found.map(|value| canonical(value.as_raw_str(), &[])).transpose()
+}
+
 fn write_sorted(value: &sonic_rs::Value, without: &[&str], out: &mut String) -> Result<(), Error> {
     if let Some(object) = value.as_object() {
         let members: BTreeMap<&str, &sonic_rs::Value> =
@@ -382,5 +396,13 @@ mod tests {
             assert_eq!(canonical(text, &["x"]).unwrap(), expected);
         }
         assert!(canonical("{} {}", &[]).is_err());
+    }
+
+    #[test]
+    fn members_of_the_root() {
+        let text = r#"{"p":1,"q":{"p":2},"p":{"b":[],"a":"x"},"n":null}"#;
+        let member = |key| canonical_member(text, key).unwrap();
+        assert_eq!(member("p").as_deref(), Some(r#"{"a":"x","b":[]}"#));
+        assert_eq!((member("n"), member("z")), (None, None));
     }
 }

@@ -74,7 +74,7 @@ table! {
             selected_snapshot_ts: Option<Timestamp>,
             /// Uid of the capability event that decided; '' without one.
             selected_snapshot_event_uid: &'a str,
-            /// Distance from the selection to the chosen interval, ms; 0 inside it; NULL without one.
+            /// Distance from the selection to that advertisement, ms; NULL without one.
             attribution_distance_ms: Option<i64>,
             /// Key that matched: `uri`, `address`, `alias` or ''.
             attribution_identity: &'a str [low],
@@ -247,7 +247,7 @@ table! {
             selected_snapshot_ts: Option<Timestamp>,
             /// Uid of the capability event that decided; '' without one.
             selected_snapshot_event_uid: &'a str,
-            /// Distance from the selection to the chosen interval, ms; 0 inside it; NULL without one.
+            /// Distance from the selection to that advertisement, ms; NULL without one.
             attribution_distance_ms: Option<i64>,
             /// Close reason if closed, else open reason.
             reason: &'a str [low],

@@ -139,7 +139,7 @@ table! {
             selected_snapshot_ts: Option<Timestamp>,
             /// Uid of the capability event that decided; '' without one.
             selected_snapshot_event_uid: &'a str,
-            /// Distance from the selection to the chosen interval, ms; 0 inside it; NULL without one.
+            /// Distance from the selection to that advertisement, ms; NULL without one.
             attribution_distance_ms: Option<i64>,
             /// Segment that covers the row; NULL when none does.
             segment_index: Option<u16>,

@@ -10,4 +10,6 @@ pub use delivery::{Coordinates, Deliveries, Delivery, Family, Sighting, Verdict}
 pub use event::{Elements, EventState};
 pub use orchestrator::OrchestratorState;
 pub use progress::{EpochOpen, Progress, SourcePartition};
-pub use session::{SessionState, StoredBody, StoredSignal, Sym, Symbols, Uid};
+pub use session::{
+    SessionState, SignalWritten, StoredBody, StoredSignal, Sym, Symbols, Uid, Written,
+};

@@ -1,14 +1,16 @@
 //! The durable state of a session: its signals in total order and its uid set.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::Deliveries;
+use crate::capability::evidence::Answer;
 use crate::codec::Framed;
 use crate::event::TraceType;
 use crate::signal::{AiKind, Signal, SignalKind};
-use crate::time::Timestamp;
+use crate::time::{ClockDomain, Timestamp};
 
 /// Everything that is remembered of a session. Final rows are a function of this set alone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,9 +29,55 @@ pub struct SessionState {
     pub signals: Vec<StoredSignal>,
     /// Deliveries of every event routed here, signals or not.
     pub deliveries: Deliveries,
-    /// Epoch in which the rows were written last. Rows of an earlier epoch are repeated on the
-    /// first touch: the node that owed them may have died between state and rows.
-    pub emitted_epoch: u64,
+    /// What the orchestrators said about what the session observed.
+    pub answers: Vec<Answer>,
+    /// Signals whose uid another content has taken: their rows have to go.
+    pub displaced: Vec<StoredSignal>,
+    /// What was written of the session.
+    pub written: Written,
+    /// Rows are due that this state does not count as written.
+    pub owes_rows: bool,
+}
+
+/// What was written of a session: only what changes is written again, and what is no longer there
+/// is taken back. A number is the hash of a row's content; 0 stands for a row that has to be
+/// repeated.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Written {
+    /// Epoch of the rows. Rows of an earlier epoch are repeated on the first touch: the node that
+    /// owed them may have died between state and rows.
+    pub epoch: u64,
+    /// The session's row.
+    pub session: u64,
+    /// The coverage row of the session.
+    pub coverage: u64,
+    /// The latency rows `v1` and `v2`.
+    pub latency: [u64; 2],
+    /// Segment rows by index.
+    pub segments: Vec<u64>,
+    /// Swap rows by index.
+    pub swaps: Vec<u64>,
+    /// Status-hour rows by (start of the hour, segment).
+    pub hours: BTreeMap<(Timestamp, u16), u64>,
+}
+
+/// What was written of a signal; hashes as in [`Written`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignalWritten {
+    /// The status sample, trace edge or parameter update.
+    pub fact: u64,
+    /// The coverage row.
+    pub coverage: u64,
+}
+
+impl Written {
+    /// Makes every row due again. Keys stay, so that what is gone can be taken back.
+    pub fn repeat_all(&mut self) {
+        (self.session, self.coverage, self.latency) = (0, 0, [0; 2]);
+        self.segments.fill(0);
+        self.swaps.fill(0);
+        self.hours.values_mut().for_each(|hash| *hash = 0);
+    }
 }
 
 impl Framed for SessionState {
@@ -39,35 +87,48 @@ impl Framed for SessionState {
 }
 
 impl SessionState {
-    /// Puts a signal into its place; `true` when that is the end, the cheap and usual case.
+    /// Puts a signal into its place and returns that; usually the end, which is cheap.
     ///
     /// The caller has checked the uid: the same signal is never added twice.
-    pub fn insert(&mut self, signal: &Signal<'_>) -> bool {
+    pub fn insert(&mut self, signal: &Signal<'_>) -> usize {
         let stored = StoredSignal::new(signal, &mut self.symbols);
         match self.signals.last() {
             Some(last) if stored.total_order(last) == Ordering::Less => {
                 let place =
                     self.signals.partition_point(|s| s.total_order(&stored) == Ordering::Less);
                 self.signals.insert(place, stored);
-                false
+                place
             }
             _ => {
                 self.signals.push(stored);
-                true
+                self.signals.len() - 1
             }
         }
     }
 
-    /// Takes the signal with this uid out; `false` when there is none.
-    pub fn remove(&mut self, uid: &str) -> bool {
+    /// Takes the signal with this uid out and returns its place; `None` when there is none. Its rows
+    /// are taken back with the next ones that are written.
+    pub fn displace(&mut self, uid: &str) -> Option<usize> {
         let uid = Uid::new(uid);
-        match self.signals.iter().position(|s| s.uid == uid) {
-            Some(place) => {
-                self.signals.remove(place);
-                true
-            }
-            None => false,
-        }
+        let place = self.signals.iter().position(|s| s.uid == uid)?;
+        let gone = self.signals.remove(place);
+        self.displaced.push(gone);
+        Some(place)
+    }
+
+    /// Notes that another record of the same content counts now. Returns the place of the signal
+    /// when its broker time has changed.
+    pub fn moved(&mut self, uid: &str, record_ts: Timestamp) -> Option<usize> {
+        let uid = Uid::new(uid);
+        let place = self.signals.iter().position(|s| s.uid == uid)?;
+        let known = &mut self.signals[place].record_ts;
+        (std::mem::replace(known, record_ts) != record_ts).then_some(place)
+    }
+
+    /// Makes every row due again.
+    pub fn repeat_all(&mut self) {
+        self.written.repeat_all();
+        self.signals.iter_mut().for_each(|signal| signal.written = SignalWritten::default());
     }
 }
 
@@ -179,8 +240,10 @@ impl Symbols {
 pub struct StoredSignal {
     /// Ordering and edge time, gateway clock.
     pub ord_ts: Timestamp,
-    /// The runner's own stamp, if the signal has one.
-    pub runner_ts: Option<Timestamp>,
+    /// Payload time on [`StoredSignal::clock`], if the payload has one.
+    pub source_ts: Option<Timestamp>,
+    /// Broker record time of the delivery that counts.
+    pub record_ts: Timestamp,
     /// Event uid.
     pub uid: Uid,
     /// Gateway label.
@@ -193,6 +256,8 @@ pub struct StoredSignal {
     pub hint: Sym,
     /// What the signal says.
     pub body: StoredBody,
+    /// What was written of it.
+    pub written: SignalWritten,
 }
 
 /// What a stored signal says; fields as in [`SignalKind`].
@@ -224,32 +289,47 @@ pub enum StoredBody {
         kind: AiKind,
         /// Message text.
         message: Sym,
+        /// Parameters of an update, canonical JSON.
+        params: Sym,
     },
 }
 
 impl StoredSignal {
     fn new(signal: &Signal<'_>, symbols: &mut Symbols) -> Self {
-        let body = match signal.kind {
-            SignalKind::Trace { kind, message } => {
+        let body = match &signal.kind {
+            &SignalKind::Trace { kind, message } => {
                 StoredBody::Trace { kind, message: symbols.intern(message) }
             }
-            SignalKind::Status { state, output_fps, input_fps, has_error, start_time } => {
+            &SignalKind::Status { state, output_fps, input_fps, has_error, start_time } => {
                 let state = symbols.intern(state);
                 StoredBody::Status { state, output_fps, input_fps, has_error, start_time }
             }
-            SignalKind::Ai { kind, message } => {
-                StoredBody::Ai { kind, message: symbols.intern(message) }
-            }
+            SignalKind::Ai { kind, message, params } => StoredBody::Ai {
+                kind: *kind,
+                message: symbols.intern(message),
+                params: symbols.intern(params),
+            },
         };
         Self {
             ord_ts: signal.ord_ts,
-            runner_ts: signal.runner_ts,
+            source_ts: signal.source_ts,
+            record_ts: signal.record_ts,
             uid: Uid::new(signal.uid),
             gateway: symbols.intern(signal.gateway),
             address: symbols.intern(signal.address),
             url: symbols.intern(signal.url),
             hint: symbols.intern(signal.hint),
             body,
+            written: SignalWritten::default(),
+        }
+    }
+
+    /// The clock of the payload time (lifecycle 0.2); of an event without one the gateway's.
+    pub fn clock(&self) -> ClockDomain {
+        match self.body {
+            StoredBody::Trace { kind, .. } => kind.clock(),
+            StoredBody::Ai { .. } if self.source_ts.is_none() => ClockDomain::Gateway,
+            StoredBody::Status { .. } | StoredBody::Ai { .. } => ClockDomain::Runner,
         }
     }
 

@@ -3,6 +3,10 @@
 use std::borrow::Cow;
 
 use naap_protocol::capability::advertise::{Advertisement, Content, Node, Offer};
+use naap_protocol::capability::decide::{
+    Chosen, Decision, Identity, Method, Reason, Source, Status as Decided,
+};
+use naap_protocol::capability::evidence::{Answer, Subject};
 use naap_protocol::capability::index::Index;
 use naap_protocol::capability::{
     BadEntry, Document, Entry, Gpu, Hardware, ModelConstraint, ModelSettings, Price,
@@ -14,7 +18,7 @@ use naap_protocol::event::{
 use naap_protocol::signal::signal;
 use naap_protocol::state::{
     Delivery, Elements, EpochOpen, EventState, OrchestratorState, Progress, SessionState,
-    SourcePartition,
+    SourcePartition, Written,
 };
 use naap_protocol::time::Timestamp;
 use naap_protocol::wire::{Advertised, EnvelopeHead};
@@ -319,16 +323,18 @@ fn source() -> BoxedStrategy<SourcePartition> {
 }
 
 pub(crate) fn session_state() -> BoxedStrategy<SessionState> {
-    let names = (string(), string(), string(), string(), any::<u64>());
-    (names, vec((event(), source()), 0..6))
-        .prop_map(|(names, events)| {
-            let (org, session_id, stream_id, request_id, emitted_epoch) = names;
+    let names = (string(), string(), string(), string(), written());
+    (names, vec((event(), source()), 0..6), vec(answer(), 0..3), any::<bool>())
+        .prop_map(|(names, events, answers, owes_rows)| {
+            let (org, session_id, stream_id, request_id, written) = names;
             let mut state = SessionState {
                 org,
                 session_id,
                 stream_id,
                 request_id,
-                emitted_epoch,
+                answers,
+                written,
+                owes_rows,
                 ..SessionState::default()
             };
             for (event, source) in &events {
@@ -338,7 +344,60 @@ pub(crate) fn session_state() -> BoxedStrategy<SessionState> {
                     state.insert(&signal);
                 }
             }
+            if let Some(first) = events.first() {
+                state.displace(&first.0.uid);
+            }
             state
+        })
+        .boxed()
+}
+
+fn written() -> BoxedStrategy<Written> {
+    let hour = ((any::<i64>(), any::<u16>()), any::<u64>());
+    (any::<(u64, u64, u64, u64)>(), vec(any::<u64>(), 0..3), vec(hour, 0..3))
+        .prop_map(|((epoch, session, coverage, latency), segments, hours)| Written {
+            epoch,
+            session,
+            coverage,
+            latency: [latency, session],
+            swaps: segments.clone(),
+            segments,
+            hours: hours.into_iter().map(|((ts, i), hash)| ((Timestamp(ts), i), hash)).collect(),
+        })
+        .boxed()
+}
+
+fn decision() -> BoxedStrategy<Decision> {
+    let chosen =
+        (string(), string(), any::<i64>(), any::<u32>()).prop_map(|(a, b, ts, n)| Chosen {
+            node: Node { canonical: a.clone(), url: b.clone() },
+            pipeline: b.clone(),
+            model: a.clone(),
+            gpu_id: b,
+            gpu_candidate_count: n,
+            snapshot_ts: Timestamp(ts),
+            snapshot_uid: a,
+            distance_ms: ts,
+        });
+    let status = select(vec![Decided::Resolved, Decided::Stale, Decided::Ambiguous]);
+    (status, option::of(chosen))
+        .prop_map(|(status, chosen)| Decision {
+            status,
+            source: Source::Direct,
+            reason: Reason::MissingCandidate,
+            identity: Identity::Alias,
+            method: Method::NearestPrior,
+            chosen,
+        })
+        .boxed()
+}
+
+fn answer() -> BoxedStrategy<Answer> {
+    let said = || option::of(decision());
+    (any::<i64>(), string(), string(), said(), said())
+        .prop_map(|(ts, url, model, by_url, by_address)| {
+            let subject = Subject { ts: Timestamp(ts), url, model, ..Subject::default() };
+            Answer { subject, by_url, by_address }
         })
         .boxed()
 }

@@ -5,6 +5,10 @@ use std::borrow::Cow::Borrowed;
 use std::collections::BTreeMap;
 
 use naap_protocol::capability::advertise::{Advertisement, Content, Node, Offer};
+use naap_protocol::capability::decide::{
+    Chosen, Decision, Identity, Method, Reason, Source, Status as Decided,
+};
+use naap_protocol::capability::evidence::{Answer, Subject};
 use naap_protocol::capability::index::Index;
 use naap_protocol::capability::{
     BadEntry, Document, Entry, Gpu, Hardware, ModelConstraint, ModelSettings, Price,
@@ -17,7 +21,7 @@ use naap_protocol::event::{
 use naap_protocol::signal::signal;
 use naap_protocol::state::{
     Deliveries, Delivery, Elements, EpochOpen, EventState, OrchestratorState, Progress,
-    SessionState, SourcePartition,
+    SessionState, SourcePartition, Written,
 };
 use naap_protocol::time::Timestamp;
 use naap_protocol::wire::{Advertised, Envelope, EnvelopeBuilder, EnvelopeHead};
@@ -231,7 +235,17 @@ pub(crate) fn session_state() -> SessionState {
         session_id: "stream-1|req-1".to_owned(),
         stream_id: "stream-1".to_owned(),
         request_id: "req-1".to_owned(),
-        emitted_epoch: 11,
+        answers: vec![answer()],
+        written: Written {
+            epoch: 11,
+            session: 1,
+            coverage: 2,
+            latency: [3, 4],
+            segments: vec![5, 6],
+            swaps: vec![7],
+            hours: BTreeMap::from([((at(0), 1), 8)]),
+        },
+        owes_rows: true,
         ..SessionState::default()
     };
     let mut deliveries = Deliveries::default();
@@ -248,7 +262,37 @@ pub(crate) fn session_state() -> SessionState {
     let again = Event { offset: 2, replay: true, ..named };
     deliveries.observe(&again.uid, &Delivery::of(&again, "streaming_events", 6));
     state.deliveries = deliveries;
+    state.displace("no-uuid");
     state
+}
+
+fn answer() -> Answer {
+    let subject = Subject {
+        ts: at(3),
+        url: "https://a".to_owned(),
+        address: "0xhota".to_owned(),
+        pipeline: "live-video-to-video".to_owned(),
+        model: "m1".to_owned(),
+    };
+    let chosen = Chosen {
+        node: Node { canonical: "0xa".to_owned(), url: "https://a".to_owned() },
+        pipeline: "live-video-to-video".to_owned(),
+        model: "M1".to_owned(),
+        gpu_id: "GPU-1".to_owned(),
+        gpu_candidate_count: 1,
+        snapshot_ts: at(2),
+        snapshot_uid: "cap2".to_owned(),
+        distance_ms: 1,
+    };
+    let decision = Decision {
+        status: Decided::Resolved,
+        source: Source::Direct,
+        reason: Reason::Matched,
+        identity: Identity::Uri,
+        method: Method::NearestPrior,
+        chosen: Some(chosen),
+    };
+    Answer { subject, by_url: Some(decision), by_address: None }
 }
 
 pub(crate) fn event_state() -> EventState {

@@ -42,7 +42,7 @@ fn use_session(mut state: SessionState) {
         drop((signal.uid.to_string(), state.symbols.text(signal.url).len()));
     }
     if let Some(uid) = state.signals.first().map(|signal| signal.uid.to_string()) {
-        assert!(state.remove(&uid));
+        assert!(state.displace(&uid).is_some());
     }
     let at = naap_protocol::state::Coordinates { topic: "t".into(), partition: 0, offset: 0 };
     let stamp = Timestamp(0);

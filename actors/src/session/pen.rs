@@ -1,0 +1,62 @@
+//! Writes rows that have changed, and only these.
+
+use naap_protocol::rows::Row;
+use naap_protocol::time::Timestamp;
+
+use crate::outbox::Outbox;
+use crate::reject_rows::oversized;
+
+/// Where a session writes its rows.
+#[derive(Debug)]
+pub struct Pen<'w> {
+    outbox: &'w mut Outbox,
+    version: &'w mut u64,
+    now: Timestamp,
+}
+
+/// Version and insert time of a row that is being made.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp {
+    /// Write version, above that of every row before.
+    pub version: u64,
+    /// Insert time, node clock.
+    pub now: Timestamp,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It says what the row before said: nothing was written.
+    Same,
+    /// It was written for the first time, or for the first time in this epoch.
+    First,
+    /// It replaces what was written before.
+    Again,
+    /// It is larger than a row may be; counted and left out.
+    TooLarge,
+}
+
+impl<'w> Pen<'w> {
+    /// A pen whose rows carry versions above `version`, which moves along.
+    pub fn new(outbox: &'w mut Outbox, version: &'w mut u64, now: Timestamp) -> Self {
+        Self { outbox, version, now }
+    }
+
+    /// Writes the row that `make` makes unless its content has the hash `last`, which is brought up
+    /// to date.
+    pub fn put<R: Row>(&mut self, last: &mut u64, make: impl FnOnce(Stamp) -> R) -> Put {
+        let stamp = Stamp { version: *self.version + 1, now: self.now };
+        match self.outbox.push_changed(&make(stamp), *last) {
+            Ok(None) => Put::Same,
+            Ok(Some(hash)) => {
+                *self.version += 1;
+                let before = std::mem::replace(last, hash);
+                if before == 0 { Put::First } else { Put::Again }
+            }
+            Err(too_large) => {
+                oversized(too_large);
+                Put::TooLarge
+            }
+        }
+    }
+}

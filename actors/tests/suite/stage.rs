@@ -1,0 +1,215 @@
+//! One session with its orchestrators on a stage: scripts in the notation of lifecycle.md 13, played
+//! in any order, with answers at any time and restarts anywhere, down to the latest rows.
+
+use std::collections::BTreeMap;
+
+use naap_actors::outbox::Outbox;
+use naap_actors::session::SessionActor;
+use naap_actors::session::emit::Written;
+use naap_actors::session::pen::Pen;
+use naap_protocol::capability::advertise::{Advertisement, Content, Node, Offer};
+use naap_protocol::capability::decide::DirectWindow;
+use naap_protocol::capability::evidence::{Evidence, Role, Subject};
+use naap_protocol::capability::index::Index;
+use naap_protocol::event::Event;
+use naap_protocol::state::Delivery;
+use naap_protocol::time::Timestamp;
+
+use crate::cells::{Cells, Store};
+use crate::signals::{BASE, Word, field, one, words};
+
+/// One thing that arrives.
+#[derive(Clone, Debug)]
+pub enum Input {
+    Event(Box<Event<'static>>),
+    Capability(Box<Advertisement>),
+}
+
+/// The nodes of lifecycle.md 13: canonical, hot wallet, url, GPU.
+const NODES: [(&str, [&str; 4]); 3] = [
+    ("A", ["0xa", "0xhota", "https://a", "G-A"]),
+    ("B", ["0xb", "0xhotb", "https://b", "G-B"]),
+    ("C", ["0xc", "0xhota", "https://c", "G-C"]),
+];
+
+fn node(fields: &str) -> Option<[&'static str; 4]> {
+    let named = |name: &str| fields.split(',').any(|field| field == name);
+    NODES.iter().find(|(name, _)| named(name)).map(|(_, node)| *node)
+}
+
+/// Reads a script. `{A}` gives a signal the wallet, url and model of node A; `CAP@900{A}` advertises
+/// it. Fields of an advertisement: `c` canonical, `h` hot wallet, `u` url, `p` pipeline, `m` model,
+/// `g` GPUs joined by `+`; a field that is given with no value is blank. A status without `p` has
+/// `p=m1` (clarification 40).
+pub fn script(text: &str) -> Vec<Input> {
+    words(text)
+        .into_iter()
+        .zip(1..)
+        .map(|(word, number)| match word.name {
+            "CAP" => Input::Capability(Box::new(advertisement(word, number))),
+            _ => Input::Event(Box::new(signal(word, number))),
+        })
+        .collect()
+}
+
+fn signal(word: Word<'_>, number: usize) -> Event<'static> {
+    let mut fields = word.fields.to_owned();
+    if let Some([_, hot, url, _]) = node(word.fields) {
+        fields = format!("{fields},a={hot},u={url},p=m1");
+    } else if word.name == "ST" && !word.fields.split(',').any(|f| f.starts_with("p=")) {
+        fields.push_str(",p=m1");
+    }
+    one(word, &fields, &format!("e{number:02}"))
+}
+
+fn advertisement(word: Word<'_>, number: usize) -> Advertisement {
+    let known = node(word.fields).unwrap_or_default();
+    let given = |key: &str| word.fields.split(',').any(|f| f.starts_with(&format!("{key}=")));
+    let text = |key: &str, default: &str| {
+        if given(key) { field(word.fields, key) } else { default.to_owned() }
+    };
+    let gpus = text("g", known[3]);
+    let hot = text("h", known[1]);
+    let offer = Offer {
+        pipeline: text("p", "live-video-to-video"),
+        model: text("m", "m1"),
+        gpus: gpus.split('+').filter(|gpu| !gpu.is_empty()).map(str::to_owned).collect(),
+    };
+    Advertisement {
+        node: Node { canonical: text("c", known[0]), url: text("u", known[2]) },
+        event_ts: word.at,
+        uid: format!("cap{number:02}"),
+        content: Content {
+            offers: vec![offer],
+            aliases: Some(hot).filter(|hot| !hot.is_empty()).into_iter().collect(),
+        },
+    }
+}
+
+/// A session, the orchestrators that it asks, and what is stored of it.
+#[derive(Debug)]
+pub struct Stage {
+    pub session: SessionActor,
+    orchestrators: BTreeMap<String, Index>,
+    asked: BTreeMap<(Role, String), Vec<Subject>>,
+    pub store: Store,
+    version: u64,
+    epoch: u64,
+    retention: Option<i64>,
+}
+
+impl Stage {
+    pub fn new(retention: Option<i64>) -> Self {
+        let mut session = SessionActor::new("org", "s|r".to_owned(), "s", "r");
+        session.enter(1);
+        Self {
+            session,
+            orchestrators: BTreeMap::new(),
+            asked: BTreeMap::new(),
+            store: Store::default(),
+            version: 1 << 48,
+            epoch: 1,
+            retention,
+        }
+    }
+
+    /// Takes in one thing; `offset` stands for its place in the source.
+    pub fn take(&mut self, input: &Input, offset: u64) {
+        match input {
+            Input::Event(event) => {
+                let event = Event { offset, ..(**event).clone() };
+                self.session.receive(&event, &Delivery::of(&event, "t", 0), self.retention);
+            }
+            Input::Capability(advertisement) => {
+                for key in advertisement.routing_keys() {
+                    let index = self.orchestrators.entry(key.to_owned()).or_default();
+                    index.insert(advertisement);
+                }
+            }
+        }
+    }
+
+    /// Asks and answers until there is nothing more to say.
+    pub fn settle(&mut self) {
+        loop {
+            let questions = self.session.questions((1, 0), self.retention);
+            let mut news = !questions.is_empty();
+            for question in questions {
+                let subjects = question.subjects.into_iter().map(|(subject, _)| subject).collect();
+                self.asked.insert((question.role, question.key), subjects);
+            }
+            for ((role, key), subjects) in &self.asked {
+                let index = self.orchestrators.entry(key.clone()).or_default();
+                for subject in subjects {
+                    let decision = subject.decide(index, DirectWindow::default());
+                    let (role, subject) = (*role, subject.clone());
+                    let complete = index.covers(subject.ts);
+                    let evidence = Evidence { session: 1, role, subject, decision, complete };
+                    news |= self.session.learn(evidence);
+                }
+            }
+            if !news {
+                break;
+            }
+        }
+    }
+
+    /// Writes what has changed.
+    pub fn write(&mut self) -> Written {
+        let mut outbox = Outbox::default();
+        let mut pen = Pen::new(&mut outbox, &mut self.version, Timestamp(BASE));
+        let written = self.session.write(&mut pen, self.retention);
+        for batch in outbox.take() {
+            self.store.insert(batch.table, &batch.rows);
+        }
+        written
+    }
+
+    /// Goes through a snapshot, in the same epoch or in a new one.
+    pub fn restart(&mut self, new_epoch: bool) {
+        let frame = self.session.snapshot().expect("a snapshot");
+        self.session = SessionActor::restore(&frame).expect("what was just written");
+        self.asked.clear();
+        if new_epoch {
+            self.epoch += 1;
+            self.version = self.epoch << 48;
+        }
+        self.session.enter(self.epoch);
+    }
+
+    /// The latest rows of one table.
+    pub fn table(&self, name: &str) -> Vec<Cells> {
+        self.store.table(name)
+    }
+}
+
+/// Plays a script in the given order, settles once and writes.
+pub fn play(inputs: &[Input], order: &[usize], retention: Option<i64>) -> Stage {
+    let mut stage = Stage::new(retention);
+    for &index in order {
+        stage.take(&inputs[index], index as u64);
+    }
+    stage.settle();
+    stage.write();
+    stage
+}
+
+#[test]
+fn a_session_is_attributed_whenever_the_advertisement_comes() {
+    let inputs = script("CAP@900{A} REQ@1000 ST@2000{A} CLOSE@3000");
+    for order in [[0, 1, 2, 3], [1, 2, 3, 0], [3, 0, 2, 1]] {
+        let row = play(&inputs, &order, None).table("fact_workflow_sessions").remove(0);
+        let found = ["orchestrator_address", "model_id", "gpu_id", "attribution_reason"];
+        let rows = |stage: &Stage| stage.table("fact_workflow_sessions");
+        let mut again = play(&inputs, &order, None);
+        again.restart(false);
+        again.settle();
+        assert_eq!((again.write().first, again.write().again), (0, 0), "nothing has changed");
+        let before = rows(&again);
+        again.restart(true);
+        again.settle();
+        assert!(again.write().first > 0, "a new epoch repeats the rows");
+        assert_eq!(rows(&again), before);
+        assert_eq!(found.map(|column| row[column].as_str()), ["0xa", "m1", "G-A", "matched"]);
+    }
+}
