@@ -14,6 +14,7 @@ use naap_actors::shard::ShardOptions;
 use naap_actors::sink::SinkOptions;
 use naap_actors::supervisor::{Node, NodeArgs};
 use naap_generator::{Plan, Profile, Totals};
+use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::gate::Gate;
 use naap_protocol::privacy::PrivacyMode;
 use naap_protocol::rows;
@@ -141,7 +142,10 @@ impl Setup {
                 after_close_ticks: 1,
                 awake_budget: 50_000,
                 retention_ms: None,
+                hold_ticks: 0,
+                correction_rows: None,
             },
+            window: DirectWindow::default(),
             sink: SinkOptions {
                 max_rows: full_rows,
                 max_bytes: 1 << 20,
