@@ -7,6 +7,7 @@
 use naap_protocol::time::Timestamp;
 
 use super::SessionActor;
+use super::latency::{Latencies, Semantics, latency_row};
 use super::pen::{Pen, Put};
 use super::row::{RowTexts, session_row};
 use super::selection::{Hints, Selection};
@@ -86,6 +87,12 @@ impl SessionActor {
         if !story.signals.is_empty() {
             let texts = RowTexts::of(&story);
             count.count(pen.put(&mut known.session, |stamp| session_row(&story, &texts, stamp)));
+            for (last, semantics) in known.latency.iter_mut().zip(Semantics::ALL) {
+                let found = Latencies::of(semantics, story.summary, &story.state.symbols);
+                count.count(pen.put(last, |stamp| {
+                    latency_row(&story, &texts.identity, (semantics, &found), stamp)
+                }));
+            }
         }
         self.state.written = known;
         self.state.owes_rows = false;

@@ -13,6 +13,8 @@
 
 pub mod attribution;
 pub mod emit;
+pub mod latency;
+pub mod lateness;
 pub mod outcome;
 pub mod pen;
 pub mod row;
