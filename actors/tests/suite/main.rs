@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod cells;
+mod clocks;
 mod latency;
 mod memory;
 mod session_laws;
