@@ -63,9 +63,6 @@ pub enum Semantics {
 }
 
 impl Semantics {
-    /// Both, in the order of [`naap_protocol::state::Written::latency`].
-    pub const ALL: [Self; 2] = [Self::V1, Self::V2];
-
     /// The text that is stored.
     pub fn label(self) -> &'static str {
         match self {

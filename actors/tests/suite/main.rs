@@ -3,8 +3,10 @@
 
 mod cells;
 mod clocks;
+mod instruments;
 mod latency;
 mod memory;
+mod meters;
 mod session_laws;
 mod session_vectors;
 mod shard_laws;
