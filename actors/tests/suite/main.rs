@@ -2,7 +2,11 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod cells;
+mod clocks;
+mod instruments;
+mod latency;
 mod memory;
+mod meters;
 mod session_laws;
 mod session_vectors;
 mod shard_laws;
