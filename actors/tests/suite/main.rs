@@ -8,4 +8,5 @@ mod session_vectors;
 mod shard_laws;
 mod signals;
 mod stage;
+mod swap_vectors;
 mod tree;
