@@ -7,12 +7,14 @@
 use naap_protocol::time::Timestamp;
 
 use super::SessionActor;
+use super::invariants::{Published, lineage_defects};
 use super::pen::{Pen, Put};
 use super::row::{RowTexts, session_row};
 use super::selection::{Hints, Selection};
 use super::story::Story;
 use super::summary::Summary;
 use super::{segments, swaps};
+use crate::names;
 
 /// What rows were read off: what else than single signals their identity depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -90,6 +92,14 @@ impl SessionActor {
             segments::write(&story, &mut known.segments, pen, &mut count);
             swaps::write(&story, &mut known.swaps, pen, &mut count);
         }
+        let published = Published::of(&story);
+        let rows_differ = count != Written::default();
+        let defects = if rows_differ { lineage_defects(&story) } else { Vec::new() };
+        let steps = self.published.iter().flat_map(|before| before.illegal_steps(&published));
+        for defect in defects.into_iter().chain(steps) {
+            metrics::counter!(names::DATA_QUALITY_DEFECTS, "check" => defect.label()).increment(1);
+        }
+        self.published = Some(published);
         self.state.written = known;
         self.state.owes_rows = false;
         self.dirty = self.state.signals.len();

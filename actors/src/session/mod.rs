@@ -13,6 +13,7 @@
 
 pub mod attribution;
 pub mod emit;
+pub mod invariants;
 pub mod outcome;
 pub mod pen;
 pub mod row;
@@ -32,6 +33,7 @@ use naap_protocol::state::{Delivery, SessionState, Sighting, Verdict};
 use naap_protocol::time::Timestamp;
 
 use emit::Drawn;
+use invariants::Published;
 use story::{Story, subjects};
 use summary::Summary;
 
@@ -46,6 +48,8 @@ pub struct SessionActor {
     dirty: usize,
     /// What the written rows were read off; `None` after waking.
     drawn: Option<Drawn>,
+    /// What must not be unsaid of the last write; `None` after waking and when a signal was displaced.
+    published: Option<Published>,
     /// Questions that stand, by orchestrator. Not part of the state: they are asked again on waking.
     asked: BTreeMap<(Role, String), Vec<Subject>>,
 }
@@ -82,7 +86,7 @@ impl SessionActor {
     fn awake(state: SessionState) -> Self {
         let (summary, asked) = (Summary::default(), BTreeMap::new());
         let stale = !state.signals.is_empty();
-        Self { state, summary, stale, dirty: 0, drawn: None, asked }
+        Self { state, summary, stale, dirty: 0, drawn: None, published: None, asked }
     }
 
     /// The state as a frame.
@@ -150,6 +154,7 @@ impl SessionActor {
         if let Some(place) = self.state.displace(uid) {
             self.stale = true;
             self.dirty = self.dirty.min(place);
+            self.published = None;
         }
     }
 
