@@ -37,10 +37,10 @@ fn truthful_session() -> impl Strategy<Value = String> {
     (prop::collection::vec(step, 0..12), any::<bool>()).prop_map(|(steps, closed)| {
         let names = ["A", "B", "C"];
         let (mut current, mut seen, mut unseen, mut now) = (0, true, None, 2000);
-        let mut text = "CAP@900{A} CAP@900{B} CAP@900{C} REQ@1000 ST@1500{A}".to_owned();
+        let mut words = vec!["CAP@900{A} CAP@900{B} CAP@900{C} REQ@1000 ST@1500{A}".to_owned()];
         let mut say = |word: &str, who: Option<usize>| {
             let who = who.map_or_else(String::new, |who| format!("{{{}}}", names[who]));
-            text.push_str(&format!(" {word}@{now}{who}"));
+            words.push(format!("{word}@{now}{who}"));
             now += 500;
         };
         for (step, other) in steps {
@@ -63,7 +63,7 @@ fn truthful_session() -> impl Strategy<Value = String> {
             say("CLOSE", None);
             say("ST", Some((current + 1) % 3));
         }
-        text
+        words.join(" ")
     })
 }
 
