@@ -12,10 +12,13 @@
 //! other event is a forgery; its typed row and the quarantine row of the loser tell of it.
 
 pub mod attribution;
+pub mod coverage;
 pub mod emit;
+pub mod hours;
 pub mod outcome;
 pub mod pen;
 pub mod row;
+pub mod samples;
 pub mod selection;
 pub mod story;
 pub mod summary;
@@ -255,9 +258,11 @@ impl SessionActor {
         const SIGNAL: usize = 144;
         const DELIVERY: usize = 72;
         const ANSWER: usize = 640;
+        const HOUR: usize = 640;
         const FIXED: usize = 960;
         FIXED
-            + self.state.signals.len() * SIGNAL
+            + (self.state.signals.len() + self.state.displaced.len()) * SIGNAL
+            + self.state.written.hours.len() * HOUR
             + self.state.deliveries.len() * DELIVERY
             + self.state.answers.len() * ANSWER
     }

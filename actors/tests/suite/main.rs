@@ -2,10 +2,13 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod cells;
+mod convergence;
 mod memory;
 mod session_laws;
 mod session_vectors;
 mod shard_laws;
+mod signal_vectors;
 mod signals;
 mod stage;
+mod status_hours;
 mod tree;

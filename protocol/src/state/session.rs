@@ -31,7 +31,8 @@ pub struct SessionState {
     pub deliveries: Deliveries,
     /// What the orchestrators said about what the session observed.
     pub answers: Vec<Answer>,
-    /// Signals whose uid another content has taken: their rows have to go.
+    /// Signals whose uid another content has taken: their rows have to go. They are kept, so that a
+    /// later epoch can take the rows back once more.
     pub displaced: Vec<StoredSignal>,
     /// What was written of the session.
     pub written: Written,
@@ -125,10 +126,19 @@ impl SessionState {
         (std::mem::replace(known, record_ts) != record_ts).then_some(place)
     }
 
+    /// The signal that counts and has time and uid of `gone`, so that rows of both have one key;
+    /// `None` when there is none.
+    pub fn sibling(&self, gone: &StoredSignal) -> Option<&StoredSignal> {
+        let start = self.signals.partition_point(|s| s.ord_ts < gone.ord_ts);
+        let same_time = self.signals[start..].iter().take_while(|s| s.ord_ts == gone.ord_ts);
+        same_time.into_iter().find(|s| s.uid == gone.uid)
+    }
+
     /// Makes every row due again.
     pub fn repeat_all(&mut self) {
         self.written.repeat_all();
-        self.signals.iter_mut().for_each(|signal| signal.written = SignalWritten::default());
+        let signals = self.signals.iter_mut().chain(&mut self.displaced);
+        signals.for_each(|signal| signal.written = SignalWritten::default());
     }
 }
 
