@@ -146,12 +146,10 @@ fn write_signals(
     let (mut recent, mut prefix) = (Recent::default(), Prefix::of(story));
     let places = story.state.signals.iter().zip(0..).skip(from);
     let written = places.map(|(signal, at)| {
-        let mut written = signal.written;
         if at as usize >= story.signals.len() {
-            let coverage = Some(&mut written.coverage);
-            take_back(story.state, signal, (Some(&mut written.fact), coverage), pen, count);
-            return written;
+            return take_back(story.state, signal, pen, count);
         }
+        let mut written = signal.written;
         let line = Line::of(story, signal);
         line.write(&mut recent, &mut written.fact, pen, count);
         count.count(pen.put(&mut written.coverage, |stamp| prefix.row(at, &line, stamp)));
@@ -160,36 +158,26 @@ fn write_signals(
     written.collect()
 }
 
-/// Takes back the rows of the displaced signals from place `from` on, but for those whose key is that
-/// of a signal that counts: its row replaces theirs. Returns what is written of each.
+/// Takes back the rows of the displaced signals from place `from` on. A row of another content may
+/// have the same key; it is written afterwards and replaces the tombstone. Returns what is written of
+/// each.
 fn take_back_displaced(
     state: &SessionState,
     from: usize,
     pen: &mut Pen<'_>,
     count: &mut Written,
 ) -> Vec<SignalWritten> {
-    let written = state.displaced[from..].iter().map(|gone| {
-        let mut written = gone.written;
-        let heir = state.sibling(gone);
-        let same_fact = heir.is_some_and(|heir| fact(heir) == fact(gone));
-        let lasts = (
-            (!same_fact).then_some(&mut written.fact),
-            heir.is_none().then_some(&mut written.coverage),
-        );
-        take_back(state, gone, lasts, pen, count);
-        written
-    });
-    written.collect()
+    state.displaced[from..].iter().map(|gone| take_back(state, gone, pen, count)).collect()
 }
 
-/// Writes a tombstone over the own row and over the coverage row of `gone`, where a hash is given.
+/// Writes tombstones over the rows of `gone`. Returns what is written of it.
 fn take_back(
     state: &SessionState,
     gone: &StoredSignal,
-    (own, coverage): (Option<&mut u64>, Option<&mut u64>),
     pen: &mut Pen<'_>,
     count: &mut Written,
-) {
+) -> SignalWritten {
+    let mut written = gone.written;
     let uid = &gone.uid.to_string();
     macro_rules! tombstone {
         ($row:ident) => {
@@ -205,14 +193,14 @@ fn take_back(
             }
         };
     }
-    if let (Some(fact), Some(last)) = (fact(gone), own) {
+    if let Some(fact) = fact(gone) {
+        let last = &mut written.fact;
         count.count(match fact {
             Fact::Status => pen.put(last, tombstone!(StatusSample)),
             Fact::Edge => pen.put(last, tombstone!(TraceEdge)),
             Fact::Update => pen.put(last, tombstone!(ParamUpdate)),
         });
     }
-    if let Some(last) = coverage {
-        count.count(pen.put(last, tombstone!(EdgeCoverage)));
-    }
+    count.count(pen.put(&mut written.coverage, tombstone!(EdgeCoverage)));
+    written
 }

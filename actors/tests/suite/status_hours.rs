@@ -214,14 +214,14 @@ fn the_session_knows_its_active_time() {
     assert_eq!(active("ST@0:59:50{state=ONLINE} ST@1:0:5{state=ONLINE} ST@1:9:9"), "45000");
 }
 
-/// Samples of an hour or two, in steps of 7 s and now and then more, of up to three orchestrators.
+/// Samples from shortly before the end of an hour on, in steps of 7 s and now and then more, of up to three orchestrators.
 fn samples() -> impl Strategy<Value = String> {
     let step = prop_oneof![8 => Just(7_000_i64), 1 => 0..2_000_000_i64];
     let who =
         prop::sample::select(vec!["", "", "", "", "A,", "B,", "u=https://zz,", "u=https://a2,"]);
     let state = prop::sample::select(vec!["ONLINE", "LOADING", "DEGRADED_INPUT"]);
     prop::collection::vec((step, who, state, 0..40), 1..60).prop_map(|samples| {
-        let words = samples.into_iter().scan(0, |now, (step, who, state, fps)| {
+        let words = samples.into_iter().scan(2_700_000, |now, (step, who, state, fps)| {
             *now += step;
             Some(format!("ST@{now}{{{who}state={state},fps={fps}}}"))
         });
@@ -239,7 +239,10 @@ proptest! {
 
     /// The hours hold the attributed samples, each once, and no more active time than the session.
     #[test]
-    fn hours_add_up_to_the_attributed_samples(text in samples()) {
+    fn hours_add_up_to_the_attributed_samples(
+        text in samples(),
+        shuffle in prop::collection::vec(any::<prop::sample::Index>(), 0..70),
+    ) {
         let inputs = script(&text);
         let stage = play(&inputs, &(0..inputs.len()).rev().collect::<Vec<_>>(), None);
         let samples = stage.table("fact_stream_status_samples");
@@ -254,10 +257,12 @@ proptest! {
         prop_assert!(hours.iter().all(|row| sum(std::slice::from_ref(row), "active_ms") <= 3_600_000));
         prop_assert!(sum(&hours, "is_first_evidence_hour") <= 1);
 
-        // Written as they come, they end the same.
+        // Written as they come, in whatever order, they end the same.
         let mut other = Stage::new(None);
-        for (input, offset) in inputs.iter().zip(0..) {
-            other.take(input, offset);
+        let mut order: Vec<usize> = (0..inputs.len()).collect();
+        shuffle.iter().zip(0..inputs.len()).for_each(|(with, place)| order.swap(place, with.index(inputs.len())));
+        for index in order {
+            other.take(&inputs[index], index as u64);
             other.settle();
             other.write();
         }

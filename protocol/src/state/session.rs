@@ -126,14 +126,6 @@ impl SessionState {
         (std::mem::replace(known, record_ts) != record_ts).then_some(place)
     }
 
-    /// The signal that counts and has time and uid of `gone`, so that rows of both have one key;
-    /// `None` when there is none.
-    pub fn sibling(&self, gone: &StoredSignal) -> Option<&StoredSignal> {
-        let start = self.signals.partition_point(|s| s.ord_ts < gone.ord_ts);
-        let same_time = self.signals[start..].iter().take_while(|s| s.ord_ts == gone.ord_ts);
-        same_time.into_iter().find(|s| s.uid == gone.uid)
-    }
-
     /// Makes every row due again.
     pub fn repeat_all(&mut self) {
         self.written.repeat_all();
