@@ -6,7 +6,7 @@ use naap_actors::session::emit::Written;
 use crate::cells::Cells;
 use crate::session_vectors::orders;
 use crate::signals::{BASE, RETENTION};
-use crate::stage::{Stage, play, script};
+use crate::stage::{Stage, play, play_eagerly, script};
 
 const STATUS: &str = "fact_stream_status_samples";
 const EDGE: &str = "fact_stream_trace_edges";
@@ -342,7 +342,9 @@ fn contract_vectors_in_every_order() {
         // The uids number the inputs; an advertisement is one of them.
         let inputs = script(text);
         for order in orders(inputs.len()) {
-            let stage = play(&inputs, &order, RETENTION);
+            let stage = play_eagerly(&inputs, &order, RETENTION);
+            let once = play(&inputs, &order, RETENTION);
+            assert_eq!(stage.store.latest(), once.store.latest(), "{name}, order {order:?}");
             for (table, uid, expected) in *rows {
                 let what = format!("{name}, {table} {uid}, order {order:?}");
                 match find(&stage, table, uid) {
@@ -414,12 +416,7 @@ fn the_rows_of_a_displaced_content_are_taken_back() {
     for (text, statuses, most) in cases {
         let inputs = script(text);
         for order in orders(inputs.len()) {
-            let mut stage = Stage::new(RETENTION);
-            for &index in &order {
-                stage.take(&inputs[index], index as u64);
-                stage.settle();
-                stage.write();
-            }
+            let mut stage = play_eagerly(&inputs, &order, RETENTION);
             let rows = [STATUS, EDGE, UPDATE, COVERAGE].map(|table| stage.table(table).len());
             assert!(rows.iter().zip(most).all(|(rows, most)| *rows <= most), "{text}: {rows:?}");
             let own: usize = rows[..3].iter().sum();

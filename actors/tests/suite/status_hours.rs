@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::cells::Cells;
 use crate::session_vectors::orders;
-use crate::stage::{Input, Stage, play, script};
+use crate::stage::{Input, Stage, play, play_eagerly, script};
 
 const HOURS: &str = "fact_session_status_hours";
 
@@ -143,7 +143,9 @@ fn cases_in_every_order() {
         let columns = columns.split_whitespace().collect::<Vec<_>>().join(" ");
         let inputs = at(text);
         for order in orders(inputs.len()) {
-            let stage = play(&inputs, &order, None);
+            let stage = play_eagerly(&inputs, &order, None);
+            let once = play(&inputs, &order, None);
+            assert_eq!(stage.store.latest(), once.store.latest(), "{name}, order {order:?}");
             let expected: Vec<String> = expected.iter().map(|row| row.replace("  ", " ")).collect();
             let found: Vec<String> =
                 hours(&stage, &columns).iter().map(|row| row.replace("  ", " ")).collect();
@@ -258,14 +260,11 @@ proptest! {
         prop_assert!(sum(&hours, "is_first_evidence_hour") <= 1);
 
         // Written as they come, in whatever order, they end the same.
-        let mut other = Stage::new(None);
         let mut order: Vec<usize> = (0..inputs.len()).collect();
-        shuffle.iter().zip(0..inputs.len()).for_each(|(with, place)| order.swap(place, with.index(inputs.len())));
-        for index in order {
-            other.take(&inputs[index], index as u64);
-            other.settle();
-            other.write();
+        for (place, with) in (0..inputs.len()).zip(&shuffle) {
+            order.swap(place, with.index(inputs.len()));
         }
+        let other = play_eagerly(&inputs, &order, None);
         prop_assert_eq!(other.store.latest(), stage.store.latest());
     }
 }
