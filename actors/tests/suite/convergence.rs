@@ -75,7 +75,7 @@ fn run(inputs: &[Input], order: &[usize], then: &[Then], retention: Option<i64>)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
 
     #[test]
     fn rows_written_on_the_way_end_as_those_written_once(

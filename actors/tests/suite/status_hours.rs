@@ -73,6 +73,12 @@ const CASES: &[Case] = &[
         &["4 37000"],
     ),
     (
+        "a late sample ends the active time of the hour before",
+        "CAP@0:55:0{A} ST@0:59:50{A,state=ONLINE} ST@1:0:5 AI@1:0:20",
+        "status_samples active_ms",
+        &["1 10000", "1 0"],
+    ),
+    (
         "samples without attribution are in no hour",
         "CAP@0:0:0{A} ST@0:1:0 ST@0:2:0{A} ST@0:3:0{u=https://zz} ST@0:4:0{A} CLOSE@0:5:0 \
          ST@0:5:5 ST@0:5:6",
