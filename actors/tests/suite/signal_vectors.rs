@@ -433,3 +433,17 @@ fn the_rows_of_a_displaced_content_are_taken_back() {
         }
     }
 }
+
+#[test]
+fn parameters_are_kept_in_canonical_form_with_their_hash() {
+    let mut inputs = script("PU@1000");
+    if let crate::stage::Input::Event(event) = &mut inputs[0] {
+        let data = r#"{"params":{"b":[1],"a":"x"}}"#;
+        (event.raw, event.data_at) = (data.into(), (0, data.len() as u32));
+    }
+    let stage = play(&inputs, &[0], RETENTION);
+    let row = find(&stage, UPDATE, "e01").expect("a row");
+    let canonical = r#"{"a":"x","b":[1]}"#;
+    assert_eq!(row["params_json"], canonical);
+    assert_eq!(row["params_hash"], naap_protocol::identity::sha256_hex(&[canonical]));
+}
