@@ -3,6 +3,7 @@
 
 mod cells;
 mod clocks;
+mod convergence;
 mod instruments;
 mod latency;
 mod memory;
@@ -10,8 +11,10 @@ mod meters;
 mod session_laws;
 mod session_vectors;
 mod shard_laws;
+mod signal_vectors;
 mod signals;
 mod stage;
+mod status_hours;
 mod swap_laws;
 mod swap_vectors;
 mod tree;

@@ -211,6 +211,18 @@ pub fn play(inputs: &[Input], order: &[usize], retention: Option<i64>) -> Stage 
     stage
 }
 
+/// Plays a script in the given order, and settles and writes after every input. Without a restart
+/// nothing makes up for a row that was forgotten.
+pub fn play_eagerly(inputs: &[Input], order: &[usize], retention: Option<i64>) -> Stage {
+    let mut stage = Stage::new(retention);
+    for &index in order {
+        stage.take(&inputs[index], index as u64);
+        stage.settle();
+        stage.write();
+    }
+    stage
+}
+
 #[test]
 fn a_session_is_attributed_whenever_the_advertisement_comes() {
     let inputs = script("CAP@900{A} REQ@1000 ST@2000{A} CLOSE@3000");
