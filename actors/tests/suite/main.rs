@@ -1,7 +1,9 @@
 //! What the actors promise, checked against the contract's vectors, laws and failures.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod attribution_vectors;
 mod cells;
+mod generated;
 mod memory;
 mod session_laws;
 mod session_vectors;
@@ -9,3 +11,5 @@ mod shard_laws;
 mod signals;
 mod stage;
 mod tree;
+mod truth;
+mod vectors;
