@@ -3,6 +3,7 @@
 
 mod attribution_vectors;
 mod cells;
+mod convergence;
 mod generated;
 mod memory;
 mod session_laws;
