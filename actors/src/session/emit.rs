@@ -12,6 +12,7 @@ use super::row::{RowTexts, session_row};
 use super::selection::{Hints, Selection};
 use super::story::Story;
 use super::summary::Summary;
+use super::{segments, swaps};
 
 /// What rows were read off: what else than single signals their identity depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,6 +87,8 @@ impl SessionActor {
         if !story.signals.is_empty() {
             let texts = RowTexts::of(&story);
             count.count(pen.put(&mut known.session, |stamp| session_row(&story, &texts, stamp)));
+            segments::write(&story, &mut known.segments, pen, &mut count);
+            swaps::write(&story, &mut known.swaps, pen, &mut count);
         }
         self.state.written = known;
         self.dirty = self.state.signals.len();

@@ -16,9 +16,11 @@ pub mod emit;
 pub mod outcome;
 pub mod pen;
 pub mod row;
+pub mod segments;
 pub mod selection;
 pub mod story;
 pub mod summary;
+pub mod swaps;
 
 use std::collections::BTreeMap;
 

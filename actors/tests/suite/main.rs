@@ -11,6 +11,7 @@ mod session_vectors;
 mod shard_laws;
 mod signals;
 mod stage;
+mod swap_vectors;
 mod tree;
 mod truth;
 mod vectors;
