@@ -3,16 +3,20 @@
 
 use std::collections::BTreeMap;
 
+use naap_actors::outbox::Outbox;
 use naap_actors::session::SessionActor;
 use naap_actors::session::attribution::{Attributed, Identity};
+use naap_actors::session::pen::Pen;
 use naap_actors::session::story::Story;
 use naap_generator::{Plan, Profile};
 use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::capability::evidence::Evidence;
 use naap_protocol::capability::index::Index;
 use naap_protocol::state::Delivery;
+use naap_protocol::time::Timestamp;
 use serde_json::{Value, json};
 
+use crate::cells::Store;
 use crate::generated::{Generated, Generation};
 
 /// The indexes of all identity keys.
@@ -80,6 +84,28 @@ fn segments(story: &Story<'_>) -> Vec<Value> {
     segments.collect()
 }
 
+/// The swap lineage that is written of a session, in the words of the truth.
+fn swaps(session: &mut SessionActor) -> Vec<Value> {
+    let (mut outbox, mut version, mut store) = (Outbox::default(), 0, Store::default());
+    session.write(&mut Pen::new(&mut outbox, &mut version, Timestamp::default()), None);
+    for batch in outbox.take() {
+        store.insert(batch.table, &batch.rows);
+    }
+    let mut rows = store.table("fact_workflow_swaps");
+    rows.sort_by_key(|row| row["swap_index"].parse::<u16>().expect("a number"));
+    let told = rows.iter().map(|row| {
+        json!({
+            "ts": row["swap_ts"].parse::<i64>().expect("a time"),
+            "swap_kind": row["swap_kind"],
+            "outcome": row["outcome"],
+            "reason": row["swap_reason"],
+            "previous": row["previous_orchestrator_address"],
+            "next": row["next_orchestrator_address"],
+        })
+    });
+    told.collect()
+}
+
 /// `told` without what the truth says of how it came to it; `None` when it is not sure.
 fn sure(told: &Value, fields: &Value) -> Option<Value> {
     let unsure = told.get("unsure").is_some();
@@ -112,7 +138,7 @@ fn plans() -> [Plan; 3] {
 }
 
 #[test]
-fn every_selection_and_segment_is_what_it_was() {
+fn selections_segments_and_swaps_are_what_they_were() {
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     for plan in plans() {
         let generated = Generated::of(&plan);
@@ -130,6 +156,12 @@ fn every_selection_and_segment_is_what_it_was() {
             wrong.extend(differences(generation, "selections", &selections));
             wrong.extend(differences(generation, "segments", &segments(&story)));
             *seen.entry(format!("{} segments", story.segments.len())).or_default() += 1;
+            let swaps = swaps(&mut session);
+            wrong.extend(differences(generation, "swaps", &swaps));
+            for found in &swaps {
+                let label = format!("{} {}", found["swap_kind"], found["outcome"]);
+                *seen.entry(label.replace('"', "")).or_default() += 1;
+            }
         }
         assert!(wrong.is_empty(), "seed {}, {} wrong: {}", plan.seed, wrong.len(), wrong[0]);
     }
@@ -144,7 +176,15 @@ fn every_selection_and_segment_is_what_it_was() {
         "unresolved missing_uri_snapshot_local_alias_present",
         "unresolved no_compatible_candidate",
     ];
-    for reason in reasons {
-        assert!(seen.contains_key(reason), "no session is {reason}: {seen:#?}");
+    let swaps = [
+        "explicit completed",
+        "explicit no_replacement",
+        "explicit pending",
+        "explicit same_orchestrator_retry",
+        "explicit unresolved",
+        "inferred completed",
+    ];
+    for what in reasons.iter().chain(&swaps) {
+        assert!(seen.contains_key(*what), "nothing is {what}: {seen:#?}");
     }
 }

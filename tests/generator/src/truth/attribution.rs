@@ -60,14 +60,19 @@ impl Decision {
     }
 }
 
-/// Walks the ordered signals.
-pub(crate) fn selections(signals: &[Signal]) -> Vec<Selection> {
+/// The signals that say who serves: notices only where nothing else does, swap traces never.
+pub(crate) fn observing(signals: &[Signal]) -> Vec<bool> {
     let firm = |s: &Signal| s.has_identity() && !matches!(s.family, Family::Notice { .. });
     let any_firm = signals.iter().any(firm);
+    let counts = |s: &Signal| if any_firm { firm(s) } else { s.has_identity() };
+    signals.iter().map(|s| counts(s) && !s.is_swap()).collect()
+}
+
+/// Walks the ordered signals.
+pub(crate) fn selections(signals: &[Signal]) -> Vec<Selection> {
     let mut all: Vec<Selection> = Vec::new();
-    for (at, signal) in signals.iter().enumerate() {
-        let counts = if any_firm { firm(signal) } else { signal.has_identity() };
-        if !counts || signal.is_swap() {
+    for ((at, signal), observes) in signals.iter().enumerate().zip(observing(signals)) {
+        if !observes {
             continue;
         }
         match all.last_mut() {
