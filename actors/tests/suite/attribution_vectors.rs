@@ -345,6 +345,12 @@ fn run(name: &str, text: &str, columns: &str) {
     }
 }
 
+fn run_all(vectors: &[Vector<'_>]) {
+    for (name, text, columns) in vectors {
+        run(name, text, columns);
+    }
+}
+
 fn session(stage: &Stage) -> crate::cells::Cells {
     stage.table("fact_workflow_sessions").remove(0)
 }
@@ -366,17 +372,17 @@ fn segments(stage: &mut Stage) -> String {
 
 #[test]
 fn choices_in_every_order() {
-    CHOICE.iter().for_each(|(name, text, columns)| run(name, text, columns));
+    run_all(CHOICE);
 }
 
 #[test]
 fn distances_in_every_order() {
-    TIME.iter().for_each(|(name, text, columns)| run(name, text, columns));
+    run_all(TIME);
 }
 
 #[test]
 fn names_in_every_order() {
-    NAMES.iter().for_each(|(name, text, columns)| run(name, text, columns));
+    run_all(NAMES);
 }
 
 #[test]

@@ -204,7 +204,9 @@ fn the_cases_reach_what_the_property_is_about() {
         let (events, said): (Vec<_>, Vec<_>) =
             (0..inputs.len()).partition(|&place| matches!(inputs[place], Input::Event(_)));
         let mut stage = play(inputs, &events, None);
-        said.iter().for_each(|&place| stage.take(&inputs[place], place as u64));
+        for place in said {
+            stage.take(&inputs[place], place as u64);
+        }
         stage.settle();
         corrected += u32::from(stage.write().again > 0);
         let rows = stage.table("fact_workflow_sessions");
