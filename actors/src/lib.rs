@@ -8,6 +8,7 @@
 
 pub mod backoff;
 mod budget;
+pub mod clocks;
 pub mod commit;
 pub mod ingest;
 pub mod names;
@@ -21,3 +22,4 @@ pub mod shard;
 pub mod sink;
 pub mod supervisor;
 pub mod topology;
+pub mod watermark;

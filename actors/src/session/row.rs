@@ -15,7 +15,7 @@ const WORKFLOW_TYPE: &str = "ai_live_video_stream";
 pub struct RowTexts<'a> {
     first_uid: String,
     last_uid: String,
-    identity: Identity<'a>,
+    pub(super) identity: Identity<'a>,
 }
 
 impl<'a> RowTexts<'a> {

@@ -83,7 +83,9 @@ impl Case {
                 Step::Take(place) | Step::Redeliver(place) => {
                     stage.take(&self.inputs[place], place as u64);
                 }
-                Step::Repeat(place) => stage.take(&self.inputs[place], again(place)),
+                Step::Repeat(place) => {
+                    stage.take(&self.inputs[place], again(place));
+                }
                 Step::Settle => stage.settle(),
                 Step::Write => {
                     stage.write();

@@ -3,9 +3,13 @@
 
 mod attribution_vectors;
 mod cells;
+mod clocks;
 mod convergence;
 mod generated;
+mod instruments;
+mod latency;
 mod memory;
+mod meters;
 mod session_laws;
 mod session_vectors;
 mod shard_laws;

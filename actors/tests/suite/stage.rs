@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 
 use naap_actors::outbox::Outbox;
-use naap_actors::session::SessionActor;
 use naap_actors::session::emit::Written;
 use naap_actors::session::pen::Pen;
+use naap_actors::session::{Receipt, SessionActor};
 use naap_protocol::capability::advertise::{Advertisement, Content, Node, Offer};
 use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::capability::evidence::{Evidence, Role, Subject};
@@ -132,17 +132,19 @@ impl Stage {
     }
 
     /// Takes in one thing; `offset` stands for its place in the source.
-    pub fn take(&mut self, input: &Input, offset: u64) {
+    pub fn take(&mut self, input: &Input, offset: u64) -> Option<Receipt> {
         match input {
             Input::Event(event) => {
                 let event = Event { offset, ..(**event).clone() };
-                self.session.receive(&event, &Delivery::of(&event, "t", 0), self.retention);
+                let delivery = Delivery::of(&event, "t", 0);
+                Some(self.session.receive(&event, &delivery, self.retention))
             }
             Input::Capability(advertisement) => {
                 for key in advertisement.routing_keys() {
                     let index = self.orchestrators.entry(key.to_owned()).or_default();
                     index.insert(advertisement);
                 }
+                None
             }
         }
     }
