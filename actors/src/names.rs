@@ -28,6 +28,8 @@ pub const COMMIT_SECONDS: &str = "naap_commit_seconds";
 pub const PASSIVATIONS: &str = "naap_passivations_total";
 /// Panics inside one session, isolated.
 pub const SESSION_PANICS: &str = "naap_session_panics_total";
+/// Rows of a session that contradict each other or what was published before, by check.
+pub const DATA_QUALITY_DEFECTS: &str = "naap_data_quality_defects_total";
 /// Rows refused by the size guard, by table.
 pub const OVERSIZED_ROWS: &str = "naap_oversized_rows_total";
 /// Lifecycle signals, by `type` (family) and `outcome`.

@@ -8,6 +8,7 @@ use naap_protocol::time::Timestamp;
 
 use super::SessionActor;
 use super::attribution::Identity;
+use super::invariants::{Published, lineage_defects};
 use super::latency::{Latencies, Semantics, latency_row};
 use super::pen::{Pen, Put};
 use super::row::{RowTexts, session_row};
@@ -16,6 +17,7 @@ use super::story::Story;
 use super::summary::Summary;
 use super::tally::{Cause, Delayed, Tally};
 use super::{segments, swaps};
+use crate::names;
 
 /// What rows were read off: what else than single signals their identity depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -140,12 +142,20 @@ impl SessionActor {
             let put = pen.put(&mut known.session, |stamp| session_row(&story, &texts, stamp));
             count.count(put);
             self.versions += u32::from(put.is_written());
-            segments::write(&story, &mut known.segments, pen, &mut count);
-            swaps::write(&story, &mut known.swaps, pen, &mut count);
             let latencies = write_latencies(pen, (&story, &texts.identity), &mut known.latency);
             drawn.attribution = attribution(&story, &texts.identity);
             count.session(put, latencies, (self.drawn.as_ref(), &drawn));
+            segments::write(&story, &mut known.segments, pen, &mut count);
+            swaps::write(&story, &mut known.swaps, pen, &mut count);
         }
+        let published = Published::of(&story);
+        let rows_differ = count.first + count.again > 0;
+        let defects = if rows_differ { lineage_defects(&story) } else { Vec::new() };
+        let steps = self.published.iter().flat_map(|before| before.illegal_steps(&published));
+        for defect in defects.into_iter().chain(steps) {
+            metrics::counter!(names::DATA_QUALITY_DEFECTS, "check" => defect.label()).increment(1);
+        }
+        self.published = Some(published);
         count.corrections(std::mem::take(&mut self.causes));
         self.state.written = known;
         self.dirty = self.state.signals.len();

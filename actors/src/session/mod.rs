@@ -15,6 +15,7 @@ pub mod arrival;
 pub mod attribution;
 pub mod emit;
 pub mod instruments;
+pub mod invariants;
 pub mod latency;
 pub mod lateness;
 pub mod outcome;
@@ -40,6 +41,7 @@ use naap_protocol::time::Timestamp;
 use arrival::Arrival;
 use attribution::is_resolved;
 use emit::{Causes, Drawn};
+use invariants::Published;
 use lateness::Lateness;
 use selection::{Hints, Selection};
 use story::{Story, subjects};
@@ -60,6 +62,8 @@ pub struct SessionActor {
     causes: Causes,
     /// Times that the row of the session was written since waking.
     versions: u32,
+    /// What must not be unsaid of the last write; `None` after waking and when a signal was displaced.
+    published: Option<Published>,
     /// Questions that stand, by orchestrator. Not part of the state: they are asked again on waking.
     asked: BTreeMap<(Role, String), Vec<Subject>>,
     /// What the last questions were read off.
@@ -135,6 +139,7 @@ impl SessionActor {
             asked: BTreeMap::new(),
             observed: Observed::default(),
             held_since: None,
+            published: None,
         }
     }
 
@@ -211,6 +216,7 @@ impl SessionActor {
         if let Some(place) = self.state.displace(uid) {
             self.stale = true;
             self.dirty = self.dirty.min(place);
+            self.published = None;
         }
     }
 

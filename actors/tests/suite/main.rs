@@ -15,6 +15,7 @@ mod session_vectors;
 mod shard_laws;
 mod signals;
 mod stage;
+mod swap_laws;
 mod swap_vectors;
 mod tree;
 mod truth;
