@@ -1,9 +1,11 @@
 //! What the actors promise, checked against the contract's vectors, laws and failures.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod attribution_vectors;
 mod cells;
 mod clocks;
 mod convergence;
+mod generated;
 mod instruments;
 mod latency;
 mod memory;
@@ -18,3 +20,6 @@ mod status_hours;
 mod swap_laws;
 mod swap_vectors;
 mod tree;
+mod truth;
+mod vectors;
+mod writing;
