@@ -30,3 +30,7 @@ pub const PASSIVATIONS: &str = "naap_passivations_total";
 pub const SESSION_PANICS: &str = "naap_session_panics_total";
 /// Rows refused by the size guard, by table.
 pub const OVERSIZED_ROWS: &str = "naap_oversized_rows_total";
+/// Rejects that a topic has acknowledged, by topic.
+pub const REJECT_MESSAGES: &str = "naap_reject_messages_total";
+/// Rejects whose payload is too long for a message and stands in the table alone, by topic.
+pub const REJECT_MESSAGES_SHORTENED: &str = "naap_reject_messages_shortened_total";

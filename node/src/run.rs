@@ -17,7 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::cli::{Failure, Global, RunArgs, environment};
 use crate::clock::SystemClock;
 use crate::config::{Config, InputSource, RestartType};
-use crate::kafka::{KafkaSource, StartOffset};
+use crate::kafka::{KafkaSource, RejectTopics, StartOffset};
 use crate::logging;
 use crate::node::{NodeParts, node_args};
 use crate::state_log::{LocalStateLog, applied_by_all};
@@ -111,10 +111,19 @@ async fn live(
     terminate: &mut Signal,
 ) -> Result<End, Failure> {
     let topics = config.ingest.topics.iter().map(|t| (t.name.as_str(), t.org.as_str()));
+    let rejects = match config.ingest.source {
+        InputSource::Kafka => RejectTopics::connect(config, config.node.name.as_str()).await,
+        InputSource::Embedded => Ok(None),
+    };
+    let rejects = match rejects {
+        Ok(rejects) => rejects,
+        Err(error) => return Ok(End::Failed(error.to_string())),
+    };
     let parts = NodeParts {
         config,
         log: log.clone() as Arc<dyn StateLog>,
         store,
+        rejects,
         clock: Arc::new(SystemClock),
         orgs: match config.ingest.source {
             InputSource::Kafka => OrgMap::new(topics),
@@ -123,7 +132,7 @@ async fn live(
         },
         bounded: false,
     };
-    let args = match node_args(&parts).await {
+    let args = match node_args(parts).await {
         Ok(args) => args,
         Err(error) => return Ok(End::Failed(error.to_string())),
     };

@@ -186,6 +186,17 @@ section! {
         /// Pause between two heartbeats to the group; at most a third of the session timeout.
         heartbeat: Duration = millis(500), millis(100)..=minutes(10);
     }
+    sections { rejects: Rejects }
+
+    /// Copies of the reject rows as messages. Used with `ingest.source = "kafka"`; both topics must exist.
+    pub struct Rejects {
+        /// Publish rejects; offsets then wait for the topics as they wait for the tables.
+        enabled: bool = true;
+        /// Topic of the dead letters.
+        dead_letter_topic: Name = name("naap.dlq.v1");
+        /// Topic of quarantined records: duplicates, conflicts, times in the future.
+        quarantine_topic: Name = name("naap.quarantine.v1");
+    }
 
     /// Where rows go.
     pub struct ClickHouse {

@@ -1,0 +1,147 @@
+//! The program itself between a mock of Kafka and the embedded engine.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{DefaultProducerContext, Producer};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::broker::{Message, Write, committed, messages, producer, until_committed, write};
+use crate::helper::PATIENCE;
+
+const EVENTS: &str = include_str!("../../../tests/fixtures/events-2026-01-08.jsonl");
+
+/// `naap run` and what it says.
+struct Service {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    _folder: tempfile::TempDir,
+}
+
+impl Service {
+    /// Starts it on the topic `topic`; returns when it is up.
+    fn start(bootstrap: &str, topic: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = [
+            format!("node.data_dir={}", folder.path().display()),
+            format!("kafka.bootstrap={bootstrap}"),
+            format!("ingest.topics={topic}=o:earliest"),
+            format!("ingest.group=naap.{topic}.ingest"),
+            "cluster.shards=4".to_owned(),
+            "commit.flush_interval=100ms".to_owned(),
+        ];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_naap"));
+        command.args(["run", "--source", "kafka"]);
+        for setting in &settings {
+            command.args(["--set", setting]);
+        }
+        command.stdin(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (sender, lines) = mpsc::channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            stderr.lines().map_while(Result::ok).try_for_each(|l| sender.send(l))
+        });
+        let mut service = Self { child, lines, _folder: folder };
+        service.until("the node is up");
+        service
+    }
+
+    /// The first line that contains `text`.
+    fn until(&mut self, text: &str) -> String {
+        let mut heard = Vec::new();
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(line) => heard.push(line),
+                Err(error) => panic!("{error}, never said \"{text}\":\n{}", heard.join("\n")),
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// The exit code, when it ends by itself, and the last line.
+    fn end(&mut self) -> (Option<i32>, String) {
+        let mut last = String::new();
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            last = line;
+        }
+        (self.child.wait().unwrap().code(), last)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It has ended already where the test did what it should.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Brokers with an input topic and the topics of rejects.
+fn brokers(topic: &str) -> (MockCluster<'static, DefaultProducerContext>, String) {
+    let cluster = MockCluster::new(1).unwrap();
+    for topic in [topic, "naap.dlq.v1", "naap.quarantine.v1"] {
+        cluster.create_topic(topic, 1, 1).unwrap();
+    }
+    let bootstrap = cluster.bootstrap_servers();
+    (cluster, bootstrap)
+}
+
+/// Two records that are no events, and an event twice.
+fn write_rejects(bootstrap: &str, topic: &str) {
+    let writer = producer(bootstrap, "none");
+    let event = EVENTS.lines().next().unwrap();
+    for value in ["nonsense", event, event, "[]"] {
+        write(&writer, topic, Write { value: Some(value.as_bytes()), ..Write::default() });
+    }
+    writer.flush(PATIENCE).unwrap();
+}
+
+/// No broker takes a message from now on.
+fn refuse_messages(cluster: &MockCluster<'static, DefaultProducerContext>) {
+    let passing = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 1000];
+    cluster.request_errors(RDKafkaApiKey::Produce, &passing);
+}
+
+fn reason(message: &Message) -> (String, String) {
+    let json: Value = serde_json::from_slice(message.value.as_ref().unwrap()).unwrap();
+    let key = String::from_utf8(message.key.clone().unwrap()).unwrap();
+    (key, json["failure"]["reason"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn offsets_wait_until_the_topics_have_the_rejects_of_gate_and_shards() {
+    let topic = "rejecting";
+    let (cluster, bootstrap) = brokers(topic);
+    write_rejects(&bootstrap, topic);
+    refuse_messages(&cluster);
+    let mut service = Service::start(&bootstrap, topic);
+    // The start position is committed when the topic is read; then nothing, as long as it lasts.
+    until_committed(&bootstrap, topic, 0, 0).await;
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(committed(&bootstrap, topic, 0), Some(0), "committed without the topics");
+    cluster.clear_request_errors(RDKafkaApiKey::Produce);
+    until_committed(&bootstrap, topic, 0, 4).await;
+
+    let dead: Vec<_> = messages(&bootstrap, "naap.dlq.v1", 2).iter().map(reason).collect();
+    let expected = [
+        ("o/rejecting/0/0/DESERIALIZATION/0", "json_parse_error"),
+        ("o/rejecting/0/3/SCHEMA_VALIDATION/0", "root_not_object"),
+    ];
+    let text = |(key, reason): (&str, &str)| (key.to_owned(), reason.to_owned());
+    assert_eq!(dead, expected.map(text));
+    let quarantine = messages(&bootstrap, "naap.quarantine.v1", 1);
+    let expected = text(("o/rejecting/0/2/DEDUP/0", "duplicate_event"));
+    assert_eq!(reason(&quarantine[0]), expected);
+    service.signal(Signal::TERM);
+    assert_eq!(service.end().0, Some(0));
+}
