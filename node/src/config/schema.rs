@@ -136,8 +136,8 @@ section! {
     pub struct Cluster {
         /// Number of shards of the key space; fixed for the life of a data folder.
         shards: u32 = 64, 1..=4096;
-        /// Time for an ordered shutdown. Half of it is the longest wait for what was read from Kafka to be durably applied.
-        drain_timeout: Duration = secs(30), secs(1)..=hours(1);
+        /// Longest ordered stop, from the signal on; then the node says what is not durable and ends. Half of it is the longest wait for what was read from Kafka to be durably applied before its partitions are given back.
+        drain_timeout: Duration = secs(60), secs(1)..=hours(1);
     }
 
     /// What is read and what is accepted.

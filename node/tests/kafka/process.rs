@@ -1,8 +1,9 @@
 //! The program itself between a mock of Kafka and the embedded engine.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{DefaultProducerContext, Producer};
@@ -24,27 +25,33 @@ struct Service {
 
 impl Service {
     /// Starts it on the topic `topic`; returns when it is up.
-    fn start(bootstrap: &str, topic: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let settings = [
-            format!("node.data_dir={}", folder.path().display()),
+    fn on_topic(bootstrap: &str, topic: &str, settings: &[&str]) -> Self {
+        let own = [
+            "ingest.source=kafka".to_owned(),
             format!("kafka.bootstrap={bootstrap}"),
             format!("ingest.topics={topic}=o:earliest"),
             format!("ingest.group=naap.{topic}.ingest"),
-            "cluster.shards=4".to_owned(),
-            "commit.flush_interval=100ms".to_owned(),
         ];
+        let settings: Vec<_> =
+            own.iter().map(String::as_str).chain(settings.iter().copied()).collect();
+        Self::start(&settings, Stdio::null())
+    }
+
+    fn start(settings: &[&str], stdin: Stdio) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = format!("node.data_dir={}", folder.path().display());
+        let small =
+            ["cluster.shards=4", "commit.flush_interval=100ms", "telemetry.log_format=json"];
         let mut command = Command::new(env!("CARGO_BIN_EXE_naap"));
-        command.args(["run", "--source", "kafka"]);
-        for setting in &settings {
+        command.args(["run", "--log", "info,naap_node::kafka=debug"]);
+        for setting in small.iter().chain(settings).chain([&data.as_str()]) {
             command.args(["--set", setting]);
         }
-        command.stdin(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        let mut child = command.stdin(stdin).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = mpsc::channel();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || {
-            stderr.lines().map_while(Result::ok).try_for_each(|l| sender.send(l))
+            stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
         });
         let mut service = Self { child, lines, _folder: folder };
         service.until("the node is up");
@@ -106,6 +113,9 @@ fn write_rejects(bootstrap: &str, topic: &str) {
     writer.flush(PATIENCE).unwrap();
 }
 
+/// Said when the ingest gets the last of them.
+const ALL_TAKEN: &str = "\"next_offset\":4";
+
 /// No broker takes a message from now on.
 fn refuse_messages(cluster: &MockCluster<'static, DefaultProducerContext>) {
     let passing = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 1000];
@@ -124,10 +134,10 @@ async fn offsets_wait_until_the_topics_have_the_rejects_of_gate_and_shards() {
     let (cluster, bootstrap) = brokers(topic);
     write_rejects(&bootstrap, topic);
     refuse_messages(&cluster);
-    let mut service = Service::start(&bootstrap, topic);
-    // The start position is committed when the topic is read; then nothing, as long as it lasts.
-    until_committed(&bootstrap, topic, 0, 0).await;
-    std::thread::sleep(std::time::Duration::from_secs(3));
+    let mut service = Service::on_topic(&bootstrap, topic, &[]);
+    // The start position is committed before a record is used; then nothing, as long as it lasts.
+    service.until(ALL_TAKEN);
+    std::thread::sleep(Duration::from_secs(2));
     assert_eq!(committed(&bootstrap, topic, 0), Some(0), "committed without the topics");
     cluster.clear_request_errors(RDKafkaApiKey::Produce);
     until_committed(&bootstrap, topic, 0, 4).await;
@@ -144,4 +154,54 @@ async fn offsets_wait_until_the_topics_have_the_rejects_of_gate_and_shards() {
     assert_eq!(reason(&quarantine[0]), expected);
     service.signal(Signal::TERM);
     assert_eq!(service.end().0, Some(0));
+}
+
+#[test]
+fn a_drain_that_can_not_end_says_what_is_not_durable() {
+    let topic = "undrained";
+    let (cluster, bootstrap) = brokers(topic);
+    write_rejects(&bootstrap, topic);
+    refuse_messages(&cluster);
+    let mut service = Service::on_topic(&bootstrap, topic, &["cluster.drain_timeout=2s"]);
+    service.until(ALL_TAKEN);
+    service.signal(Signal::TERM);
+    let (code, last) = service.end();
+    assert_eq!(code, Some(2), "{last}");
+    let expected = "error: the drain did not end within cluster.drain_timeout = 2000ms; not durable are \
+                    undrained/0 offsets 0 to 3; what is not durable is read again at the next start";
+    assert_eq!(last, expected);
+}
+
+#[test]
+fn a_second_signal_ends_the_node_at_once() {
+    let topic = "hasty";
+    let (cluster, bootstrap) = brokers(topic);
+    write_rejects(&bootstrap, topic);
+    refuse_messages(&cluster);
+    let mut service = Service::on_topic(&bootstrap, topic, &["cluster.drain_timeout=1h"]);
+    service.until(ALL_TAKEN);
+    service.signal(Signal::TERM);
+    service.until("asked to stop");
+    let asked = Instant::now();
+    service.signal(Signal::INT);
+    let (code, last) = service.end();
+    assert_eq!(code, Some(2), "{last}");
+    assert!(
+        last.starts_with("error: a second signal ended the node before its drain did; "),
+        "{last}"
+    );
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+}
+
+#[test]
+fn a_stop_does_not_wait_for_the_end_of_standard_input() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut service = Service::start(&[], Stdio::piped());
+        let mut input = service.child.stdin.take().unwrap();
+        input.write_all(EVENTS.as_bytes()).unwrap();
+        service.signal(signal);
+        service.until("drained and stopped");
+        assert_eq!(service.end().0, Some(0));
+        drop(input);
+    }
 }
