@@ -11,4 +11,5 @@ pub mod node;
 pub mod replay;
 pub mod run;
 pub mod state_log;
+mod stop;
 pub mod store;

@@ -11,12 +11,14 @@
 pub mod binary;
 pub mod capabilities;
 pub mod ddl;
+mod decode;
 pub mod dims;
 pub mod ingest;
 pub mod latency;
 pub mod migrations;
 pub mod payments;
 pub mod raw;
+pub mod reject_message;
 pub mod rejects;
 pub mod rollups;
 pub mod samples;
