@@ -11,6 +11,7 @@ use naap_protocol::state::{Progress, SourcePartition};
 use ractor::ActorRef;
 use thiserror::Error;
 
+use crate::clocks::ClockSigns;
 use crate::ports::{StateLog, StateLogError, StateRecord};
 use crate::shard::{ShardCommit, ShardCounts, ShardMsg, Traffic};
 use crate::sink::{SinkGone, Sinks};
@@ -24,6 +25,10 @@ pub struct Committed {
     pub counts: ShardCounts,
     /// Evidence that travels between the shards.
     pub traffic: Traffic,
+    /// Ticks that the longest wait for evidence has lasted.
+    pub oldest_wait: u64,
+    /// What was heard of clocks.
+    pub signs: ClockSigns,
     /// State records written.
     pub records: u64,
     /// How long the cycle took.
@@ -91,10 +96,12 @@ async fn save_state(
     for (number, shard) in shards.iter().enumerate() {
         let gone = || CommitError::ShardGone(number);
         let commit = ractor::call!(shard, ShardMsg::Commit, flush).map_err(|_| gone())?;
-        let ShardCommit { records, progress, counts, traffic } = commit;
+        let ShardCommit { records, progress, counts, traffic, oldest_wait, signs } = commit;
         outcome.records += records.len() as u64;
         outcome.counts.add(counts);
         outcome.traffic.add(traffic);
+        outcome.oldest_wait = outcome.oldest_wait.max(oldest_wait);
+        outcome.signs.merge(signs);
         claims.push(progress);
         // A closed channel means that the writer has failed, which is reported below.
         if !records.is_empty() && feed.send(records).await.is_err() {

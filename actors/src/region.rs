@@ -5,16 +5,20 @@ use std::sync::Arc;
 use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::capability::evidence::{Evidence, Question};
 use naap_protocol::state::{EpochOpen, Progress};
+use naap_protocol::time::Timestamp;
 use naap_protocol::wire::Envelope;
 use ractor::{
     Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SpawnErr, SupervisionEvent,
 };
 use ractor_cluster::RactorMessage;
+use tokio::sync::Mutex;
 
-use crate::commit::run_cycle;
+use crate::clocks::ClockWatch;
+use crate::commit::{Committed, run_cycle};
 use crate::ingest::IngestMsg;
 use crate::names;
 use crate::ports::{Clock, StateLog, StateRecord};
+use crate::session::instruments::{Waiting, publish_clocks};
 use crate::shard::{
     self, Mark, ROUTING_VERSION, ShardArgs, ShardCore, ShardMsg, ShardOptions, ShardStatus,
 };
@@ -69,6 +73,9 @@ struct State {
     shards: Arc<Vec<ActorRef<ShardMsg>>>,
     log: Arc<dyn StateLog>,
     sinks: Sinks,
+    clock: Arc<dyn Clock>,
+    /// Only one commit cycle runs at a time.
+    clocks: Arc<Mutex<ClockWatch>>,
 }
 
 /// Opens every shard and starts the region under `supervisor`.
@@ -113,7 +120,8 @@ impl Actor for ShardRegion {
         for shard in &shards {
             shard.cast(ShardMsg::Resume)?;
         }
-        Ok(State { shards: Arc::new(shards), log: args.log, sinks: args.sinks })
+        let (clock, clocks) = (args.clock, Arc::default());
+        Ok(State { shards: Arc::new(shards), log: args.log, sinks: args.sinks, clock, clocks })
     }
 
     async fn handle(
@@ -172,9 +180,11 @@ impl State {
     /// The cycle runs beside the region, which goes on delivering.
     fn commit(&self, ingest: ActorRef<IngestMsg>, flush: bool) {
         let (shards, sinks, log) = (self.shards.clone(), self.sinks.clone(), self.log.clone());
+        let (clocks, clock) = (self.clocks.clone(), self.clock.clone());
         tokio::spawn(async move {
-            let outcome = run_cycle(&shards, &sinks, &log, flush).await;
-            if let Ok(committed) = &outcome {
+            let mut outcome = run_cycle(&shards, &sinks, &log, flush).await;
+            if let Ok(committed) = &mut outcome {
+                show_evidence(committed, &mut *clocks.lock().await, clock.now());
                 metrics::counter!(names::COMMITS).increment(1);
                 metrics::counter!(names::DUPLICATES).increment(committed.counts.duplicates);
                 metrics::histogram!(names::COMMIT_SECONDS).record(committed.took.as_secs_f64());
@@ -183,6 +193,17 @@ impl State {
             drop(ingest.cast(IngestMsg::CommitDone(outcome)));
         });
     }
+}
+
+/// Shows what waits for evidence, and what was heard of clocks.
+fn show_evidence(committed: &mut Committed, clocks: &mut ClockWatch, now: Timestamp) {
+    let sessions = committed.traffic.owing as u64;
+    // A tick is a second.
+    let since = now.0.saturating_sub_unsigned(committed.oldest_wait * 1000);
+    let oldest = (sessions > 0).then_some(Timestamp(since));
+    Waiting { sessions, oldest }.publish(now);
+    clocks.take(std::mem::take(&mut committed.signs));
+    publish_clocks(&clocks.report(now));
 }
 
 /// Opens every shard in a new epoch. Returns the last claim of each and where it goes on.

@@ -8,6 +8,7 @@ use crate::capability::advertise::Advertisement;
 use crate::codec::{self, CodecError, Framed, HEADER_LEN, Reader, TraceContext};
 use crate::event::Event;
 use crate::state::SourcePartition;
+use crate::time::Timestamp;
 
 /// One thing for one entity of a shard. The number is the entity's id (`identity::EntityId`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,16 @@ pub enum Item<'a> {
     /// What an event says about one node, for one of the identities that name it.
     #[serde(rename = "a")]
     Advertisement(u128, Advertised),
+}
+
+impl Item<'_> {
+    /// Envelope time of the event behind the item.
+    pub fn event_ts(&self) -> Timestamp {
+        match self {
+            Self::Session(_, event) | Self::Single(_, event) => event.event_ts,
+            Self::Advertisement(_, advertised) => advertised.advertisement.event_ts,
+        }
+    }
 }
 
 /// An [`Item`] whose content is borrowed; same bytes.

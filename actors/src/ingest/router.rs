@@ -19,6 +19,7 @@ use crate::names;
 use crate::outbox::{Outbox, RowBatch};
 use crate::ports::Clock;
 use crate::reject_rows::{oversized, reject_row};
+use crate::session::instruments;
 
 /// What became of the records of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -194,6 +195,7 @@ impl Router {
     }
 
     fn ignore(&mut self, lot: &Lot<'_>, record: Record<'_>, ignored: &Ignored<'_>) {
+        instruments::ignored(&ignored.family);
         let payload = ignored.payload.map(|text| self.privacy.apply_text(text));
         let row = rows::rejects::Ignored {
             raw_event_uid: &ignored.uid,

@@ -152,6 +152,7 @@ impl SessionActor {
         note(&mut self.state.signals[self.dirty..], &signals);
         drawn.taken_back = self.state.displaced.len();
         count.corrections(std::mem::take(&mut self.causes));
+        self.shown_open = Some(self.summary.closed_ts.is_none());
         self.state.written = known;
         self.dirty = self.state.signals.len();
         self.drawn = Some(drawn);

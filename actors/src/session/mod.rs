@@ -38,15 +38,18 @@ use std::collections::BTreeMap;
 use naap_protocol::capability::decide::Decision;
 use naap_protocol::capability::evidence::{Answer, Evidence, Question, Role, Subject};
 use naap_protocol::codec::{self, CodecError, TraceContext};
-use naap_protocol::event::Event;
+use naap_protocol::event::{Event, TraceType};
 use naap_protocol::signal::signal;
-use naap_protocol::state::{Delivery, SessionState, Sighting, SignalWritten, Verdict};
+use naap_protocol::state::{
+    Delivery, SessionState, Sighting, SignalWritten, StoredBody, StoredSignal, Verdict,
+};
 use naap_protocol::time::Timestamp;
 
 use arrival::Arrival;
 use attribution::is_resolved;
 use drawn::Drawn;
 use emit::Causes;
+use instruments::WaitOutcome;
 use invariants::Published;
 use lateness::Lateness;
 use selection::{Hints, Selection};
@@ -76,6 +79,8 @@ pub struct SessionActor {
     observed: Observed,
     /// Tick since which rows wait for evidence.
     held_since: Option<u64>,
+    /// Whether the session was without a close when its rows were written last.
+    shown_open: Option<bool>,
 }
 
 /// What of a fold the questions of a session depend on, small enough to be compared after every
@@ -100,6 +105,15 @@ impl Observed {
             closed_ts: summary.closed_ts,
         }
     }
+}
+
+/// Whether rows have to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Yes, since that tick.
+    Since(u64),
+    /// No. If they have waited: since when, and how that ended.
+    Over(Option<(u64, WaitOutcome)>),
 }
 
 /// What became of an event.
@@ -134,8 +148,14 @@ impl SessionActor {
     }
 
     fn awake(state: SessionState) -> Self {
+        let is_close = |signal: &StoredSignal| {
+            let StoredBody::Trace { kind, .. } = signal.body else { return false };
+            kind == TraceType::GatewayIngestStreamClosed
+        };
+        let known = !state.signals.is_empty();
         Self {
-            stale: !state.signals.is_empty(),
+            shown_open: known.then(|| !state.signals.iter().any(is_close)),
+            stale: known,
             state,
             summary: Summary::default(),
             dirty: 0,
@@ -341,23 +361,29 @@ impl SessionActor {
         self.state.answers.iter().any(|answer| answer.decision().is_none())
     }
 
-    /// True when rows that are due now, at tick `now`, should wait: for an answer under way, or up to
-    /// `hold` ticks for evidence about a selection that has none (backlog 024, phase 3).
-    pub fn is_held(&mut self, now: u64, hold: u64) -> bool {
-        if self.is_waiting() {
-            return true;
-        }
+    /// Whether rows that are due now, at tick `now`, have to wait: for an answer under way, or up to
+    /// `limit` ticks for evidence about a selection that has none (backlog 024, phase 3).
+    pub fn hold(&mut self, now: u64, limit: u64) -> Hold {
         let unresolved = |answer: &Answer| answer.decision().is_none_or(|d| d.chosen.is_none());
-        if hold == 0 || !self.state.answers.iter().any(unresolved) {
-            self.held_since = None;
-            return false;
+        let unresolved = self.state.answers.iter().any(unresolved);
+        let waiting = self.is_waiting();
+        if waiting || (unresolved && limit > 0) {
+            let since = *self.held_since.get_or_insert(now);
+            if waiting || now - since < limit {
+                return Hold::Since(since);
+            }
         }
-        let since = *self.held_since.get_or_insert(now);
-        if now - since < hold {
-            return true;
-        }
-        self.held_since = None;
-        false
+        let outcome = match (unresolved, limit) {
+            (false, _) => WaitOutcome::Attributed,
+            (true, 0) => WaitOutcome::Unattributed,
+            (true, _) => WaitOutcome::TimedOut,
+        };
+        Hold::Over(self.held_since.take().map(|since| (since, outcome)))
+    }
+
+    /// Whether the session was without a close when its rows were written last; `None` before that.
+    pub fn shown_open(&self) -> Option<bool> {
+        self.shown_open
     }
 
     /// The state.

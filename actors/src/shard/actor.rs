@@ -14,6 +14,7 @@ use ractor::{
 use ractor_cluster::RactorMessage;
 
 use super::core::{Applied, Saved, ShardCore, ShardCounts};
+use crate::clocks::ClockSigns;
 use crate::ingest::IngestMsg;
 use crate::orchestrator::{self, Flushed, OrchestratorArgs, OrchestratorMsg};
 use crate::ports::{StateLog, StateRecord};
@@ -45,6 +46,10 @@ pub struct ShardCommit {
     pub counts: ShardCounts,
     /// Evidence that travels.
     pub traffic: Traffic,
+    /// Ticks that the longest wait for evidence has lasted.
+    pub oldest_wait: u64,
+    /// What was heard of clocks.
+    pub signs: ClockSigns,
 }
 
 /// Questions and answers that have passed, since the shard was opened, and what still waits.
@@ -296,7 +301,8 @@ impl State {
     }
 
     async fn commit(&mut self, flush: bool) -> Result<ShardCommit, ActorProcessingErr> {
-        let Saved { mut records, progress, questions, owing } = self.args.core.commit(flush)?;
+        let saved = self.args.core.commit(flush)?;
+        let Saved { mut records, progress, questions, owing, oldest_wait, signs } = saved;
         self.send(questions)?;
         for (&id, orchestrator) in &self.orchestrators {
             let Flushed { frame, told } = ractor::call!(orchestrator, OrchestratorMsg::Flush)?;
@@ -306,7 +312,8 @@ impl State {
         }
         self.send_rows().await?;
         let traffic = Traffic { owing, ..self.traffic };
-        Ok(ShardCommit { records, progress, counts: self.args.core.take_counts(), traffic })
+        let counts = self.args.core.take_counts();
+        Ok(ShardCommit { records, progress, counts, traffic, oldest_wait, signs })
     }
 
     async fn send_rows(&mut self) -> Result<(), ActorProcessingErr> {

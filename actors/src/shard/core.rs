@@ -14,10 +14,12 @@ use thiserror::Error;
 
 use super::entities::{Due, Entities};
 use super::evidence::wake;
+use super::meters::Meters;
 use super::rows::{Origin, RowWriter, elements_of};
+use crate::clocks::ClockSigns;
 use crate::outbox::RowBatch;
 use crate::ports::{Clock, StateLog, StateLogError, StateRecord};
-use crate::session::{Receipt, SessionActor};
+use crate::session::{Hold, Receipt, SessionActor};
 
 /// Version of the routing rules: gate outcome, entity key, shard of a key. A change needs a drain
 /// of all nodes at a common offset.
@@ -124,6 +126,10 @@ pub struct Saved {
     pub questions: Vec<Question>,
     /// Sessions whose rows have to wait for a later cycle.
     pub owing: usize,
+    /// Ticks that the longest of these waits has lasted.
+    pub oldest_wait: u64,
+    /// What was heard of clocks.
+    pub signs: ClockSigns,
 }
 
 /// One open shard.
@@ -142,6 +148,7 @@ pub struct ShardCore {
     /// Rows of corrections that may be written now; below zero after a large session.
     correction_credit: i64,
     ticks: u64,
+    pub(super) meters: Meters,
 }
 
 impl ShardCore {
@@ -165,6 +172,7 @@ impl ShardCore {
             curious: Vec::new(),
             correction_credit: 0,
             ticks: 0,
+            meters: Meters::new(shard),
         }
     }
 
@@ -183,8 +191,14 @@ impl ShardCore {
         }
         self.writer.read_clock();
         let mut advertisements = Vec::new();
+        let mut newest = None;
         for item in envelope.items() {
-            self.item(head, applied, item?, &mut advertisements)?;
+            let item = item?;
+            newest = newest.max(Some(item.event_ts()));
+            self.item(head, applied, item, &mut advertisements)?;
+        }
+        if let Some(newest) = newest {
+            self.meters.applied(&head.source, newest, self.writer.now());
         }
         self.progress.applied.insert(head.source.clone(), head.to);
         Ok(Applied::Taken(advertisements))
@@ -214,7 +228,9 @@ impl ShardCore {
         id: u128,
         event: &Event<'_>,
     ) -> Result<(), ShardError> {
-        let Self { sessions, log, shard, counts, options, progress, writer, curious, .. } = self;
+        let Self {
+            sessions, log, shard, counts, options, progress, writer, curious, meters, ..
+        } = self;
         let hosted = sessions.get_or_wake(id, || {
             if let Some(woken) = wake(log.as_ref(), *shard, id, progress.epoch)? {
                 return Ok::<_, ShardError>(woken);
@@ -230,13 +246,15 @@ impl ShardCore {
             session.receive(event, &delivery, options.retention_ms)
         }));
         let origin = Origin::of(head);
-        let Ok(Receipt { sighting, changed, .. }) = receipt else {
+        let Ok(receipt) = receipt else {
             session.forget(event, &delivery);
             counts.panics += 1;
             metrics::counter!(crate::names::SESSION_PANICS).increment(1);
             writer.fold_panicked(origin, event);
             return Ok(());
         };
+        meters.received(event, &receipt, session.state());
+        let Receipt { sighting, changed, .. } = receipt;
         if sighting.counts() {
             writer.event(origin, event);
         }
@@ -311,8 +329,9 @@ impl ShardCore {
             Some(rate) => (self.correction_credit + i64::from(rate)).min(i64::from(rate)),
             None => i64::MAX,
         };
-        let Self { shard, sessions, singles, writer, options, counts, progress, .. } = self;
+        let Self { shard, sessions, singles, writer, options, counts, progress, meters, .. } = self;
         let (credit, ticks) = (&mut self.correction_credit, self.ticks);
+        let mut oldest_wait = 0;
         let hold = if flush { 0 } else { options.hold_ticks };
         let (mut records, mut questions) = (Vec::new(), Vec::new());
         let mut save = |id: u128, frame: Vec<u8>| {
@@ -325,10 +344,19 @@ impl ShardCore {
                 let spent = hosted.due == Due::Correction && *credit <= 0;
                 if hosted.due == Due::Nothing {
                     return true;
-                } else if spent || session.is_held(ticks, hold) {
+                } else if spent {
                     return false;
                 }
+                match session.hold(ticks, hold) {
+                    Hold::Since(since) => {
+                        oldest_wait = oldest_wait.max(ticks - since);
+                        return false;
+                    }
+                    Hold::Over(waited) => meters.waited(waited, ticks),
+                }
+                let before = session.shown_open();
                 let rows = writer.session(session, options.retention_ms);
+                meters.wrote(&rows, before, session.shown_open());
                 *credit = credit.saturating_sub(i64::from(rows.again));
                 true
             }));
@@ -344,17 +372,20 @@ impl ShardCore {
             save(id, codec::encode(&hosted.entity, TraceContext::default())?);
             Ok::<_, ShardError>(true)
         })?;
-        Ok(Saved { records, progress: self.progress.clone(), questions, owing })
+        meters.publish(writer.now());
+        let (progress, signs) = (progress.clone(), meters.take_signs());
+        Ok(Saved { records, progress, questions, owing, oldest_wait, signs })
     }
 
     /// The last commit is durable: what it saved may sleep.
     pub fn committed(&mut self) {
         self.sessions.committed();
         self.singles.committed();
-        let mut asleep = self.singles.sleep_durable();
+        let mut asleep = self.singles.sleep_durable(|_| ());
         let awake: usize = self.sessions.iter().map(SessionActor::weight).sum();
         if awake > self.options.awake_budget {
-            asleep += self.sessions.sleep_durable();
+            let meters = &self.meters;
+            asleep += self.sessions.sleep_durable(|session| meters.asleep(session));
         }
         self.slept(asleep);
     }
@@ -362,7 +393,9 @@ impl ShardCore {
     /// One tick of the shard's timer wheel.
     pub fn tick(&mut self) {
         self.ticks += 1;
-        let asleep = self.sessions.tick(|session| self.options.patience(session));
+        let Self { sessions, options, meters, .. } = self;
+        let patience = |session: &SessionActor| options.patience(session);
+        let asleep = sessions.tick(patience, |session| meters.asleep(session));
         self.slept(asleep);
     }
 

@@ -156,29 +156,36 @@ impl<E> Entities<E> {
     }
 
     /// Moves the clock by one tick and puts to sleep what is durable and has been idle for as many
-    /// ticks as `patience` grants it. Returns how many.
-    pub fn tick(&mut self, patience: impl Fn(&E) -> u64) -> usize {
+    /// ticks as `patience` grants it, after a word to `asleep`. Returns how many.
+    pub fn tick(&mut self, patience: impl Fn(&E) -> u64, asleep: impl Fn(&E)) -> usize {
         let Self { awake, wheel, durable, .. } = self;
         let deadline = |hosted: &Hosted<E>| hosted.used + patience(&hosted.entity);
         let due = wheel.advance(|id| awake.get(id).map(deadline));
-        let mut asleep = 0;
+        let mut count = 0;
         for id in due {
-            if awake.get(&id).is_some_and(|hosted| hosted.modified <= *durable) {
+            if let Some(hosted) = awake.get(&id).filter(|hosted| hosted.modified <= *durable) {
+                asleep(&hosted.entity);
                 awake.remove(&id);
-                asleep += 1;
+                count += 1;
             } else {
                 let next = wheel.now() + 1;
                 wheel.insert(id, next);
             }
         }
-        asleep
+        count
     }
 
-    /// Puts to sleep everything that is durable. Returns how many.
-    pub fn sleep_durable(&mut self) -> usize {
+    /// Puts to sleep everything that is durable, after a word to `asleep`. Returns how many.
+    pub fn sleep_durable(&mut self, asleep: impl Fn(&E)) -> usize {
         let before = self.awake.len();
         let durable = self.durable;
-        self.awake.retain(|_, hosted| hosted.modified > durable);
+        self.awake.retain(|_, hosted| {
+            let stays = hosted.modified > durable;
+            if !stays {
+                asleep(&hosted.entity);
+            }
+            stays
+        });
         // Keys of sleepers would pile up with every time they are woken.
         self.wheel.clear();
         for (&id, hosted) in &self.awake {
@@ -219,10 +226,10 @@ mod tests {
             Ok::<_, ()>(true)
         });
         assert_eq!((outcome, saved), (Ok(0), vec![(1, Due::Rows)]));
-        let asleep = [entities.tick(|_| 2), entities.tick(|_| 2)];
+        let asleep = [entities.tick(|_| 2, |_| ()), entities.tick(|_| 2, |_| ())];
         assert_eq!(asleep, [0, 1], "2 is idle; 1 is not durable yet");
         entities.committed();
-        assert_eq!(entities.tick(|_| 2), 1);
+        assert_eq!(entities.tick(|_| 2, |_| ()), 1);
         assert_eq!(entities.len(), 0);
     }
 
@@ -232,10 +239,10 @@ mod tests {
         let mut entities = Entities::new(3);
         wake(&mut entities, 1);
         wake(&mut entities, 2);
-        let early: usize = (0..5).map(|_| entities.tick(patience)).sum();
+        let early: usize = (0..5).map(|_| entities.tick(patience, |_| ())).sum();
         let used = entities.get_or_wake(1, || Err(()));
         assert!(used.map(|hosted| hosted.entity = 1).is_ok());
-        let later: Vec<usize> = (0..5).map(|_| entities.tick(patience)).collect();
+        let later: Vec<usize> = (0..5).map(|_| entities.tick(patience, |_| ())).collect();
         assert_eq!((early, later), (0, vec![0, 0, 1, 0, 1]), "1 after 3 more ticks, 2 after 10");
     }
 
@@ -247,7 +254,7 @@ mod tests {
         assert_eq!(entities.commit(|_, _| Ok::<_, ()>(true)), Ok(0));
         entities.touch(1, Due::Nothing);
         entities.committed();
-        assert_eq!((entities.tick(|_| 1), entities.sleep_durable()), (0, 0));
+        assert_eq!((entities.tick(|_| 1, |_| ()), entities.sleep_durable(|_| ())), (0, 0));
     }
 
     #[test]
@@ -257,7 +264,7 @@ mod tests {
         entities.touch(1, Due::Correction);
         assert_eq!(entities.commit(|_, _| Ok::<_, ()>(false)), Ok(1));
         entities.committed();
-        assert_eq!(entities.sleep_durable(), 0);
+        assert_eq!(entities.sleep_durable(|_| ()), 0);
         let mut due = Due::Nothing;
         let outcome = entities.commit(|_, hosted| {
             due = hosted.due;
@@ -265,7 +272,7 @@ mod tests {
         });
         assert_eq!((outcome, due), (Ok(0), Due::Correction));
         entities.committed();
-        assert_eq!(entities.sleep_durable(), 1);
+        assert_eq!(entities.sleep_durable(|_| ()), 1);
     }
 
     #[test]

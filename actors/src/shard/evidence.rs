@@ -63,7 +63,7 @@ impl ShardCore {
     /// # Errors
     /// When the state log fails or a state is malformed.
     pub fn resume(&mut self, claim: &Progress) -> Result<Vec<Question>, ShardError> {
-        let Self { sessions, log, shard, progress, .. } = self;
+        let Self { sessions, log, shard, progress, meters, .. } = self;
         let mut questions = Vec::new();
         let mut failure = None;
         log.entities(*shard, &mut |id, frame| {
@@ -72,6 +72,7 @@ impl ShardCore {
             }
             match SessionActor::restore(frame) {
                 Ok(mut session) => {
+                    meters.found(&session);
                     questions.extend(session.ask((id.0, *shard)));
                     let written = &session.state().written;
                     let lost = (written.epoch, written.cycle) > (claim.epoch, claim.cycle);

@@ -67,6 +67,11 @@ impl RowWriter {
         self.now = self.clock.now();
     }
 
+    /// The clock as it was read last.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// The rows made so far.
     pub fn outbox(&mut self) -> &mut Outbox {
         &mut self.outbox

@@ -258,7 +258,7 @@ impl<'a> Machine<'a> {
     /// Returns how many sessions still owe rows.
     fn cycle(&mut self, until: Step) -> usize {
         let saved = self.core.commit(false).expect("a commit");
-        let Saved { records, progress, questions, owing } = saved;
+        let Saved { records, progress, questions, owing, .. } = saved;
         if until >= Step::Snapshots {
             self.log.append(&mut std::iter::once(records)).expect("a log");
         }
