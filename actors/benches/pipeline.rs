@@ -41,6 +41,10 @@ impl StateLog for Never {
         Ok(None)
     }
 
+    fn entities(&self, _: u16, _: &mut dyn FnMut(EntityId, &[u8])) -> Result<(), StateLogError> {
+        Ok(())
+    }
+
     fn append(&self, _: &mut dyn Iterator<Item = Vec<StateRecord>>) -> Result<(), StateLogError> {
         Ok(())
     }
@@ -144,6 +148,8 @@ fn cores() -> Vec<ShardCore> {
         after_close_ticks: 600,
         awake_budget: 1 << 30,
         retention_ms: None,
+        hold_ticks: 0,
+        correction_rows: None,
     };
     let progress = Progress { epoch: 1, routing_version: ROUTING_VERSION, ..Progress::default() };
     (0..SHARDS)
@@ -165,7 +171,7 @@ fn apply(cores: &mut [ShardCore], envelope: &Envelope) {
 
 fn commit(cores: &mut [ShardCore]) {
     for core in cores {
-        std::hint::black_box(core.commit().expect("a commit"));
+        std::hint::black_box(core.commit(true).expect("a commit"));
         core.take_rows();
         core.committed();
     }

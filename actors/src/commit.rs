@@ -12,7 +12,7 @@ use ractor::ActorRef;
 use thiserror::Error;
 
 use crate::ports::{StateLog, StateLogError, StateRecord};
-use crate::shard::{ShardCommit, ShardCounts, ShardMsg};
+use crate::shard::{ShardCommit, ShardCounts, ShardMsg, Traffic};
 use crate::sink::{SinkGone, Sinks};
 
 /// What a cycle made durable.
@@ -22,6 +22,8 @@ pub struct Committed {
     pub applied: BTreeMap<SourcePartition, u64>,
     /// Counts of all shards since the last cycle.
     pub counts: ShardCounts,
+    /// Evidence that travels between the shards.
+    pub traffic: Traffic,
     /// State records written.
     pub records: u64,
     /// How long the cycle took.
@@ -45,7 +47,8 @@ pub enum CommitError {
     WriterEnded,
 }
 
-/// Runs one cycle over all shards of the node.
+/// Runs one cycle over all shards of the node. `flush` ends every wait for evidence that may still
+/// come.
 ///
 /// # Errors
 /// When a shard, a sink or the state log fails.
@@ -53,10 +56,11 @@ pub async fn run_cycle(
     shards: &[ActorRef<ShardMsg>],
     sinks: &Sinks,
     log: &Arc<dyn StateLog>,
+    flush: bool,
 ) -> Result<Committed, CommitError> {
     let started = Instant::now();
     let mut outcome = Committed::default();
-    let claims = save_state(shards, log, &mut outcome).await?;
+    let claims = save_state(shards, log, flush, &mut outcome).await?;
     sinks.flush().await?;
     outcome.applied = applied_everywhere(&claims);
     let progress = claims.into_iter().enumerate();
@@ -75,6 +79,7 @@ pub async fn run_cycle(
 async fn save_state(
     shards: &[ActorRef<ShardMsg>],
     log: &Arc<dyn StateLog>,
+    flush: bool,
     outcome: &mut Committed,
 ) -> Result<Vec<Progress>, CommitError> {
     let (feed, mut batches) = tokio::sync::mpsc::channel::<Vec<StateRecord>>(2);
@@ -85,10 +90,11 @@ async fn save_state(
     let mut claims = Vec::with_capacity(shards.len());
     for (number, shard) in shards.iter().enumerate() {
         let gone = || CommitError::ShardGone(number);
-        let commit = ractor::call!(shard, ShardMsg::Commit).map_err(|_| gone())?;
-        let ShardCommit { records, progress, counts } = commit;
+        let commit = ractor::call!(shard, ShardMsg::Commit, flush).map_err(|_| gone())?;
+        let ShardCommit { records, progress, counts, traffic } = commit;
         outcome.records += records.len() as u64;
         outcome.counts.add(counts);
+        outcome.traffic.add(traffic);
         claims.push(progress);
         // A closed channel means that the writer has failed, which is reported below.
         if !records.is_empty() && feed.send(records).await.is_err() {

@@ -70,6 +70,16 @@ pub trait StateLog: fmt::Debug + Send + Sync {
     /// When the log can not be read.
     fn entity(&self, shard: u16, entity: EntityId) -> Result<Option<Vec<u8>>, StateLogError>;
 
+    /// Hands the newest state of every entity of `shard` to `each`, in no particular order.
+    ///
+    /// # Errors
+    /// When the log can not be read.
+    fn entities(
+        &self,
+        shard: u16,
+        each: &mut dyn FnMut(EntityId, &[u8]),
+    ) -> Result<(), StateLogError>;
+
     /// Appends every record of `batches`, all or nothing, and returns when they are durable.
     ///
     /// # Errors

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use naap_protocol::capability::decide::DirectWindow;
+use naap_protocol::capability::evidence::{Evidence, Question};
 use naap_protocol::state::{EpochOpen, Progress};
 use naap_protocol::wire::Envelope;
 use ractor::{
@@ -25,8 +27,13 @@ pub enum RegionMsg {
     Deliver(Envelope, ActorRef<IngestMsg>),
     /// Offsets without anything for a shard.
     Mark(u16, Mark),
-    /// Run a commit cycle over everything delivered so far and tell the ingest.
-    Commit(ActorRef<IngestMsg>),
+    /// Questions for the orchestrators of a shard.
+    Ask(u16, Vec<Question>),
+    /// Evidence for the sessions of a shard.
+    Evidence(u16, Vec<Evidence>),
+    /// Run a commit cycle over everything delivered so far and tell the ingest. `true` ends every
+    /// wait for evidence that may still come.
+    Commit(ActorRef<IngestMsg>, bool),
     /// One second has passed.
     Tick,
     /// Say how the shards are, in order.
@@ -46,6 +53,8 @@ pub struct RegionArgs {
     pub epoch_floor: u64,
     /// How shards treat their entities.
     pub options: ShardOptions,
+    /// How far from an advertisement a selection still counts as direct.
+    pub window: DirectWindow,
     /// Where state is kept.
     pub log: Arc<dyn StateLog>,
     /// Where rows go.
@@ -84,11 +93,25 @@ impl Actor for ShardRegion {
         args: RegionArgs,
     ) -> Result<State, ActorProcessingErr> {
         let mut shards = Vec::with_capacity(usize::from(args.shards));
-        for (number, progress) in open_all(&args)?.into_iter().enumerate() {
+        for (number, (claim, progress)) in open_all(&args)?.into_iter().enumerate() {
             let (shard, log, clock) = (number as u16, args.log.clone(), args.clock.clone());
             let core = ShardCore::new(shard, progress, args.options, log.clone(), clock);
-            let shard = ShardArgs { shard, core, log, sinks: args.sinks.clone() };
-            shards.push(shard::spawn(shard, myself.get_cell()).await?);
+            let (shards_of_cluster, sinks) = (args.shards, args.sinks.clone());
+            let (region, window) = (myself.clone(), args.window);
+            let shards_args = ShardArgs {
+                shard,
+                shards: shards_of_cluster,
+                core,
+                claim,
+                log,
+                sinks,
+                region,
+                window,
+            };
+            shards.push(shard::spawn(shards_args, myself.get_cell()).await?);
+        }
+        for shard in &shards {
+            shard.cast(ShardMsg::Resume)?;
         }
         Ok(State { shards: Arc::new(shards), log: args.log, sinks: args.sinks })
     }
@@ -104,7 +127,11 @@ impl Actor for ShardRegion {
                 state.shard(envelope.head.shard)?.cast(ShardMsg::Envelope(envelope, from))?;
             }
             RegionMsg::Mark(shard, mark) => state.shard(shard)?.cast(ShardMsg::Mark(mark))?,
-            RegionMsg::Commit(ingest) => state.commit(ingest),
+            RegionMsg::Ask(shard, asked) => state.shard(shard)?.cast(ShardMsg::Ask(asked))?,
+            RegionMsg::Evidence(shard, evidence) => {
+                state.shard(shard)?.cast(ShardMsg::Evidence(evidence))?;
+            }
+            RegionMsg::Commit(ingest, flush) => state.commit(ingest, flush),
             RegionMsg::Tick => {
                 for shard in state.shards.iter() {
                     shard.cast(ShardMsg::Tick)?;
@@ -143,10 +170,10 @@ impl State {
     }
 
     /// The cycle runs beside the region, which goes on delivering.
-    fn commit(&self, ingest: ActorRef<IngestMsg>) {
+    fn commit(&self, ingest: ActorRef<IngestMsg>, flush: bool) {
         let (shards, sinks, log) = (self.shards.clone(), self.sinks.clone(), self.log.clone());
         tokio::spawn(async move {
-            let outcome = run_cycle(&shards, &sinks, &log).await;
+            let outcome = run_cycle(&shards, &sinks, &log, flush).await;
             if let Ok(committed) = &outcome {
                 metrics::counter!(names::COMMITS).increment(1);
                 metrics::counter!(names::DUPLICATES).increment(committed.counts.duplicates);
@@ -158,15 +185,16 @@ impl State {
     }
 }
 
-/// Opens every shard in a new epoch.
-fn open_all(args: &RegionArgs) -> Result<Vec<Progress>, ActorProcessingErr> {
+/// Opens every shard in a new epoch. Returns the last claim of each and where it goes on.
+fn open_all(args: &RegionArgs) -> Result<Vec<(Progress, Progress)>, ActorProcessingErr> {
     let mut opened = Vec::with_capacity(usize::from(args.shards));
     let mut records = Vec::with_capacity(usize::from(args.shards));
     for shard in 0..args.shards {
         let known = args.log.shard(shard)?;
-        let applied = known.progress.applied;
-        if known.progress.routing_version != ROUTING_VERSION && !applied.is_empty() {
-            let found = known.progress.routing_version;
+        let claim = known.progress;
+        let applied = claim.applied.clone();
+        if claim.routing_version != ROUTING_VERSION && !applied.is_empty() {
+            let found = claim.routing_version;
             return Err(format!(
                 "the state of shard {shard} was made with routing version {found}, this build has \
                  {ROUTING_VERSION}; drain the node with the old build, then start with a new data folder"
@@ -176,7 +204,8 @@ fn open_all(args: &RegionArgs) -> Result<Vec<Progress>, ActorProcessingErr> {
         let epoch = known.epoch.max(args.epoch_floor) + 1;
         let (node, incarnation) = (args.node.clone(), args.incarnation);
         records.push(StateRecord::Open { shard, open: EpochOpen { epoch, node, incarnation } });
-        opened.push(Progress { epoch, routing_version: ROUTING_VERSION, applied });
+        let progress = Progress { epoch, cycle: 0, routing_version: ROUTING_VERSION, applied };
+        opened.push((claim, progress));
     }
     args.log.append(&mut std::iter::once(records))?;
     Ok(opened)

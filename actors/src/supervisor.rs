@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::rows::TableSpec;
 use naap_protocol::state::SourcePartition;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
@@ -38,6 +39,8 @@ pub struct NodeArgs<W> {
     pub ingest: IngestOptions,
     /// How shards treat entities.
     pub shard: ShardOptions,
+    /// How far from an advertisement a selection still counts as direct.
+    pub window: DirectWindow,
     /// How sinks batch and retry.
     pub sink: SinkOptions,
     /// Bytes of rows that may wait for storage.
@@ -173,6 +176,7 @@ impl<W: TableWriter> Actor for NodeSupervisor<W> {
             incarnation: args.incarnation,
             epoch_floor: args.epoch_floor,
             options: args.shard,
+            window: args.window,
             log: args.log,
             sinks: sinks.clone(),
             clock: args.clock,

@@ -9,6 +9,7 @@ use naap_actors::ports::{Clock, StateLog};
 use naap_actors::shard::{SEQUENCE_BITS, ShardOptions};
 use naap_actors::sink::SinkOptions;
 use naap_actors::supervisor::NodeArgs;
+use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::gate::{Gate, Limits};
 use naap_protocol::org::OrgMap;
 use naap_protocol::privacy;
@@ -77,6 +78,12 @@ pub async fn node_args(parts: &NodeParts<'_>) -> Result<NodeArgs<ClickHouseWrite
             after_close_ticks: ticks(config.passivation.after_close),
             awake_budget: config.memory.active_entities.0 as usize / usize::from(shards.max(1)),
             retention_ms: (!bounded).then_some(config.retention.state.as_millis() as i64),
+            hold_ticks: if *bounded { 0 } else { config.attribution.hold.as_secs() },
+            correction_rows: (!bounded).then(|| correction_rows(config)),
+        },
+        window: DirectWindow {
+            prior_ms: config.attribution.direct_prior.as_millis() as i64,
+            future_ms: config.attribution.direct_future.as_millis() as i64,
         },
         sink: SinkOptions {
             max_rows: u64::from(config.clickhouse.insert_rows),
@@ -92,6 +99,13 @@ pub async fn node_args(parts: &NodeParts<'_>) -> Result<NodeArgs<ClickHouseWrite
         writer: Arc::new(writer),
         clock: clock.clone(),
     })
+}
+
+/// A shard's share of the rows of corrections that may be written in one commit cycle.
+fn correction_rows(config: &Config) -> u32 {
+    let per_second = f64::from(config.attribution.correction_rows_per_second);
+    let per_cycle = per_second * config.commit.flush_interval.as_secs_f64();
+    (per_cycle / f64::from(config.cluster.shards)).ceil() as u32
 }
 
 /// The highest epoch in the log or, where the log is empty, in the stored rows: a node that lost

@@ -125,6 +125,18 @@ impl LocalStateLog {
         Ok(table.get(key)?.map(|value| value.value().to_vec()))
     }
 
+    fn scan(&self, shard: u16, each: &mut dyn FnMut(EntityId, &[u8])) -> Result<(), redb::Error> {
+        let table = match self.database.begin_read()?.open_table(ENTITIES) {
+            Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+            other => other?,
+        };
+        for entry in table.range((shard, 0)..=(shard, u128::MAX))? {
+            let (key, frame) = entry?;
+            each(EntityId(key.value().1), frame.value());
+        }
+        Ok(())
+    }
+
     fn write(
         &self,
         batches: &mut dyn Iterator<Item = Vec<StateRecord>>,
@@ -168,6 +180,14 @@ impl StateLog for LocalStateLog {
 
     fn entity(&self, shard: u16, entity: EntityId) -> Result<Option<Vec<u8>>, StateLogError> {
         self.read(ENTITIES, (shard, entity.0)).map_err(failed)
+    }
+
+    fn entities(
+        &self,
+        shard: u16,
+        each: &mut dyn FnMut(EntityId, &[u8]),
+    ) -> Result<(), StateLogError> {
+        self.scan(shard, each).map_err(failed)
     }
 
     fn append(

@@ -129,6 +129,11 @@ pub fn encode<T: Framed + Serialize>(
     Ok(out)
 }
 
+/// True when `frame` says that it is a `T`, whatever its version.
+pub fn is<T: Framed>(frame: &[u8]) -> bool {
+    frame.first_chunk::<2>().is_some_and(|id| u16::from_le_bytes(*id) == T::TYPE_ID)
+}
+
 /// Splits a frame of type `T` into version, trace context and body.
 ///
 /// # Errors

@@ -15,7 +15,7 @@ use super::{Intake, RecordBatch};
 use crate::commit::{CommitError, Committed};
 use crate::names;
 use crate::region::RegionMsg;
-use crate::shard::ShardCounts;
+use crate::shard::{ShardCounts, Traffic};
 use crate::sink::Sinks;
 
 /// Flow control and commit clock.
@@ -104,6 +104,8 @@ struct State {
     held: Vec<OwnedSemaphorePermit>,
     waiting_bytes: usize,
     status: IngestStatus,
+    /// Evidence that had travelled at the last commit.
+    traffic: Traffic,
     unsaved: bool,
     committing: bool,
     next_commit: Instant,
@@ -147,7 +149,9 @@ impl Actor for IngestActor {
             held: Vec::new(),
             waiting_bytes: 0,
             status: IngestStatus::default(),
-            unsaved: false,
+            traffic: Traffic::default(),
+            // What was left unfinished before the shards were opened has to be settled.
+            unsaved: true,
             committing: false,
             next_commit: Instant::now() + args.options.flush_interval,
             finishing: Vec::new(),
@@ -280,7 +284,8 @@ impl State {
         }
         self.committing = true;
         self.unsaved = false;
-        self.args.region.cast(RegionMsg::Commit(myself.clone()))?;
+        let flush = !self.finishing.is_empty();
+        self.args.region.cast(RegionMsg::Commit(myself.clone(), flush))?;
         Ok(())
     }
 
@@ -289,7 +294,9 @@ impl State {
         self.status.commits += 1;
         self.status.shards.add(committed.counts);
         self.status.applied = committed.applied;
-        if !self.partitions.all_applied(&self.status.applied) {
+        let settled = committed.traffic.is_settled_since(self.traffic);
+        self.traffic = committed.traffic;
+        if !settled || !self.partitions.all_applied(&self.status.applied) {
             self.unsaved = true;
         }
         // A cycle never takes more than half of the time.

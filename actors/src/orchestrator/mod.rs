@@ -1,18 +1,50 @@
-//! Orchestrators: one actor per identity key, which holds what was advertised under it.
+//! Orchestrators: one actor per identity key, which holds what was advertised under it and tells the
+//! sessions that asked whenever that changes an answer.
 
+mod subscribers;
+
+use naap_protocol::capability::decide::DirectWindow;
+use naap_protocol::capability::evidence::{Evidence, Question};
+use naap_protocol::capability::index::Inserted;
 use naap_protocol::codec::{self, TraceContext};
 use naap_protocol::state::OrchestratorState;
 use naap_protocol::wire::Advertised;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort};
 use ractor_cluster::RactorMessage;
 
+use crate::region::RegionMsg;
+use subscribers::Subscribers;
+
 /// Messages of an orchestrator.
 #[derive(Debug, RactorMessage)]
 pub enum OrchestratorMsg {
     /// A node was advertised under this identity.
     Advertise(Box<Advertised>),
-    /// The state as a frame, if it changed since the last call.
-    Snapshot(RpcReplyPort<Option<Vec<u8>>>),
+    /// A session wants to know something, and whenever that changes.
+    Ask(Question),
+    /// End the commit cycle: tell the sessions what has changed for them.
+    Flush(RpcReplyPort<Flushed>),
+}
+
+/// What an orchestrator leaves behind in a commit cycle.
+#[derive(Debug)]
+pub struct Flushed {
+    /// The state as a frame, if it changed since the last cycle.
+    pub frame: Option<Vec<u8>>,
+    /// Answers sent since the last cycle.
+    pub told: u64,
+}
+
+/// What an orchestrator is started with.
+#[derive(Debug)]
+pub(crate) struct OrchestratorArgs {
+    pub(crate) org: String,
+    pub(crate) key: String,
+    /// Its stored state, if there is one.
+    pub(crate) frame: Option<Vec<u8>>,
+    pub(crate) window: DirectWindow,
+    /// Where answers go.
+    pub(crate) region: ActorRef<RegionMsg>,
 }
 
 struct OrchestratorActor;
@@ -20,34 +52,38 @@ struct OrchestratorActor;
 struct State {
     state: OrchestratorState,
     changed: bool,
+    subscribers: Subscribers,
+    window: DirectWindow,
+    region: ActorRef<RegionMsg>,
+    told: u64,
 }
 
-/// Starts the actor of identity `key` under its shard, with the state in `frame` if there is one.
+/// Starts the actor of an identity key under its shard.
 pub(crate) async fn spawn(
-    org: &str,
-    key: String,
-    frame: Option<&[u8]>,
+    args: OrchestratorArgs,
     shard: ActorCell,
 ) -> Result<ActorRef<OrchestratorMsg>, ActorProcessingErr> {
-    let state = match frame {
-        Some(frame) => codec::decode(frame)?,
-        None => OrchestratorState { org: org.to_owned(), key, ..OrchestratorState::default() },
-    };
-    let (orchestrator, _) = Actor::spawn_linked(None, OrchestratorActor, state, shard).await?;
+    let (orchestrator, _) = Actor::spawn_linked(None, OrchestratorActor, args, shard).await?;
     Ok(orchestrator)
 }
 
 impl Actor for OrchestratorActor {
     type Msg = OrchestratorMsg;
     type State = State;
-    type Arguments = OrchestratorState;
+    type Arguments = OrchestratorArgs;
 
     async fn pre_start(
         &self,
         _myself: ActorRef<OrchestratorMsg>,
-        state: OrchestratorState,
+        args: OrchestratorArgs,
     ) -> Result<State, ActorProcessingErr> {
-        Ok(State { state, changed: false })
+        let OrchestratorArgs { org, key, frame, window, region } = args;
+        let state = match frame {
+            Some(frame) => codec::decode(&frame)?,
+            None => OrchestratorState { org, key, ..OrchestratorState::default() },
+        };
+        let subscribers = Subscribers::default();
+        Ok(State { state, changed: false, subscribers, window, region, told: 0 })
     }
 
     async fn handle(
@@ -58,17 +94,37 @@ impl Actor for OrchestratorActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             OrchestratorMsg::Advertise(advertised) => {
-                state.state.index.insert(&advertised.advertisement);
-                state.changed = true;
+                let advertisement = &advertised.advertisement;
+                if state.state.index.insert(advertisement) == Inserted::Changed {
+                    state.changed = true;
+                    state.subscribers.advertised(advertisement.event_ts);
+                }
             }
-            OrchestratorMsg::Snapshot(reply) => {
-                let frame = if std::mem::take(&mut state.changed) {
-                    Some(codec::encode(&state.state, TraceContext::default())?)
-                } else {
-                    None
-                };
-                drop(reply.send(frame));
+            OrchestratorMsg::Ask(question) => {
+                let shard = question.shard;
+                let answers = state.subscribers.ask(question, &state.state.index, state.window);
+                state.tell(shard, answers)?;
             }
+            OrchestratorMsg::Flush(reply) => {
+                let answers = state.subscribers.decide_again(&state.state.index, state.window);
+                for (shard, answers) in answers {
+                    state.tell(shard, answers)?;
+                }
+                let changed = std::mem::take(&mut state.changed);
+                let frame = changed.then(|| codec::encode(&state.state, TraceContext::default()));
+                let told = std::mem::take(&mut state.told);
+                drop(reply.send(Flushed { frame: frame.transpose()?, told }));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn tell(&mut self, shard: u16, answers: Vec<Evidence>) -> Result<(), ActorProcessingErr> {
+        if !answers.is_empty() {
+            self.told += answers.len() as u64;
+            self.region.cast(RegionMsg::Evidence(shard, answers))?;
         }
         Ok(())
     }

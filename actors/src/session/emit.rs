@@ -88,7 +88,6 @@ impl SessionActor {
             count.count(pen.put(&mut known.session, |stamp| session_row(&story, &texts, stamp)));
         }
         self.state.written = known;
-        self.state.owes_rows = false;
         self.dirty = self.state.signals.len();
         self.drawn = Some(drawn);
         count

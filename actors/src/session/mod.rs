@@ -22,6 +22,7 @@ pub mod summary;
 
 use std::collections::BTreeMap;
 
+use naap_protocol::capability::decide::Decision;
 use naap_protocol::capability::evidence::{Answer, Evidence, Question, Role, Subject};
 use naap_protocol::codec::{self, CodecError, TraceContext};
 use naap_protocol::event::Event;
@@ -30,6 +31,7 @@ use naap_protocol::state::{Delivery, SessionState, Sighting, Verdict};
 use naap_protocol::time::Timestamp;
 
 use emit::Drawn;
+use selection::{Hints, Selection};
 use story::{Story, subjects};
 use summary::Summary;
 
@@ -46,6 +48,34 @@ pub struct SessionActor {
     drawn: Option<Drawn>,
     /// Questions that stand, by orchestrator. Not part of the state: they are asked again on waking.
     asked: BTreeMap<(Role, String), Vec<Subject>>,
+    /// What the last questions were read off.
+    observed: Observed,
+    /// Tick since which rows wait for evidence.
+    held_since: Option<u64>,
+}
+
+/// What of a fold the questions of a session depend on, small enough to be compared after every
+/// event.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Observed {
+    selections: usize,
+    last: Option<Selection>,
+    hints: Hints,
+    swaps: u32,
+    closed_ts: Option<Timestamp>,
+}
+
+impl Observed {
+    fn of(summary: &Summary) -> Self {
+        let selections = summary.all_selections();
+        Self {
+            selections: selections.len(),
+            last: selections.last().copied(),
+            hints: summary.hints,
+            swaps: summary.swaps,
+            closed_ts: summary.closed_ts,
+        }
+    }
 }
 
 /// What became of an event.
@@ -80,14 +110,17 @@ impl SessionActor {
     fn awake(state: SessionState) -> Self {
         let (summary, asked) = (Summary::default(), BTreeMap::new());
         let stale = !state.signals.is_empty();
-        Self { state, summary, stale, dirty: 0, drawn: None, asked }
+        let (observed, held_since) = (Observed::default(), None);
+        Self { state, summary, stale, dirty: 0, drawn: None, asked, observed, held_since }
     }
 
-    /// The state as a frame.
+    /// The state as a frame, saved in commit cycle `cycle`; `owes_rows` says that it does not count
+    /// rows as written that are due.
     ///
     /// # Errors
     /// When the state exceeds the frame limit.
-    pub fn snapshot(&self) -> Result<Vec<u8>, CodecError> {
+    pub fn snapshot(&mut self, cycle: u64, owes_rows: bool) -> Result<Vec<u8>, CodecError> {
+        (self.state.written.cycle, self.state.owes_rows) = (cycle, owes_rows);
         codec::encode(&self.state, TraceContext::default())
     }
 
@@ -167,15 +200,17 @@ impl SessionActor {
     }
 
     /// What has to be asked now that was not asked before, or is to be asked no longer. `me` is the
-    /// session's entity id, `shard` its shard.
-    pub fn questions(
-        &mut self,
-        (me, shard): (u128, u16),
-        retention_ms: Option<i64>,
-    ) -> Vec<Question> {
+    /// session's entity id and its shard.
+    pub fn questions(&mut self, me: (u128, u16), retention_ms: Option<i64>) -> Vec<Question> {
         let (state, summary) = self.fold(retention_ms);
         let subjects = subjects(state, summary);
+        self.observed = Observed::of(&self.summary);
         self.keep_answers(subjects);
+        self.ask(me)
+    }
+
+    /// As [`SessionActor::questions`], about the subjects known already.
+    pub fn ask(&mut self, (me, shard): (u128, u16)) -> Vec<Question> {
         let mut wanted: BTreeMap<(Role, String), Vec<Subject>> = BTreeMap::new();
         for answer in &self.state.answers {
             for role in answer.roles() {
@@ -191,12 +226,19 @@ impl SessionActor {
         let question = |((role, key), subjects): ((Role, String), Vec<Subject>)| {
             let subjects = subjects.into_iter().map(|subject| {
                 let known = self.answer(&subject).and_then(|answer| answer.said(role));
-                let known = known.map(naap_protocol::capability::decide::Decision::digest);
+                let known = known.map(Decision::digest);
                 (subject, known)
             });
-            Question { session: me, shard, key, role, subjects: subjects.collect() }
+            let (org, subjects) = (self.state.org.clone(), subjects.collect());
+            Question { org, session: me, shard, key, role, subjects }
         };
         changed.into_iter().chain(ended).map(question).collect()
+    }
+
+    /// True when the session may have something new to ask. A signal out of order is left to the end
+    /// of the commit cycle: folding everything again for each would cost too much.
+    pub fn is_curious(&self) -> bool {
+        !self.stale && self.observed != Observed::of(&self.summary)
     }
 
     /// Keeps the answers about `subjects`, and makes room for those that are new.
@@ -238,6 +280,25 @@ impl SessionActor {
     /// True while an answer is missing that [`SessionActor::questions`] has asked for.
     pub fn is_waiting(&self) -> bool {
         self.state.answers.iter().any(|answer| answer.decision().is_none())
+    }
+
+    /// True when rows that are due now, at tick `now`, should wait: for an answer under way, or up to
+    /// `hold` ticks for evidence about a selection that has none (backlog 024, phase 3).
+    pub fn is_held(&mut self, now: u64, hold: u64) -> bool {
+        if self.is_waiting() {
+            return true;
+        }
+        let unresolved = |answer: &Answer| answer.decision().is_none_or(|d| d.chosen.is_none());
+        if hold == 0 || !self.state.answers.iter().any(unresolved) {
+            self.held_since = None;
+            return false;
+        }
+        let since = *self.held_since.get_or_insert(now);
+        if now - since < hold {
+            return true;
+        }
+        self.held_since = None;
+        false
     }
 
     /// The state.

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use naap_protocol::identity::EntityId;
+use naap_protocol::capability::decide::DirectWindow;
+use naap_protocol::capability::evidence::{Evidence, Question};
+use naap_protocol::identity::{EntityId, EntityKey};
 use naap_protocol::state::{Progress, SourcePartition};
 use naap_protocol::wire::{Advertised, Envelope};
 use ractor::{
@@ -11,10 +13,11 @@ use ractor::{
 };
 use ractor_cluster::RactorMessage;
 
-use super::core::{Applied, ShardCore, ShardCounts};
+use super::core::{Applied, Saved, ShardCore, ShardCounts};
 use crate::ingest::IngestMsg;
-use crate::orchestrator::{self, OrchestratorMsg};
+use crate::orchestrator::{self, Flushed, OrchestratorArgs, OrchestratorMsg};
 use crate::ports::{StateLog, StateRecord};
+use crate::region::RegionMsg;
 use crate::sink::Sinks;
 
 /// Rows are handed to the sinks in parcels of at least this size, bytes.
@@ -40,6 +43,36 @@ pub struct ShardCommit {
     pub progress: Progress,
     /// Counts since the last commit.
     pub counts: ShardCounts,
+    /// Evidence that travels.
+    pub traffic: Traffic,
+}
+
+/// Questions and answers that have passed, since the shard was opened, and what still waits.
+///
+/// What was taken up to one commit cycle equals what was sent up to the next one only when nothing
+/// was under way in between: then every row rests on all the evidence there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Questions and answers sent.
+    pub sent: u64,
+    /// Questions and answers taken in.
+    pub taken: u64,
+    /// Sessions whose rows wait for a later cycle.
+    pub owing: usize,
+}
+
+impl Traffic {
+    /// Adds `other`.
+    pub fn add(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.taken += other.taken;
+        self.owing += other.owing;
+    }
+
+    /// True when nothing was under way between the cycle of `before` and this one, and nothing waits.
+    pub fn is_settled_since(&self, before: Self) -> bool {
+        self.owing == 0 && before.taken == self.sent
+    }
 }
 
 /// What a shard says of itself.
@@ -60,8 +93,14 @@ pub enum ShardMsg {
     Envelope(Envelope, ActorRef<IngestMsg>),
     /// Offsets without anything for this shard.
     Mark(Mark),
-    /// End the commit cycle.
-    Commit(RpcReplyPort<ShardCommit>),
+    /// Ask the orchestrators of this shard.
+    Ask(Vec<Question>),
+    /// What orchestrators say about sessions of this shard.
+    Evidence(Vec<Evidence>),
+    /// Take up what was left unfinished before the shard was opened.
+    Resume,
+    /// End the commit cycle. `true` ends every wait that is not for an answer.
+    Commit(bool, RpcReplyPort<ShardCommit>),
     /// The last commit is durable.
     Committed,
     /// One second has passed.
@@ -72,9 +111,15 @@ pub enum ShardMsg {
 
 pub(crate) struct ShardArgs {
     pub(crate) shard: u16,
+    /// Shards of the cluster.
+    pub(crate) shards: u16,
     pub(crate) core: ShardCore,
+    /// What the shard claimed before it was opened.
+    pub(crate) claim: Progress,
     pub(crate) log: Arc<dyn StateLog>,
     pub(crate) sinks: Sinks,
+    pub(crate) region: ActorRef<RegionMsg>,
+    pub(crate) window: DirectWindow,
 }
 
 struct ShardActor;
@@ -82,6 +127,7 @@ struct ShardActor;
 struct State {
     args: ShardArgs,
     orchestrators: BTreeMap<u128, ActorRef<OrchestratorMsg>>,
+    traffic: Traffic,
 }
 
 pub(crate) async fn spawn(
@@ -101,7 +147,7 @@ impl Actor for ShardActor {
         _myself: ActorRef<ShardMsg>,
         args: ShardArgs,
     ) -> Result<State, ActorProcessingErr> {
-        Ok(State { args, orchestrators: BTreeMap::new() })
+        Ok(State { args, orchestrators: BTreeMap::new(), traffic: Traffic::default() })
     }
 
     async fn handle(
@@ -115,8 +161,14 @@ impl Actor for ShardActor {
                 state.envelope(&myself, &envelope, &from).await?;
             }
             ShardMsg::Mark(mark) => state.args.core.mark(&mark.source, mark.from, mark.to),
-            ShardMsg::Commit(reply) => {
-                let commit = state.commit().await?;
+            ShardMsg::Ask(questions) => state.ask(&myself, questions).await?,
+            ShardMsg::Evidence(evidence) => state.learn(evidence)?,
+            ShardMsg::Resume => {
+                let questions = state.args.core.resume(&state.args.claim)?;
+                state.send(questions)?;
+            }
+            ShardMsg::Commit(flush, reply) => {
+                let commit = state.commit(flush).await?;
                 // The cycle was given up; the next one takes the changes along.
                 drop(reply.send(commit));
             }
@@ -161,6 +213,8 @@ impl State {
                 from.cast(IngestMsg::Refused { shard, source, wanted })?;
             }
         }
+        let questions = self.args.core.questions();
+        self.send(questions)?;
         if self.args.core.row_bytes() >= PARCEL {
             self.send_rows().await?;
         }
@@ -175,29 +229,84 @@ impl State {
         id: u128,
         advertised: Advertised,
     ) -> Result<(), ActorProcessingErr> {
-        let orchestrator = if let Some(known) = self.orchestrators.get(&id) {
-            known.clone()
-        } else {
-            let frame = self.args.log.entity(self.args.shard, EntityId(id))?;
-            let key = advertised.key.clone();
-            let started =
-                orchestrator::spawn(org, key, frame.as_deref(), myself.get_cell()).await?;
-            self.orchestrators.insert(id, started.clone());
-            started
-        };
+        let key = advertised.key.clone();
+        let orchestrator = self.orchestrator(myself, org, id, key).await?;
         orchestrator.cast(OrchestratorMsg::Advertise(Box::new(advertised)))?;
         Ok(())
     }
 
-    async fn commit(&mut self) -> Result<ShardCommit, ActorProcessingErr> {
-        let (mut records, progress) = self.args.core.commit()?;
+    async fn orchestrator(
+        &mut self,
+        myself: &ActorRef<ShardMsg>,
+        org: &str,
+        id: u128,
+        key: String,
+    ) -> Result<ActorRef<OrchestratorMsg>, ActorProcessingErr> {
+        if let Some(known) = self.orchestrators.get(&id) {
+            return Ok(known.clone());
+        }
+        let args = OrchestratorArgs {
+            org: org.to_owned(),
+            key,
+            frame: self.args.log.entity(self.args.shard, EntityId(id))?,
+            window: self.args.window,
+            region: self.args.region.clone(),
+        };
+        let started = orchestrator::spawn(args, myself.get_cell()).await?;
+        self.orchestrators.insert(id, started.clone());
+        Ok(started)
+    }
+
+    async fn ask(
+        &mut self,
+        myself: &ActorRef<ShardMsg>,
+        questions: Vec<Question>,
+    ) -> Result<(), ActorProcessingErr> {
+        self.traffic.taken += questions.len() as u64;
+        for question in questions {
+            let id = EntityKey::orchestrator(&question.org, &question.key).id().0;
+            let key = question.key.clone();
+            let orchestrator = self.orchestrator(myself, &question.org, id, key).await?;
+            orchestrator.cast(OrchestratorMsg::Ask(question))?;
+        }
+        Ok(())
+    }
+
+    fn learn(&mut self, evidence: Vec<Evidence>) -> Result<(), ActorProcessingErr> {
+        self.traffic.taken += evidence.len() as u64;
+        for piece in evidence {
+            self.args.core.learn(piece)?;
+        }
+        let questions = self.args.core.questions();
+        self.send(questions)
+    }
+
+    /// Sends questions to the shards of the orchestrators that they are for.
+    fn send(&mut self, questions: Vec<Question>) -> Result<(), ActorProcessingErr> {
+        self.traffic.sent += questions.len() as u64;
+        let mut by_shard: BTreeMap<u16, Vec<Question>> = BTreeMap::new();
+        for question in questions {
+            let entity = EntityKey::orchestrator(&question.org, &question.key);
+            by_shard.entry(entity.shard(self.args.shards)).or_default().push(question);
+        }
+        for (shard, questions) in by_shard {
+            self.args.region.cast(RegionMsg::Ask(shard, questions))?;
+        }
+        Ok(())
+    }
+
+    async fn commit(&mut self, flush: bool) -> Result<ShardCommit, ActorProcessingErr> {
+        let Saved { mut records, progress, questions, owing } = self.args.core.commit(flush)?;
+        self.send(questions)?;
         for (&id, orchestrator) in &self.orchestrators {
-            let frame = ractor::call!(orchestrator, OrchestratorMsg::Snapshot)?;
+            let Flushed { frame, told } = ractor::call!(orchestrator, OrchestratorMsg::Flush)?;
+            self.traffic.sent += told;
             let (shard, entity) = (self.args.shard, EntityId(id));
             records.extend(frame.map(|frame| StateRecord::Snapshot { shard, entity, frame }));
         }
         self.send_rows().await?;
-        Ok(ShardCommit { records, progress, counts: self.args.core.take_counts() })
+        let traffic = Traffic { owing, ..self.traffic };
+        Ok(ShardCommit { records, progress, counts: self.args.core.take_counts(), traffic })
     }
 
     async fn send_rows(&mut self) -> Result<(), ActorProcessingErr> {

@@ -4,6 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use naap_protocol::capability::evidence::Question;
 use naap_protocol::codec::{self, CodecError, TraceContext};
 use naap_protocol::event::{Body, Event};
 use naap_protocol::identity::{EntityId, session_key};
@@ -11,7 +12,8 @@ use naap_protocol::state::{Delivery, EventState, Progress, Sighting, Verdict};
 use naap_protocol::wire::{Advertised, Envelope, EnvelopeHead, Item};
 use thiserror::Error;
 
-use super::entities::Entities;
+use super::entities::{Due, Entities};
+use super::evidence::wake;
 use super::rows::{Origin, RowWriter, elements_of};
 use crate::outbox::RowBatch;
 use crate::ports::{Clock, StateLog, StateLogError, StateRecord};
@@ -32,6 +34,10 @@ pub struct ShardOptions {
     pub awake_budget: usize,
     /// Longest silence inside a session, ms; `None` in bounded replay.
     pub retention_ms: Option<i64>,
+    /// Ticks that rows without attribution wait for evidence (backlog 024); 0 in bounded replay.
+    pub hold_ticks: u64,
+    /// Rows of corrections written per commit cycle, on average; `None` for no limit.
+    pub correction_rows: Option<u32>,
 }
 
 impl ShardOptions {
@@ -107,17 +113,35 @@ pub struct ShardCounts {
     pub passivated: u64,
 }
 
+/// What a commit cycle of a shard leaves behind.
+#[derive(Debug)]
+pub struct Saved {
+    /// State of every entity that changed.
+    pub records: Vec<StateRecord>,
+    /// The claim to make once the rows of these changes are stored.
+    pub progress: Progress,
+    /// What the sessions want to know from orchestrators.
+    pub questions: Vec<Question>,
+    /// Sessions whose rows have to wait for a later cycle.
+    pub owing: usize,
+}
+
 /// One open shard.
 #[derive(Debug)]
 pub struct ShardCore {
-    shard: u16,
-    options: ShardOptions,
-    log: Arc<dyn StateLog>,
-    progress: Progress,
-    sessions: Entities<SessionActor>,
+    pub(super) shard: u16,
+    pub(super) options: ShardOptions,
+    pub(super) log: Arc<dyn StateLog>,
+    pub(super) progress: Progress,
+    pub(super) sessions: Entities<SessionActor>,
     singles: Entities<EventState>,
     writer: RowWriter,
     counts: ShardCounts,
+    /// Sessions that may have to ask something.
+    pub(super) curious: Vec<u128>,
+    /// Rows of corrections that may be written now; below zero after a large session.
+    correction_credit: i64,
+    ticks: u64,
 }
 
 impl ShardCore {
@@ -138,6 +162,9 @@ impl ShardCore {
             writer: RowWriter::new(progress.epoch, clock),
             progress,
             counts: ShardCounts::default(),
+            curious: Vec::new(),
+            correction_credit: 0,
+            ticks: 0,
         }
     }
 
@@ -187,17 +214,15 @@ impl ShardCore {
         id: u128,
         event: &Event<'_>,
     ) -> Result<(), ShardError> {
-        let Self { sessions, log, shard, counts, options, progress, writer, .. } = self;
+        let Self { sessions, log, shard, counts, options, progress, writer, curious, .. } = self;
         let hosted = sessions.get_or_wake(id, || {
-            let Some(frame) = log.entity(*shard, EntityId(id))? else {
-                counts.sessions += 1;
-                let mut session = new_session(&head.org, event);
-                session.enter(progress.epoch);
-                return Ok::<_, ShardError>((session, false));
-            };
-            let mut session = SessionActor::restore(&frame)?;
-            let repeat = session.enter(progress.epoch);
-            Ok((session, repeat))
+            if let Some(woken) = wake(log.as_ref(), *shard, id, progress.epoch)? {
+                return Ok::<_, ShardError>(woken);
+            }
+            counts.sessions += 1;
+            let mut session = new_session(&head.org, event);
+            session.enter(progress.epoch);
+            Ok((session, Due::Nothing))
         })?;
         let delivery = Delivery::of(event, &head.source.topic, head.source.partition);
         let session = &mut hosted.entity;
@@ -220,8 +245,11 @@ impl ShardCore {
             writer.left_out(origin, event, (&delivery, sighting), known);
         }
         counts.sighted(sighting.verdict);
+        if session.is_curious() && curious.last() != Some(&id) {
+            curious.push(id);
+        }
         if sighting.verdict != Verdict::Redelivery {
-            sessions.touch(id, changed);
+            sessions.touch(id, if changed { Due::Rows } else { Due::Nothing });
         }
         Ok(())
     }
@@ -237,10 +265,10 @@ impl ShardCore {
         let mut first = false;
         let hosted = singles.get_or_wake(id, || -> Result<_, ShardError> {
             if let Some(frame) = log.entity(*shard, EntityId(id))? {
-                return Ok((codec::decode::<EventState>(&frame)?, false));
+                return Ok((codec::decode::<EventState>(&frame)?, Due::Nothing));
             }
             first = true;
-            Ok((EventState::new(delivery.clone().into_owned()), false))
+            Ok((EventState::new(delivery.clone().into_owned()), Due::Nothing))
         })?;
         let state = &mut hosted.entity;
         let sighting = if first { Sighting::NEW } else { state.observe(&delivery) };
@@ -254,7 +282,7 @@ impl ShardCore {
         writer.left_out(origin, event, (&delivery, sighting), state.known());
         counts.sighted(sighting.verdict);
         if sighting.verdict != Verdict::Redelivery {
-            singles.touch(id, false);
+            singles.touch(id, Due::Nothing);
         }
         Ok(())
     }
@@ -272,35 +300,51 @@ impl ShardCore {
     }
 
     /// Ends a commit cycle: writes the rows of what changed and returns its state and the claim to
-    /// make once these rows are stored.
+    /// make once these rows are stored. `flush` ends every wait that is not for an answer.
     ///
     /// # Errors
     /// When a state can not be encoded.
-    pub fn commit(&mut self) -> Result<(Vec<StateRecord>, Progress), ShardError> {
-        let Self { shard, sessions, singles, writer, options, counts, .. } = self;
-        let mut records = Vec::new();
+    pub fn commit(&mut self, flush: bool) -> Result<Saved, ShardError> {
+        self.progress.cycle += 1;
+        let rate = self.options.correction_rows.filter(|_| !flush);
+        self.correction_credit = match rate {
+            Some(rate) => (self.correction_credit + i64::from(rate)).min(i64::from(rate)),
+            None => i64::MAX,
+        };
+        let Self { shard, sessions, singles, writer, options, counts, progress, .. } = self;
+        let (credit, ticks) = (&mut self.correction_credit, self.ticks);
+        let hold = if flush { 0 } else { options.hold_ticks };
+        let (mut records, mut questions) = (Vec::new(), Vec::new());
         let mut save = |id: u128, frame: Vec<u8>| {
             records.push(StateRecord::Snapshot { shard: *shard, entity: EntityId(id), frame });
         };
-        sessions.commit(|id, hosted| {
+        let owing = sessions.commit(|id, hosted| {
             let session = &mut hosted.entity;
-            if hosted.emit {
-                let emitted = catch_unwind(AssertUnwindSafe(|| {
-                    writer.session(session, options.retention_ms);
-                }));
-                if emitted.is_err() {
-                    counts.panics += 1;
-                    metrics::counter!(crate::names::SESSION_PANICS).increment(1);
+            let written = catch_unwind(AssertUnwindSafe(|| {
+                questions.extend(session.questions((id, *shard), options.retention_ms));
+                let spent = hosted.due == Due::Correction && *credit <= 0;
+                if hosted.due == Due::Nothing {
+                    return true;
+                } else if spent || session.is_held(ticks, hold) {
+                    return false;
                 }
-            }
-            save(id, session.snapshot()?);
-            Ok::<_, ShardError>(())
+                let rows = writer.session(session, options.retention_ms);
+                *credit = credit.saturating_sub(i64::from(rows.again));
+                true
+            }));
+            let written = written.unwrap_or_else(|_| {
+                counts.panics += 1;
+                metrics::counter!(crate::names::SESSION_PANICS).increment(1);
+                true
+            });
+            save(id, session.snapshot(progress.cycle, !written)?);
+            Ok::<_, ShardError>(written)
         })?;
         singles.commit(|id, hosted| {
             save(id, codec::encode(&hosted.entity, TraceContext::default())?);
-            Ok::<_, ShardError>(())
+            Ok::<_, ShardError>(true)
         })?;
-        Ok((records, self.progress.clone()))
+        Ok(Saved { records, progress: self.progress.clone(), questions, owing })
     }
 
     /// The last commit is durable: what it saved may sleep.
@@ -317,6 +361,7 @@ impl ShardCore {
 
     /// One tick of the shard's timer wheel.
     pub fn tick(&mut self) {
+        self.ticks += 1;
         let asleep = self.sessions.tick(|session| self.options.patience(session));
         self.slept(asleep);
     }

@@ -30,13 +30,25 @@ impl Hasher for IdHasher {
 /// Map from entity id; iteration order never reaches output.
 pub type IdMap<V> = HashMap<u128, V, BuildHasherDefault<IdHasher>>;
 
+/// Whether rows of an entity have to be written, and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Due {
+    /// They stand.
+    #[default]
+    Nothing,
+    /// Evidence has changed: a storm of these is spread over commit cycles.
+    Correction,
+    /// Its input has changed, or they have to be repeated.
+    Rows,
+}
+
 /// An entity that is awake.
 #[derive(Debug)]
 pub struct Hosted<E> {
     /// The entity.
     pub entity: E,
-    /// Its rows have to be written in this commit cycle.
-    pub emit: bool,
+    /// What has to be written in this commit cycle.
+    pub due: Due,
     /// Commit cycle of the last change; the entity may sleep once that cycle is durable.
     modified: u64,
     /// Tick of the last use.
@@ -69,15 +81,15 @@ impl<E> Entities<E> {
         }
     }
 
-    /// The entity `id`, woken by `wake` if it is asleep. `wake` says whether rows of an earlier
-    /// epoch have to be repeated.
+    /// The entity `id`, woken by `wake` if it is asleep. `wake` says whether rows have to be
+    /// repeated.
     ///
     /// # Errors
     /// Those of `wake`.
     pub fn get_or_wake<X>(
         &mut self,
         id: u128,
-        wake: impl FnOnce() -> Result<(E, bool), X>,
+        wake: impl FnOnce() -> Result<(E, Due), X>,
     ) -> Result<&mut Hosted<E>, X> {
         let used = self.wheel.now();
         match self.awake.entry(id) {
@@ -87,43 +99,54 @@ impl<E> Entities<E> {
                 Ok(hosted)
             }
             std::collections::hash_map::Entry::Vacant(slot) => {
-                let (entity, emit) = wake()?;
+                let (entity, due) = wake()?;
                 self.wheel.insert(id, used + self.reach);
-                if emit {
+                let owes = due != Due::Nothing;
+                if owes {
                     self.changed.push(id);
                 }
-                let modified = if emit { self.cycle } else { 0 };
-                Ok(slot.insert(Hosted { entity, emit, modified, used }))
+                let modified = if owes { self.cycle } else { 0 };
+                Ok(slot.insert(Hosted { entity, due, modified, used }))
             }
         }
     }
 
+    /// The entity `id` if it is awake.
+    pub fn awake(&mut self, id: u128) -> Option<&mut E> {
+        self.awake.get_mut(&id).map(|hosted| &mut hosted.entity)
+    }
+
     /// Notes that `id` has changed in this commit cycle.
-    pub fn touch(&mut self, id: u128, emit: bool) {
+    pub fn touch(&mut self, id: u128, due: Due) {
         let Some(hosted) = self.awake.get_mut(&id) else { return };
-        hosted.emit |= emit;
+        hosted.due = hosted.due.max(due);
         if hosted.modified != self.cycle {
             hosted.modified = self.cycle;
             self.changed.push(id);
         }
     }
 
-    /// Ends the commit cycle: hands every entity that changed in it to `save`.
+    /// Ends the commit cycle: hands every entity that changed in it to `save`, which says whether
+    /// all of its rows are written. Returns how many entities still owe some; they come up again in
+    /// the next cycle.
     ///
     /// # Errors
     /// The first one of `save`.
     pub fn commit<X>(
         &mut self,
-        mut save: impl FnMut(u128, &mut Hosted<E>) -> Result<(), X>,
-    ) -> Result<(), X> {
+        mut save: impl FnMut(u128, &mut Hosted<E>) -> Result<bool, X>,
+    ) -> Result<usize, X> {
+        self.cycle += 1;
         for id in std::mem::take(&mut self.changed) {
-            if let Some(hosted) = self.awake.get_mut(&id) {
-                save(id, hosted)?;
-                hosted.emit = false;
+            let Some(hosted) = self.awake.get_mut(&id) else { continue };
+            if save(id, hosted)? {
+                hosted.due = Due::Nothing;
+            } else {
+                hosted.modified = self.cycle;
+                self.changed.push(id);
             }
         }
-        self.cycle += 1;
-        Ok(())
+        Ok(self.changed.len())
     }
 
     /// Every cycle up to the last [`Entities::commit`] but one is durable now: what it saved may
@@ -180,7 +203,7 @@ mod tests {
     use super::*;
 
     fn wake(entities: &mut Entities<u8>, id: u128) {
-        let woken = entities.get_or_wake(id, || Ok::<_, ()>((0, false)));
+        let woken = entities.get_or_wake(id, || Ok::<_, ()>((0, Due::Nothing)));
         assert!(woken.is_ok());
     }
 
@@ -189,13 +212,13 @@ mod tests {
         let mut entities = Entities::new(2);
         wake(&mut entities, 1);
         wake(&mut entities, 2);
-        entities.touch(1, true);
+        entities.touch(1, Due::Rows);
         let mut saved = Vec::new();
         let outcome = entities.commit(|id, hosted| {
-            saved.push((id, hosted.emit));
-            Ok::<_, ()>(())
+            saved.push((id, hosted.due));
+            Ok::<_, ()>(true)
         });
-        assert_eq!((outcome, saved), (Ok(()), vec![(1, true)]));
+        assert_eq!((outcome, saved), (Ok(0), vec![(1, Due::Rows)]));
         let asleep = [entities.tick(|_| 2), entities.tick(|_| 2)];
         assert_eq!(asleep, [0, 1], "2 is idle; 1 is not durable yet");
         entities.committed();
@@ -220,22 +243,40 @@ mod tests {
     fn a_change_after_the_save_keeps_an_entity_awake() {
         let mut entities = Entities::new(1);
         wake(&mut entities, 1);
-        entities.touch(1, true);
-        assert_eq!(entities.commit(|_, _| Ok::<_, ()>(())), Ok(()));
-        entities.touch(1, false);
+        entities.touch(1, Due::Rows);
+        assert_eq!(entities.commit(|_, _| Ok::<_, ()>(true)), Ok(0));
+        entities.touch(1, Due::Nothing);
         entities.committed();
         assert_eq!((entities.tick(|_| 1), entities.sleep_durable()), (0, 0));
     }
 
     #[test]
+    fn what_is_owed_comes_up_again_and_does_not_sleep() {
+        let mut entities = Entities::new(1);
+        wake(&mut entities, 1);
+        entities.touch(1, Due::Correction);
+        assert_eq!(entities.commit(|_, _| Ok::<_, ()>(false)), Ok(1));
+        entities.committed();
+        assert_eq!(entities.sleep_durable(), 0);
+        let mut due = Due::Nothing;
+        let outcome = entities.commit(|_, hosted| {
+            due = hosted.due;
+            Ok::<_, ()>(true)
+        });
+        assert_eq!((outcome, due), (Ok(0), Due::Correction));
+        entities.committed();
+        assert_eq!(entities.sleep_durable(), 1);
+    }
+
+    #[test]
     fn entities_woken_with_rows_to_repeat_are_saved_without_a_change() {
         let mut entities = Entities::new(1);
-        assert!(entities.get_or_wake(9, || Ok::<_, ()>((0u8, true))).is_ok());
+        assert!(entities.get_or_wake(9, || Ok::<_, ()>((0u8, Due::Rows))).is_ok());
         let mut saved = Vec::new();
         let outcome = entities.commit(|id, hosted| {
-            saved.push((id, hosted.emit));
-            Ok::<_, ()>(())
+            saved.push((id, hosted.due));
+            Ok::<_, ()>(true)
         });
-        assert_eq!((outcome, saved), (Ok(()), vec![(9, true)]));
+        assert_eq!((outcome, saved), (Ok(0), vec![(9, Due::Rows)]));
     }
 }

@@ -4,11 +4,12 @@ mod actor;
 mod capability_rows;
 mod core;
 mod entities;
+mod evidence;
 mod retraction;
 mod rows;
 mod wheel;
 
-pub use actor::{Mark, ShardCommit, ShardMsg, ShardStatus};
+pub use actor::{Mark, ShardCommit, ShardMsg, ShardStatus, Traffic};
 pub(crate) use actor::{ShardArgs, spawn};
-pub use core::{Applied, ROUTING_VERSION, ShardCore, ShardCounts, ShardError, ShardOptions};
+pub use core::{Applied, ROUTING_VERSION, Saved, ShardCore, ShardCounts, ShardError, ShardOptions};
 pub use rows::{Origin, RowWriter, SEQUENCE_BITS};

@@ -22,6 +22,7 @@ use crate::outbox::Outbox;
 use crate::ports::Clock;
 use crate::reject_rows::{oversized, reject_row};
 use crate::session::SessionActor;
+use crate::session::emit::Written;
 use crate::session::pen::Pen;
 
 /// Bits of a version that count rows; the epoch stands above them (decisions.md, versions).
@@ -188,9 +189,9 @@ impl RowWriter {
     }
 
     /// Every row of a session that differs from what is stored.
-    pub fn session(&mut self, session: &mut SessionActor, retention_ms: Option<i64>) {
+    pub fn session(&mut self, session: &mut SessionActor, retention_ms: Option<i64>) -> Written {
         let mut pen = Pen::new(&mut self.outbox, &mut self.version, self.now);
-        session.write(&mut pen, retention_ms);
+        session.write(&mut pen, retention_ms)
     }
 }
 

@@ -48,6 +48,18 @@ impl StateLog for MemoryLog {
         Ok(self.state.lock().unwrap().entities.get(&(shard, entity.0)).cloned())
     }
 
+    fn entities(
+        &self,
+        shard: u16,
+        each: &mut dyn FnMut(EntityId, &[u8]),
+    ) -> Result<(), StateLogError> {
+        let entities = self.state.lock().unwrap().entities.clone();
+        for ((_, id), frame) in entities.range((shard, 0)..=(shard, u128::MAX)) {
+            each(EntityId(*id), frame);
+        }
+        Ok(())
+    }
+
     fn append(
         &self,
         batches: &mut dyn Iterator<Item = Vec<StateRecord>>,

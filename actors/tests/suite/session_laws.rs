@@ -30,7 +30,7 @@ fn run(deliveries: &[Delivered], restarts: &BTreeSet<usize>) -> Outcome {
     let mut typed = BTreeMap::new();
     for (number, (partition, event)) in deliveries.iter().enumerate() {
         if restarts.contains(&number) {
-            let frame = session.snapshot().expect("a snapshot");
+            let frame = session.snapshot(1, false).expect("a snapshot");
             session = SessionActor::restore(&frame).expect("what was just written");
         }
         let own = Delivery::of(event, "t", *partition);

@@ -167,7 +167,7 @@ impl Stage {
 
     /// Goes through a snapshot, in the same epoch or in a new one.
     pub fn restart(&mut self, new_epoch: bool) {
-        let frame = self.session.snapshot().expect("a snapshot");
+        let frame = self.session.snapshot(1, false).expect("a snapshot");
         self.session = SessionActor::restore(&frame).expect("what was just written");
         self.asked.clear();
         if new_epoch {

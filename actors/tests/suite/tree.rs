@@ -14,6 +14,7 @@ use naap_actors::shard::ShardOptions;
 use naap_actors::sink::SinkOptions;
 use naap_actors::supervisor::{Node, NodeArgs};
 use naap_generator::{Plan, Profile, Totals};
+use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::gate::Gate;
 use naap_protocol::privacy::PrivacyMode;
 use naap_protocol::rows;
@@ -33,6 +34,7 @@ fn source(partition: usize) -> SourcePartition {
 }
 
 /// What lies in the partitions.
+#[derive(Clone)]
 struct Input {
     logs: Vec<Vec<Vec<u8>>>,
     totals: Totals,
@@ -61,6 +63,20 @@ impl Input {
             records.push(RecordEntry { offset, record_ts: None, value: Some(start..data.len()) });
         }
         RecordBatch { source: source(partition), records, next_offset: to as u64, data }
+    }
+
+    /// The same records, those of capability advertisements before or behind all others.
+    fn with_capabilities(&self, last: bool) -> Self {
+        let is_capability = |line: &[u8]| {
+            let name = b"\"network_capabilities\"";
+            line.windows(name.len()).any(|part| part == name)
+        };
+        let sorted = |log: &Vec<Vec<u8>>| {
+            let mut log = log.clone();
+            log.sort_by_key(|line| is_capability(line) == last);
+            log
+        };
+        Self { logs: self.logs.iter().map(sorted).collect(), totals: self.totals.clone() }
     }
 
     fn bytes(&self) -> usize {
@@ -141,7 +157,10 @@ impl Setup {
                 after_close_ticks: 1,
                 awake_budget: 50_000,
                 retention_ms: None,
+                hold_ticks: 0,
+                correction_rows: None,
             },
+            window: DirectWindow::default(),
             sink: SinkOptions {
                 max_rows: full_rows,
                 max_bytes: 1 << 20,
@@ -369,4 +388,37 @@ async fn records_of_an_unassigned_partition_end_the_node() {
     node.intake.send(input.batch(0, 0, 1)).await.expect("an ingest");
     let failure = timeout(PATIENCE, node.failure()).await.expect("a failure").to_string();
     assert_eq!(failure, "records of streaming_events/0 came before its assignment");
+}
+
+/// Facts of sessions, which do not depend on where a record stood.
+fn facts(store: &Store) -> Latest {
+    store.latest().into_iter().filter(|(table, ..)| table.starts_with("fact_")).collect()
+}
+
+fn attributed(store: &Store) -> usize {
+    let rows = store.table("fact_workflow_sessions");
+    rows.iter().filter(|row| row["attribution_source"] == "direct").count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_corrects_what_was_written_whenever_it_comes() {
+    let input = Input::new(40);
+    let (_, in_order) = calm(&input).await;
+    let (_, first) = calm(&input.with_capabilities(false)).await;
+    assert!(attributed(&in_order) > 20, "most sessions are attributed");
+    assert_eq!(facts(&first), facts(&in_order));
+    // Everything is written without evidence before the first advertisement comes, and the node
+    // starts anew in between.
+    let last = input.with_capabilities(true);
+    let setup = Setup::new(AMPLE);
+    let mut half = last.clone();
+    half.logs.iter_mut().for_each(|log| log.truncate(log.len() * 9 / 10));
+    let node = setup.node().await;
+    feed_all(&half, &node, &BTreeMap::new()).await;
+    drain(node).await;
+    assert_eq!(attributed(&setup.store()), 0);
+    let node = setup.node().await;
+    feed_all(&last, &node, &setup.applied()).await;
+    drain(node).await;
+    assert_eq!(facts(&setup.store()), facts(&in_order));
 }

@@ -119,6 +119,7 @@ section! {
         memory: Memory,
         passivation: Passivation,
         retention: Retention,
+        attribution: Attribution,
         supervision: Supervision,
         privacy: Privacy,
         telemetry: Telemetry,
@@ -243,6 +244,18 @@ section! {
     pub struct Retention {
         /// Longest silence inside a session; later events leave raw and typed rows, but do not change its facts.
         state: Duration = hours(48), hours(1)..=hours(720);
+    }
+
+    /// How a session is attributed to an orchestrator. The windows decide about rows: change them on all nodes at once.
+    pub struct Attribution {
+        /// A selection up to this long after an advertisement is direct; at most three polls of 25 minutes.
+        direct_prior: Duration = minutes(10), secs(1)..=minutes(75);
+        /// A selection up to this long before an advertisement is direct.
+        direct_future: Duration = secs(30), secs(0)..=minutes(10);
+        /// How long rows without an orchestrator wait for an advertisement before they are written; no wait in `naap replay`.
+        hold: Duration = secs(15), secs(0)..=minutes(10);
+        /// Rows that corrections may write per second on this node, so that a storm does not crowd out new input; no limit in `naap replay`.
+        correction_rows_per_second: u32 = 5_000, 1..=1_000_000;
     }
 
     /// What happens when a part of the node fails: all its actors stop and start again together.

@@ -121,6 +121,8 @@ impl Answer {
 /// An empty list ends the subscription.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Question {
+    /// Organisation of session and orchestrator.
+    pub org: String,
     /// Entity id of the session.
     pub session: u128,
     /// Shard of the session, where evidence goes.

@@ -132,7 +132,8 @@ impl Index {
             && self.nodes.values().all(|runs| runs.floor.is_none_or(|floor| floor < from))
     }
 
-    fn horizon(&self) -> Timestamp {
+    /// Advertisements before this time are given up.
+    pub fn horizon(&self) -> Timestamp {
         let newest = self.newest.filter(|_| !self.unbounded);
         Timestamp(newest.map_or(i64::MIN, |newest| newest.0.saturating_sub(HORIZON_MS)))
     }

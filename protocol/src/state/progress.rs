@@ -37,6 +37,8 @@ impl Framed for EpochOpen {
 pub struct Progress {
     /// Epoch of the claim; void if a higher `EpochOpen` precedes it.
     pub epoch: u64,
+    /// Number of the commit cycle in that epoch whose effects are complete.
+    pub cycle: u64,
     /// Version of the routing rules (gate outcome, entity key, shard count) the vector is made with.
     pub routing_version: u16,
     /// Per source partition the first offset that is *not* applied.

@@ -47,6 +47,9 @@ pub struct Written {
     /// Epoch of the rows. Rows of an earlier epoch are repeated on the first touch: the node that
     /// owed them may have died between state and rows.
     pub epoch: u64,
+    /// Commit cycle of that epoch in which this state was saved. Rows of a cycle that the shard does
+    /// not claim in its `Progress` may be lost, and are repeated.
+    pub cycle: u64,
     /// The session's row.
     pub session: u64,
     /// The coverage row of the session.

@@ -357,6 +357,7 @@ fn written() -> BoxedStrategy<Written> {
     (any::<(u64, u64, u64, u64)>(), vec(any::<u64>(), 0..3), vec(hour, 0..3))
         .prop_map(|((epoch, session, coverage, latency), segments, hours)| Written {
             epoch,
+            cycle: latency,
             session,
             coverage,
             latency: [latency, session],
@@ -442,10 +443,10 @@ pub(crate) fn epoch_open() -> BoxedStrategy<EpochOpen> {
 }
 
 pub(crate) fn progress() -> BoxedStrategy<Progress> {
-    (any::<(u64, u16)>(), btree_map(source(), any::<u64>(), 0..5))
+    (any::<(u64, u64, u16)>(), btree_map(source(), any::<u64>(), 0..5))
         .prop_map(|(numbers, applied)| {
-            let (epoch, routing_version) = numbers;
-            Progress { epoch, routing_version, applied }
+            let (epoch, cycle, routing_version) = numbers;
+            Progress { epoch, cycle, routing_version, applied }
         })
         .boxed()
 }

@@ -238,6 +238,7 @@ pub(crate) fn session_state() -> SessionState {
         answers: vec![answer()],
         written: Written {
             epoch: 11,
+            cycle: 9,
             session: 1,
             coverage: 2,
             latency: [3, 4],
@@ -323,7 +324,7 @@ pub(crate) fn epoch_open() -> EpochOpen {
 pub(crate) fn progress() -> Progress {
     let other = SourcePartition { topic: "network_events".to_owned(), partition: 0 };
     let applied = BTreeMap::from([(source(), 1 << 33), (other, 7)]);
-    Progress { epoch: 13, routing_version: 2, applied }
+    Progress { epoch: 13, cycle: 21, routing_version: 2, applied }
 }
 
 pub(crate) fn head() -> EnvelopeHead {

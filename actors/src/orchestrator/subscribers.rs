@@ -1,0 +1,233 @@
+//! Who has asked an orchestrator what, and what they were told.
+
+use std::collections::BTreeMap;
+
+use naap_protocol::capability::decide::{Decision, DirectWindow, Source};
+use naap_protocol::capability::evidence::{Evidence, Question, Role, Subject};
+use naap_protocol::capability::index::{Index, WINDOW_MS};
+use naap_protocol::time::Timestamp;
+
+/// The standing questions of one orchestrator. Soft state: sessions ask again when either side is
+/// opened anew.
+#[derive(Debug, Default)]
+pub(super) struct Subscribers {
+    by_session: BTreeMap<(u128, Role), Subscription>,
+    /// Least and greatest event time of the advertisements since the last look.
+    news: Option<(Timestamp, Timestamp)>,
+}
+
+#[derive(Debug)]
+struct Subscription {
+    shard: u16,
+    subjects: Vec<Standing>,
+}
+
+#[derive(Debug)]
+struct Standing {
+    subject: Subject,
+    /// Digest of the last answer that the session has or was sent.
+    told: Option<u64>,
+    /// Advertisements after this time can not change the answer; `None` if any can.
+    settled: Option<Timestamp>,
+}
+
+impl Subscribers {
+    /// Notes a change of the index at `ts`.
+    pub(super) fn advertised(&mut self, ts: Timestamp) {
+        let (from, to) = self.news.unwrap_or((ts, ts));
+        self.news = Some((from.min(ts), to.max(ts)));
+    }
+
+    /// Takes a question in the place of the session's last one. Returns what the session does not
+    /// know.
+    pub(super) fn ask(
+        &mut self,
+        question: Question,
+        index: &Index,
+        window: DirectWindow,
+    ) -> Vec<Evidence> {
+        let Question { session, shard, role, subjects, .. } = question;
+        let mut answers = Vec::new();
+        let standing = subjects.into_iter().map(|(subject, told)| {
+            let mut standing = Standing { subject, told, settled: None };
+            answers.extend(standing.decide((session, role), index, window));
+            standing
+        });
+        let subjects: Vec<Standing> = standing.collect();
+        if subjects.is_empty() {
+            self.by_session.remove(&(session, role));
+        } else {
+            self.by_session.insert((session, role), Subscription { shard, subjects });
+        }
+        answers
+    }
+
+    /// Decides again what the news can have changed. Returns what is to be told, by shard.
+    pub(super) fn decide_again(
+        &mut self,
+        index: &Index,
+        window: DirectWindow,
+    ) -> BTreeMap<u16, Vec<Evidence>> {
+        let mut answers: BTreeMap<u16, Vec<Evidence>> = BTreeMap::new();
+        let Some((from, to)) = self.news.take() else { return answers };
+        let reached = |t: Timestamp| {
+            t.0 >= from.0.saturating_sub(WINDOW_MS) && t.0 <= to.0.saturating_add(WINDOW_MS)
+        };
+        for (who, subscription) in &mut self.by_session {
+            for standing in &mut subscription.subjects {
+                let t = standing.subject.ts;
+                if reached(t) && standing.settled.is_none_or(|settled| from <= settled) {
+                    let news = standing.decide(*who, index, window);
+                    if let Some(news) = news {
+                        answers.entry(subscription.shard).or_default().push(news);
+                    }
+                }
+            }
+        }
+        self.forget(index);
+        answers
+    }
+
+    /// Ends subscriptions about times that no advertisement can reach any more.
+    fn forget(&mut self, index: &Index) {
+        let oldest = Timestamp(index.horizon().0.saturating_sub(WINDOW_MS));
+        self.by_session.retain(|_, subscription| {
+            subscription.subjects.iter().any(|standing| standing.subject.ts >= oldest)
+        });
+    }
+}
+
+impl Standing {
+    /// Decides, and says so if the session was told something else.
+    fn decide(
+        &mut self,
+        (session, role): (u128, Role),
+        index: &Index,
+        window: DirectWindow,
+    ) -> Option<Evidence> {
+        let decision = self.subject.decide(index, window);
+        self.settled = settled(&decision, self.subject.ts, index, window);
+        let digest = decision.digest();
+        if self.told == Some(digest) {
+            return None;
+        }
+        self.told = Some(digest);
+        let (subject, complete) = (self.subject.clone(), index.covers(self.subject.ts));
+        Some(Evidence { session, role, subject, decision, complete })
+    }
+}
+
+/// The time after which no advertisement can change a decision at `t`, if there is one: the only node
+/// behind the key was advertised before `t` under a name of its own, and either so shortly before
+/// that it is direct by that alone, or again after `t`. Later advertisements then extend the interval
+/// or begin another one, and both leave band, evidence and surface as they are.
+fn settled(
+    decision: &Decision,
+    t: Timestamp,
+    index: &Index,
+    window: DirectWindow,
+) -> Option<Timestamp> {
+    let chosen = decision.chosen.as_ref()?;
+    let mut nodes = index.nodes();
+    let (_, runs) = nodes.next()?;
+    let before = chosen.snapshot_ts <= t && decision.source == Source::Direct;
+    if !before || chosen.model.is_empty() || nodes.next().is_some() {
+        return None;
+    }
+    if chosen.distance_ms <= window.prior_ms {
+        return Some(t);
+    }
+    let intervals = runs.intervals(t);
+    let around = intervals.iter().find(|i| i.seen().any(|seen| seen.ts == chosen.snapshot_ts))?;
+    around.seen().find(|seen| seen.ts >= t).map(|seen| seen.ts)
+}
+
+#[cfg(test)]
+mod tests {
+    use naap_protocol::capability::advertise::{Advertisement, Content, Node, Offer};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    fn advertisement() -> impl Strategy<Value = Advertisement> {
+        let text = |texts: &'static [&'static str]| prop::sample::select(texts);
+        // Rarely another node, often the same moments and contents.
+        let canonical = prop_oneof![6 => Just("0xa"), 1 => Just("0xb")];
+        let hours = prop_oneof![0..60i64, Just(30)];
+        (canonical, hours, text(&["m1", "m1", "M1", "m2", ""]), text(&["", "G", "H"])).prop_map(
+            |(canonical, hours, model, gpu)| Advertisement {
+                node: Node { canonical: canonical.into(), url: "u".into() },
+                event_ts: Timestamp(hours * HOUR / 2),
+                uid: format!("cap{hours}{model}{gpu}"),
+                content: Content {
+                    offers: vec![Offer {
+                        pipeline: "p".into(),
+                        model: model.into(),
+                        gpus: Some(gpu.to_owned()).filter(|g| !g.is_empty()).into_iter().collect(),
+                    }],
+                    aliases: Vec::new(),
+                },
+            },
+        )
+    }
+
+    fn question(session: u128, t: i64, model: &str, told: Option<u64>) -> Question {
+        let (url, model) = ("u".into(), model.into());
+        let subject = Subject { ts: Timestamp(t), url, model, ..Subject::default() };
+        let subjects = vec![(subject, told)];
+        let (org, key, role) = ("o".into(), "u".into(), Role::Url);
+        Question { org, session, shard: 0, key, role, subjects }
+    }
+
+    proptest! {
+        /// Whatever comes when: what a session was told last is what the index says in the end.
+        #[test]
+        fn every_subscriber_knows_the_last_decision(
+            steps in prop::collection::vec((prop::collection::vec(advertisement(), 0..4), any::<bool>()), 1..8),
+            asked in prop::collection::vec((0..8usize, 0..30i64, prop::sample::select(&["", "m1", "m2"][..])), 1..6),
+        ) {
+            let (mut index, mut subscribers) = (Index::default(), Subscribers::default());
+            let mut told: BTreeMap<u128, Decision> = BTreeMap::new();
+            let window = DirectWindow::default();
+            for (number, (advertisements, flush)) in steps.iter().enumerate() {
+                for (session, (when, hour, model)) in asked.iter().enumerate() {
+                    if *when == number {
+                        let question = question(session as u128, hour * HOUR, model, None);
+                        for news in subscribers.ask(question, &index, window) {
+                            told.insert(news.session, news.decision);
+                        }
+                    }
+                }
+                for advertisement in advertisements {
+                    index.insert(advertisement);
+                    subscribers.advertised(advertisement.event_ts);
+                }
+                if *flush || number + 1 == steps.len() {
+                    for news in subscribers.decide_again(&index, window).remove(&0).unwrap_or_default() {
+                        prop_assert_ne!(told.get(&news.session), Some(&news.decision), "no news");
+                        told.insert(news.session, news.decision);
+                    }
+                }
+            }
+            for (session, (when, hour, model)) in asked.iter().enumerate() {
+                let subject = &question(0, hour * HOUR, model, None).subjects[0].0;
+                let expected = (*when < steps.len()).then(|| subject.decide(&index, window));
+                prop_assert_eq!(told.get(&(session as u128)), expected.as_ref());
+            }
+        }
+    }
+
+    #[test]
+    fn a_session_that_knows_the_answer_is_told_nothing() {
+        let (index, mut subscribers) = (Index::default(), Subscribers::default());
+        let window = DirectWindow::default();
+        let first = subscribers.ask(question(1, 0, "", None), &index, window);
+        let digest = first[0].decision.digest();
+        assert!(subscribers.ask(question(1, 0, "", Some(digest)), &index, window).is_empty());
+        let ended = Question { subjects: Vec::new(), ..question(1, 0, "", None) };
+        subscribers.ask(ended, &index, window);
+        assert!(subscribers.by_session.is_empty());
+    }
+}

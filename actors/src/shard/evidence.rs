@@ -1,0 +1,89 @@
+//! What the sessions of a shard ask and learn (lifecycle 7.11, backlog 023, 024).
+
+use naap_protocol::capability::evidence::{Evidence, Question};
+use naap_protocol::codec;
+use naap_protocol::identity::EntityId;
+use naap_protocol::state::{Progress, SessionState};
+
+use super::core::{ShardCore, ShardError};
+use super::entities::Due;
+use crate::ports::StateLog;
+use crate::session::SessionActor;
+
+/// The stored session `id`; `None` when there is none.
+pub(super) fn wake(
+    log: &dyn StateLog,
+    shard: u16,
+    id: u128,
+    epoch: u64,
+) -> Result<Option<(SessionActor, Due)>, ShardError> {
+    let Some(frame) = log.entity(shard, EntityId(id))? else { return Ok(None) };
+    let mut session = SessionActor::restore(&frame)?;
+    let repeat = session.enter(epoch) || session.state().owes_rows;
+    Ok(Some((session, if repeat { Due::Rows } else { Due::Nothing })))
+}
+
+impl ShardCore {
+    /// The questions of the sessions that events or answers have made curious.
+    pub fn questions(&mut self) -> Vec<Question> {
+        let (shard, retention) = (self.shard, self.options.retention_ms);
+        let mut questions = Vec::new();
+        for id in std::mem::take(&mut self.curious) {
+            // A session that has gone to sleep has asked before.
+            let Some(session) = self.sessions.awake(id) else { continue };
+            questions.extend(session.questions((id, shard), retention));
+        }
+        questions
+    }
+
+    /// Takes in what an orchestrator says about a session; nothing for a session that is not known.
+    ///
+    /// # Errors
+    /// When the state log fails or a state is malformed.
+    pub fn learn(&mut self, evidence: Evidence) -> Result<(), ShardError> {
+        let Self { sessions, log, shard, progress, curious, .. } = self;
+        let id = evidence.session;
+        if sessions.awake(id).is_none() {
+            let Some(woken) = wake(log.as_ref(), *shard, id, progress.epoch)? else {
+                return Ok(());
+            };
+            sessions.get_or_wake(id, || Ok::<_, ShardError>(woken))?;
+        }
+        if sessions.awake(id).is_some_and(|session| session.learn(evidence)) {
+            sessions.touch(id, Due::Correction);
+            curious.push(id);
+        }
+        Ok(())
+    }
+
+    /// After the shard was opened: wakes the sessions whose rows may not be stored and returns what
+    /// all sessions want to know. `claim` is what the shard claimed last; rows of a later cycle may
+    /// be lost.
+    ///
+    /// # Errors
+    /// When the state log fails or a state is malformed.
+    pub fn resume(&mut self, claim: &Progress) -> Result<Vec<Question>, ShardError> {
+        let Self { sessions, log, shard, progress, .. } = self;
+        let mut questions = Vec::new();
+        let mut failure = None;
+        log.entities(*shard, &mut |id, frame| {
+            if failure.is_some() || !codec::is::<SessionState>(frame) {
+                return;
+            }
+            match SessionActor::restore(frame) {
+                Ok(mut session) => {
+                    questions.extend(session.ask((id.0, *shard)));
+                    let written = &session.state().written;
+                    let lost = (written.epoch, written.cycle) > (claim.epoch, claim.cycle);
+                    if lost || session.state().owes_rows {
+                        session.enter(progress.epoch);
+                        let woken = || Ok::<_, ShardError>((session, Due::Rows));
+                        failure = sessions.get_or_wake(id.0, woken).err();
+                    }
+                }
+                Err(e) => failure = Some(e.into()),
+            }
+        })?;
+        failure.map_or(Ok(questions), Err)
+    }
+}
