@@ -302,7 +302,7 @@ pub fn decide(index: &Index, selection: &Selection<'_>, window: DirectWindow) ->
 }
 
 /// A decision with everything that it looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trace {
     /// What [`decide`] answers.
     pub decision: Decision,
@@ -311,7 +311,7 @@ pub struct Trace {
 }
 
 /// An advertised interval that a decision looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Considered {
     /// The node.
     pub node: Node,

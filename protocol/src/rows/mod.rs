@@ -10,6 +10,7 @@
 
 pub mod binary;
 pub mod capabilities;
+pub mod cells;
 pub mod ddl;
 pub mod dims;
 pub mod ingest;
