@@ -116,6 +116,42 @@ pub struct QueryArgs {
     pub sql: String,
 }
 
+/// `naap explain`
+#[derive(Debug, Subcommand)]
+pub enum ExplainCommand {
+    /// Tell the story of a session, with the evidence for each decision
+    Session(ExplainSessionArgs),
+}
+
+/// `naap explain session`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The session is folded again from the archive by the code that wrote its facts: signals in order on
+both clocks, selections with every candidate and why it was taken or not, segments, swaps,
+latencies, the rule that fixed the outcome, and how rows were corrected. Where the stored facts
+differ, FINDINGS says so. After the archive has expired, the stored facts alone are told.
+
+Exit code 1: no session has this id, or several begin with it; they are listed.
+
+Examples:
+  naap explain session --data-dir demo 'stream-o5s73x-mk5zc8fy|db936fab'
+  naap explain session --data-dir demo stream-o5s73x --all
+  naap explain session --url http://clickhouse:8123 --org cloud_spe --output json stream-o5s73x")]
+pub struct ExplainSessionArgs {
+    /// Where the facts are.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Organisation of the session [default: any]
+    #[arg(long, value_name = "ORG", value_parser = parse::name)]
+    pub org: Option<String>,
+    /// Leave nothing out: every status sample, candidate, correction and finding
+    #[arg(long)]
+    pub all: bool,
+    /// Session id `stream|request`, stream id, or the beginning of one
+    #[arg(value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub id: String,
+}
+
 /// `naap generate`
 #[derive(Debug, Args)]
 #[command(after_help = "\

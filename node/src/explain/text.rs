@@ -1,0 +1,399 @@
+//! The story on one screen.
+
+use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
+
+use naap_actors::shard::SEQUENCE_BITS;
+use naap_protocol::capability::decide::{Considered, Decision, Fate};
+use naap_protocol::rows::cells::{Cell, Cells};
+use naap_protocol::time::Timestamp;
+
+use super::tell::{Asked, Decided, Explanation, Moment, number, skew, text};
+
+/// This many status samples in a row of one state are summed up.
+const RUN: usize = 4;
+/// Findings and corrections that are listed without `--all`.
+const LISTED: usize = 10;
+
+/// `ts` as date and time, UTC.
+pub fn stamp(ts: Timestamp) -> String {
+    let since = Duration::from_millis(ts.0.max(0).unsigned_abs());
+    let Some(time) = SystemTime::UNIX_EPOCH.checked_add(since) else { return ts.0.to_string() };
+    let text = humantime::format_rfc3339_millis(time).to_string();
+    text.trim_end_matches('Z').replace('T', " ")
+}
+
+/// The time of day of `ts`, UTC.
+fn clock(ts: Timestamp) -> String {
+    stamp(ts).split_once(' ').map_or_else(String::new, |(_, time)| time.to_owned())
+}
+
+/// Text that is being written, with the session's first moment as the origin of its offsets.
+struct Page<'e> {
+    out: String,
+    told: &'e Explanation,
+    origin: Timestamp,
+    all: bool,
+}
+
+/// The explanation as text. `all` leaves nothing out.
+pub fn text_of(told: &Explanation, all: bool) -> String {
+    let first = told.timeline.first().map(|moment| moment.ts);
+    let start = told.session.get("session_start_ts").and_then(Cell::time);
+    let origin = first.or(start).unwrap_or_default();
+    let mut page = Page { out: String::new(), told, origin, all };
+    page.head();
+    page.timeline();
+    page.decisions();
+    page.segments();
+    page.swaps();
+    page.latency();
+    page.corrections();
+    page.findings();
+    page.out
+}
+
+fn or_dash(text: &str) -> &str {
+    if text.is_empty() { "-" } else { text }
+}
+
+impl Page<'_> {
+    fn line(&mut self, line: &str) {
+        self.out.push_str(line.trim_end());
+        self.out.push('\n');
+    }
+
+    fn title(&mut self, title: &str) {
+        self.out.push('\n');
+        self.line(title);
+    }
+
+    fn offset(&self, ts: Timestamp) -> String {
+        format!("{:+} ms", ts.millis_since(self.origin))
+    }
+
+    /// The offset of a time of a row; `-` without one.
+    fn offset_of(&self, row: &Cells, column: &str) -> String {
+        let ts = row.get(column).and_then(Cell::time);
+        ts.map_or_else(|| "-".to_owned(), |ts| self.offset(ts))
+    }
+
+    fn head(&mut self) {
+        let told = self.told;
+        let row = &told.session;
+        let column = |name: &str| or_dash(text(row, name));
+        self.line(&format!("session   {}  org {}", column("workflow_session_id"), column("org")));
+        let (rule, why) = &told.rule;
+        self.line(&format!("outcome   startup {}: {why}", column("startup_outcome")));
+        let closed = match row.get("closed_ts").and_then(Cell::time) {
+            Some(ts) => format!("closed {}", self.offset(ts)),
+            None => format!("not closed, last signal {}", self.offset_of(row, "session_end_ts")),
+        };
+        self.line(&format!(
+            "          rule {rule} of lifecycle 3.1; selection {}, excusal {}; {closed}",
+            column("selection_outcome"),
+            column("excusal_reason")
+        ));
+        self.line(&format!(
+            "identity  {}  {}",
+            column("orchestrator_address"),
+            column("orchestrator_url")
+        ));
+        let gpus = match (text(row, "gpu_id"), number(row, "gpu_candidate_count")) {
+            ("", 0) => "no GPU known".to_owned(),
+            ("", count) => format!("one of {count} GPUs"),
+            (gpu, _) => gpu.to_owned(),
+        };
+        let (pipeline, model) = (column("pipeline"), column("model_id"));
+        self.line(&format!("          {pipeline} / {model}, {gpus}"));
+        let of = |name| text(row, name);
+        let (status, source) = (of("attribution_status"), of("attribution_source"));
+        self.line(&format!("          {status}, {source}: {}", of("attribution_reason")));
+        self.line(&format!(
+            "told from {}: {} records, {} capability events; skew {} ms (gateway minus runner)",
+            if told.recomputed { "the archive" } else { "the stored facts alone" },
+            told.records,
+            told.advertisements,
+            row.get("skew_ms").map_or_else(|| "-".to_owned(), Cell::to_string)
+        ));
+    }
+
+    fn timeline(&mut self) {
+        let started = stamp(self.origin);
+        self.title(&format!(
+            "TIMELINE  gateway clock, from {started} UTC; the runner's own stamp beside"
+        ));
+        let told = self.told;
+        let mut rest = told.timeline.as_slice();
+        while let Some((first, after)) = rest.split_first() {
+            let same = |moment: &&Moment| {
+                let key =
+                    |m: &Moment| (m.kind, m.what.clone(), m.segment, m.selection, m.reason.clone());
+                moment.kind == "status" && key(moment) == key(first)
+            };
+            let run = 1 + after.iter().take_while(same).count();
+            if first.kind == "status" && run >= RUN && !self.all {
+                self.moment(first);
+                self.summed_up(&rest[1..run - 1]);
+                self.moment(&rest[run - 1]);
+                rest = &rest[run..];
+            } else {
+                self.moment(first);
+                rest = after;
+            }
+        }
+    }
+
+    fn moment(&mut self, moment: &Moment) {
+        let mut line =
+            format!("{:>11}  {}  {}", self.offset(moment.ts), clock(moment.ts), moment.what);
+        if let Some((out, into)) = moment.fps {
+            let _ = write!(line, ", {out:.1} fps out, {into:.1} in");
+        }
+        let mut place = Vec::new();
+        place.extend(moment.selection.map(|n| format!("sel {n}")));
+        place.extend(moment.segment.map(|n| format!("seg {n}")));
+        place.extend(Some(moment.reason.clone()).filter(|reason| !reason.is_empty()));
+        if let Some(skew) = skew(moment) {
+            let at = moment.source_ts.map(clock).unwrap_or_default();
+            place.push(format!("runner {at} ({skew:+} ms)"));
+        }
+        let line = format!("{line:<72}  {}", place.join("  "));
+        self.line(&line);
+    }
+
+    fn summed_up(&mut self, moments: &[Moment]) {
+        let fps: Vec<f32> = moments.iter().filter_map(|m| m.fps).map(|(out, _)| out).collect();
+        let low = fps.iter().copied().fold(f32::INFINITY, f32::min);
+        let high = fps.iter().copied().fold(0.0, f32::max);
+        let (count, what) = (moments.len(), moments.first().map_or("", |m| &m.what));
+        let line = format!(
+            "{:>11}  {count} more {what}, {low:.1} to {high:.1} fps out (--all shows each)",
+            "..."
+        );
+        self.line(&line);
+    }
+
+    fn decisions(&mut self) {
+        let told = self.told;
+        self.title(
+            "SELECTIONS  what was observed, who was asked, and why the answer is what it is",
+        );
+        if told.decisions.is_empty() {
+            self.line(if told.recomputed {
+                "  none: no signal names an orchestrator"
+            } else {
+                "  not told: candidates stand in the archive only"
+            });
+        }
+        for decided in &told.decisions {
+            self.decided(decided);
+        }
+    }
+
+    fn decided(&mut self, decided: &Decided) {
+        let number = decided.selection.map_or_else(|| "-".to_owned(), |n| n.to_string());
+        let subject = &decided.subject;
+        let after = if decided.counts { "" } else { ", after the close: does not count" };
+        let (url, address) = (or_dash(&subject.url), or_dash(&subject.address));
+        let at = self.offset(subject.ts);
+        self.line(&format!("  {number} {at}  {}{after}: {url}  {address}", decided.trigger));
+        let (pipeline, model) = (or_dash(&subject.pipeline), or_dash(&subject.model));
+        self.line(&format!("    hints: pipeline {pipeline}, model {model}"));
+        match &decided.decision {
+            Some(decision) => self.decision(decision),
+            None => self.line("    waits for an answer"),
+        }
+        for asked in &decided.asked {
+            self.asked(asked);
+        }
+    }
+
+    fn decision(&mut self, decision: &Decision) {
+        let (status, source) = (decision.status.label(), decision.source.label());
+        let reason = decision.reason.label();
+        let Some(chosen) = &decision.chosen else {
+            self.line(&format!("    {status}, {source}: {reason}"));
+            return;
+        };
+        self.line(&format!(
+            "    {status}, {source}: {reason} by {}, {} {:.1}",
+            decision.identity.label(),
+            decision.method.label(),
+            decision.method.confidence()
+        ));
+        let at = self.offset(chosen.snapshot_ts);
+        let (distance, uid) = (chosen.distance_ms, &chosen.snapshot_uid);
+        self.line(&format!("    evidence: advertisement {uid} at {at}, {distance} ms away"));
+    }
+
+    fn asked(&mut self, asked: &Asked) {
+        let Asked { role, key, trace } = asked;
+        let count = trace.candidates.len();
+        self.line(&format!("    asked {role} {key}: {count} candidates within 24 h"));
+        let limit = if self.all { usize::MAX } else { LISTED };
+        for candidate in trace.candidates.iter().take(limit) {
+            self.candidate(candidate);
+        }
+        if count > limit {
+            self.line(&format!("      {} more (--all shows each)", count - limit));
+        }
+    }
+
+    fn candidate(&mut self, candidate: &Considered) {
+        let Considered { node, first_ts, last_ts, advertisements, band, distance_ms, fate, .. } =
+            candidate;
+        let mark = if *fate == Fate::Chosen { '+' } else { '-' };
+        let (canonical, url) = (&node.canonical, or_dash(&node.url));
+        let why = because(*fate);
+        self.line(&format!("      {mark} {canonical}  {url}  {why}"));
+        let offers: Vec<String> = candidate
+            .offers
+            .iter()
+            .take(4)
+            .map(|o| {
+                format!("{}/{} on {} GPUs", or_dash(&o.pipeline), or_dash(&o.model), o.gpus.len())
+            })
+            .collect();
+        let more = candidate.offers.len().saturating_sub(offers.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let (first, last) = (self.offset(*first_ts), self.offset(*last_ts));
+        let span = if first_ts == last_ts { first } else { format!("{first} to {last}") };
+        let band = band.label();
+        self.line(&format!(
+            "        {band}, {distance_ms} ms away; advertised {advertisements} times, {span}"
+        ));
+        self.line(&format!("        {}{more}", offers.join(", ")));
+    }
+
+    fn rows(&self, table: &str) -> &[Cells] {
+        self.told.tables.get(table).map_or(&[], Vec::as_slice)
+    }
+
+    fn segments(&mut self) {
+        self.title("SEGMENTS");
+        let rows: Vec<String> = self
+            .rows("fact_workflow_session_segments")
+            .iter()
+            .map(|row| {
+                let (from, to) = (
+                    self.offset_of(row, "segment_start_ts"),
+                    self.offset_of(row, "segment_end_ts"),
+                );
+                let of = |name| or_dash(text(row, name));
+                let (index, opened) = (number(row, "segment_index"), of("open_reason"));
+                let (address, url) = (of("orchestrator_address"), of("orchestrator_url"));
+                let closed = of("close_reason");
+                format!("  {index}  {from} to {to}  {opened}, {closed}  {address}  {url}")
+            })
+            .collect();
+        self.list(&rows);
+    }
+
+    fn swaps(&mut self) {
+        self.title("SWAPS");
+        let rows: Vec<String> = self
+            .rows("fact_workflow_swaps")
+            .iter()
+            .map(|row| {
+                let of = |name| or_dash(text(row, name));
+                let (index, at) = (number(row, "swap_index"), self.offset_of(row, "swap_ts"));
+                let (left, next) =
+                    (of("previous_orchestrator_address"), of("next_orchestrator_address"));
+                let (kind, outcome) = (of("swap_kind"), of("outcome"));
+                let done = self.offset_of(row, "completed_ts");
+                format!("  {index}  {at}  {kind} {outcome} ({done})  {left} -> {next}")
+            })
+            .collect();
+        self.list(&rows);
+    }
+
+    fn latency(&mut self) {
+        self.title("LATENCY");
+        let kpis = [
+            ("prompt_to_first_frame_ms", "prompt_to_first_frame_null_reason"),
+            ("startup_time_ms", "startup_time_null_reason"),
+            ("e2e_latency_ms", "e2e_latency_null_reason"),
+        ];
+        let rows: Vec<String> = self
+            .rows("fact_workflow_latency_samples")
+            .iter()
+            .map(|row| {
+                let values = kpis.map(|(value, reason)| match row.get(value) {
+                    Some(Cell::Float64(ms)) => format!("{value} {ms}"),
+                    _ => format!("{value} none: {}", or_dash(text(row, reason))),
+                });
+                format!("  {}  {}", text(row, "edge_semantics_version"), values.join("  "))
+            })
+            .collect();
+        self.list(&rows);
+    }
+
+    fn list(&mut self, rows: &[String]) {
+        if rows.is_empty() {
+            self.line("  none");
+        }
+        rows.iter().for_each(|row| self.line(row));
+    }
+
+    fn corrections(&mut self) {
+        self.title("CORRECTIONS  stored versions of rows; the storage merges old ones away");
+        let told = self.told;
+        let limit = if self.all { usize::MAX } else { LISTED };
+        for correction in told.corrections.iter().take(limit) {
+            let (epoch, sequence) = version(correction.version);
+            let changed: Vec<String> = correction
+                .changed
+                .iter()
+                .map(|(column, before, now)| format!("{column} {before} -> {now}"))
+                .collect();
+            let changed = if changed.is_empty() {
+                "first kept, or repeated".to_owned()
+            } else {
+                changed.join(", ")
+            };
+            let (table, row) = (correction.table, &correction.row);
+            let written = stamp(correction.written);
+            self.line(&format!("  {written}  epoch {epoch} seq {sequence}  {table}{row}"));
+            self.line(&format!("    {changed}"));
+        }
+        let more = told.corrections.len().saturating_sub(limit);
+        if more > 0 {
+            self.line(&format!("  {more} more (--all shows each)"));
+        }
+    }
+
+    fn findings(&mut self) {
+        let told = self.told;
+        self.title("FINDINGS");
+        if told.findings.is_empty() {
+            self.line("  none: what is stored is what follows from the archive");
+        }
+        let limit = if self.all { usize::MAX } else { LISTED };
+        for finding in told.findings.iter().take(limit) {
+            self.line(&format!("  ! {finding}"));
+        }
+        let more = told.findings.len().saturating_sub(limit);
+        if more > 0 {
+            self.line(&format!("  {more} more (--all shows each)"));
+        }
+    }
+}
+
+/// Epoch and sequence of a write version.
+pub fn version(version: i64) -> (i64, i64) {
+    (version >> SEQUENCE_BITS, version & ((1 << SEQUENCE_BITS) - 1))
+}
+
+/// Why a candidate was taken or not.
+fn because(fate: Fate) -> &'static str {
+    match fate {
+        Fate::Chosen => "chosen",
+        Fate::Ambiguous => "ambiguous: it fits as well as another answer",
+        Fate::OtherIdentity => "rejected: not the orchestrator that was observed",
+        Fate::Incompatible => "rejected: offers no such model or pipeline",
+        Fate::UnnamedModel => "rejected: names no model, another names the hinted one",
+        Fate::FartherInterval => "rejected: the same node is nearer at another time",
+        Fate::WorseBand => "rejected: another node is in a better band",
+    }
+}
