@@ -81,7 +81,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
 }
 
 /// The store, with its tables in place.
-async fn open_store(config: &Config, dir: &Path) -> Result<Store, Failure> {
+pub(crate) async fn open_store(config: &Config, dir: &Path) -> Result<Store, Failure> {
     let settings = &config.clickhouse;
     let database = settings.database.as_str();
     if let Some(url) = &settings.url {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use naap_protocol::time::Timestamp;
 
 use super::parse;
 use crate::config::FlagValue;
@@ -150,6 +151,46 @@ pub struct ExplainSessionArgs {
     /// Session id `stream|request`, stream id, or the beginning of one
     #[arg(value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub id: String,
+}
+
+/// `naap backfill`
+#[derive(Debug, Subcommand)]
+pub enum BackfillCommand {
+    /// Decide again who served the selections of a past window
+    Attribution(BackfillAttributionArgs),
+}
+
+/// `naap backfill attribution`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Corrections happen by themselves while orchestrators still know what they advertised, which is
+48 hours. This decides the selections from --from up to --to again, by everything that the archive
+holds within 24 hours of them, and corrects the rows that change. A second run changes nothing.
+The node must be stopped: writes go through the owner of the sessions, which this command is for
+as long as it runs. A window that begins more than 7 days ago needs --allow-old.
+
+Examples:
+  naap backfill attribution --data-dir data --from 2026-01-08 --to 2026-01-09 --dry-run
+  naap backfill attribution --data-dir data --from 2026-01-08T20:00:00Z --to 2026-01-08T22:00:00Z")]
+pub struct BackfillAttributionArgs {
+    /// Where state and facts are.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Begin of the window, UTC
+    #[arg(long, value_name = "TIME", value_parser = parse::time)]
+    pub from: Timestamp,
+    /// End of the window, UTC, exclusive
+    #[arg(long, value_name = "TIME", value_parser = parse::time)]
+    pub to: Timestamp,
+    /// Say what would change and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Change facts that are older than 7 days
+    #[arg(long)]
+    pub allow_old: bool,
+    /// Only this organisation [default: all]
+    #[arg(long, value_name = "ORG", value_parser = parse::name)]
+    pub org: Option<String>,
 }
 
 /// `naap generate`

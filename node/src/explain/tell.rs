@@ -19,6 +19,7 @@ use naap_protocol::time::{ClockDomain, Timestamp};
 
 use super::load::{Found, TABLES};
 use crate::archive::{Advertised, Archived, decoder};
+use crate::times::stamp;
 
 /// Rows by table.
 pub type Tables = BTreeMap<&'static str, Vec<Cells>>;
@@ -453,7 +454,7 @@ fn name(table: &TableSpec, row: &Cells) -> String {
 fn changes(before: &Cells, now: &Cells) -> Vec<(&'static str, String, String)> {
     let shown = |cell: Option<&Cell>| match cell {
         Some(Cell::Text(text)) => format!("'{text}'"),
-        Some(Cell::Time(ts)) => super::text::stamp(*ts),
+        Some(Cell::Time(ts)) => stamp(*ts),
         Some(cell) => cell.to_string(),
         None => "missing".to_owned(),
     };

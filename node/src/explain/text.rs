@@ -1,12 +1,13 @@
 //! The story on one screen.
 
 use std::fmt::Write as _;
-use std::time::{Duration, SystemTime};
 
 use naap_actors::shard::SEQUENCE_BITS;
 use naap_protocol::capability::decide::{Considered, Decision, Fate};
 use naap_protocol::rows::cells::{Cell, Cells};
 use naap_protocol::time::Timestamp;
+
+use crate::times::{clock, stamp};
 
 use super::tell::{Asked, Decided, Explanation, Moment, number, skew, text};
 
@@ -14,19 +15,6 @@ use super::tell::{Asked, Decided, Explanation, Moment, number, skew, text};
 const RUN: usize = 4;
 /// Findings and corrections that are listed without `--all`.
 const LISTED: usize = 10;
-
-/// `ts` as date and time, UTC.
-pub fn stamp(ts: Timestamp) -> String {
-    let since = Duration::from_millis(ts.0.max(0).unsigned_abs());
-    let Some(time) = SystemTime::UNIX_EPOCH.checked_add(since) else { return ts.0.to_string() };
-    let text = humantime::format_rfc3339_millis(time).to_string();
-    text.trim_end_matches('Z').replace('T', " ")
-}
-
-/// The time of day of `ts`, UTC.
-fn clock(ts: Timestamp) -> String {
-    stamp(ts).split_once(' ').map_or_else(String::new, |(_, time)| time.to_owned())
-}
 
 /// Text that is being written, with the session's first moment as the origin of its offsets.
 struct Page<'e> {
