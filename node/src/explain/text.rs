@@ -15,6 +15,8 @@ use super::tell::{Asked, Decided, Explanation, Moment, number, skew, text};
 const RUN: usize = 4;
 /// Findings and corrections that are listed without `--all`.
 const LISTED: usize = 10;
+/// Columns of a page.
+const WIDTH: usize = 110;
 
 /// Text that is being written, with the session's first moment as the origin of its offsets.
 struct Page<'e> {
@@ -39,6 +41,10 @@ pub fn text_of(told: &Explanation, all: bool) -> String {
     page.corrections();
     page.findings();
     page.out
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn or_dash(text: &str) -> &str {
@@ -98,10 +104,10 @@ impl Page<'_> {
         let (status, source) = (of("attribution_status"), of("attribution_source"));
         self.line(&format!("          {status}, {source}: {}", of("attribution_reason")));
         self.line(&format!(
-            "told from {}: {} records, {} capability events; skew {} ms (gateway minus runner)",
+            "told from {}: {}, {}; skew {} ms (gateway minus runner)",
             if told.recomputed { "the archive" } else { "the stored facts alone" },
-            told.records,
-            told.advertisements,
+            counted(told.records, "record"),
+            counted(told.advertisements, "capability event"),
             row.get("skew_ms").map_or_else(|| "-".to_owned(), Cell::to_string)
         ));
     }
@@ -218,7 +224,8 @@ impl Page<'_> {
     fn asked(&mut self, asked: &Asked) {
         let Asked { role, key, trace } = asked;
         let count = trace.candidates.len();
-        self.line(&format!("    asked {role} {key}: {count} candidates within 24 h"));
+        let candidates = counted(count, "candidate");
+        self.line(&format!("    asked {role} {key}: {candidates} within 24 h"));
         let limit = if self.all { usize::MAX } else { LISTED };
         for candidate in trace.candidates.iter().take(limit) {
             self.candidate(candidate);
@@ -240,17 +247,16 @@ impl Page<'_> {
             .iter()
             .take(4)
             .map(|o| {
-                format!("{}/{} on {} GPUs", or_dash(&o.pipeline), or_dash(&o.model), o.gpus.len())
+                let gpus = counted(o.gpus.len(), "GPU");
+                format!("{}/{} on {gpus}", or_dash(&o.pipeline), or_dash(&o.model))
             })
             .collect();
         let more = candidate.offers.len().saturating_sub(offers.len());
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let (first, last) = (self.offset(*first_ts), self.offset(*last_ts));
         let span = if first_ts == last_ts { first } else { format!("{first} to {last}") };
-        let band = band.label();
-        self.line(&format!(
-            "        {band}, {distance_ms} ms away; advertised {advertisements} times, {span}"
-        ));
+        let (band, times) = (band.label(), counted(*advertisements as usize, "advertisement"));
+        self.line(&format!("        {band}, {distance_ms} ms away; {times} at {span}"));
         self.line(&format!("        {}{more}", offers.join(", ")));
     }
 
@@ -330,25 +336,38 @@ impl Page<'_> {
         let limit = if self.all { usize::MAX } else { LISTED };
         for correction in told.corrections.iter().take(limit) {
             let (epoch, sequence) = version(correction.version);
-            let changed: Vec<String> = correction
-                .changed
-                .iter()
+            let changed = correction.changed.iter();
+            let changed: Vec<String> = changed
                 .map(|(column, before, now)| format!("{column} {before} -> {now}"))
                 .collect();
-            let changed = if changed.is_empty() {
-                "first kept, or repeated".to_owned()
-            } else {
-                changed.join(", ")
-            };
             let (table, row) = (correction.table, &correction.row);
             let written = stamp(correction.written);
             self.line(&format!("  {written}  epoch {epoch} seq {sequence}  {table}{row}"));
-            self.line(&format!("    {changed}"));
+            if changed.is_empty() {
+                self.line("    the oldest that is left, or a repetition");
+            } else {
+                self.items(&changed);
+            }
         }
         let more = told.corrections.len().saturating_sub(limit);
         if more > 0 {
             self.line(&format!("  {more} more (--all shows each)"));
         }
+    }
+
+    /// Texts one after the other, in lines of at most [`WIDTH`] where they fit.
+    fn items(&mut self, items: &[String]) {
+        let mut line = String::new();
+        for item in items {
+            if !line.is_empty() && 6 + line.len() + item.len() > WIDTH {
+                self.line(&format!("    {line},"));
+                line.clear();
+            }
+            let comma = if line.is_empty() { "" } else { ", " };
+            line.push_str(comma);
+            line.push_str(item);
+        }
+        self.line(&format!("    {line}"));
     }
 
     fn findings(&mut self) {
@@ -364,6 +383,12 @@ impl Page<'_> {
         let more = told.findings.len().saturating_sub(limit);
         if more > 0 {
             self.line(&format!("  {more} more (--all shows each)"));
+        }
+        if told.recomputed && told.findings.iter().any(|finding| finding.contains(" attribution_"))
+        {
+            self.line(
+                "  `naap backfill attribution` corrects attribution by what the archive holds",
+            );
         }
     }
 }

@@ -343,7 +343,9 @@ proptest! {
                     ad.node == found.node
                         && (found.first_ts..=found.last_ts).contains(&ad.event_ts)
                 });
-                kept.for_each(|ad| drop(alone.insert(ad)));
+                for ad in kept {
+                    alone.insert(ad);
+                }
                 prop_assert_eq!(decide(&alone, &selection, window), decision);
             }
             (None, []) => {
@@ -375,7 +377,9 @@ fn every_fate_has_its_case() {
         with_alias("a", t - 2 * HOUR, "m1"),
     ];
     let mut index = Index::default();
-    ads.iter().for_each(|ad| drop(index.insert(ad)));
+    for ad in &ads {
+        index.insert(ad);
+    }
     let fates = |hint: &str| -> Vec<_> {
         let trace = trace(&index, &at(t, "0xhot", "", hint), DirectWindow::default());
         trace
