@@ -65,6 +65,10 @@ pub fn consult(
             return news;
         }
         for (role, subject) in open {
+            // The answer before may have made this question needless.
+            if !is_wanted(session, role, &subject) {
+                continue;
+            }
             if let Some((decision, complete)) = say(role, &subject) {
                 let (session_id, subject) = (me.0, subject.clone());
                 let evidence = Evidence { session: session_id, role, subject, decision, complete };
@@ -75,6 +79,11 @@ pub fn consult(
             asked.insert((role, subject));
         }
     }
+}
+
+fn is_wanted(session: &SessionActor, role: Role, subject: &Subject) -> bool {
+    let answer = session.state().answers.iter().find(|answer| answer.subject == *subject);
+    answer.is_some_and(|answer| answer.roles().any(|wanted| wanted == role))
 }
 
 /// What changes of `session` by what `say` says. The session is left as it would be afterwards.

@@ -185,7 +185,7 @@ fn config_print_shows_the_strongest_layer_and_no_secret() {
 fn wrong_usage_ends_with_2_and_a_helpful_sentence() {
     let table: &[(&[&str], &str)] = &[
         (&[], "Usage: naap"),
-        (&["replya"], "similar subcommand exists: 'replay'"),
+        (&["replya"], "similar subcommands exist: 'explain', 'replay'"),
         (&["replay", "x"], "--data-dir <DIR>"),
         (&["replay", "--data-dir", "d"], "<FILE>..."),
         (&["replay", "--data-dir", "d", "--shuffle", "x", "f"], "not a seed; give a whole number"),

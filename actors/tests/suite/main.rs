@@ -1,6 +1,7 @@
 //! What the actors promise, checked against the contract's vectors, laws and failures.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod backfill;
 mod cells;
 mod memory;
 mod session_laws;

@@ -141,7 +141,7 @@ async fn look_and_write(
             fingerprint.update(me.0.to_le_bytes());
             report.count(&changes);
             let Changes { evidence, .. } = changes;
-            found.push((shard, evidence));
+            found.extend(Some((shard, evidence)).filter(|(_, evidence)| !evidence.is_empty()));
         })
         .map_err(environment)?;
     report.input_fingerprint = hex::encode(fingerprint.finalize());

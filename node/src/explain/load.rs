@@ -122,12 +122,12 @@ impl Found {
             moment(Timestamp(self.end_ms.saturating_add(MARGIN_MS)))
         );
         let (stream, request) = (literal(&self.stream_id), literal(&self.request_id));
-        let mut own = format!("stream_id = {stream} AND request_id = {request} AND {span}");
-        if self.stream_id.is_empty() && self.request_id.is_empty() {
-            // Only the uid at the end of the id tells such sessions apart.
-            let uid = self.id.rsplit('|').next().unwrap_or_default();
-            own.push_str(&format!(" AND raw_event_uid = {}", literal(uid)));
-        }
+        // Only the uid at the end of the id tells sessions without any id apart.
+        let anonymous = self.stream_id.is_empty() && self.request_id.is_empty();
+        let uid = self.id.rsplit('|').next().filter(|_| anonymous);
+        let uid =
+            uid.map_or_else(String::new, |uid| format!(" AND raw_event_uid = {}", literal(uid)));
+        let own = format!("stream_id = {stream} AND request_id = {request} AND {span}{uid}");
         let uids = [
             "raw_ai_stream_status",
             "raw_stream_trace_events",

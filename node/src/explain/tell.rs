@@ -9,7 +9,7 @@ use naap_actors::session::outcome::{StartupClass, StartupEvidence};
 use naap_actors::session::story::{Story, left_by};
 use naap_actors::session::summary::MarkKind;
 use naap_protocol::capability::decide::{Decision, DirectWindow, Trace};
-use naap_protocol::capability::evidence::{Role, Subject};
+use naap_protocol::capability::evidence::{Answer, Role, Subject};
 use naap_protocol::identity::EntityKey;
 use naap_protocol::rows::TableSpec;
 use naap_protocol::rows::cells::{Cell, Cells};
@@ -382,7 +382,7 @@ fn decisions(story: &Story<'_>, advertised: &Advertised, window: DirectWindow) -
     let symbols = &state.symbols;
     let decided = |selection: Option<usize>, trigger, counts, subject: Subject| {
         let answer = state.answers.iter().find(|answer| answer.subject == subject);
-        let roles: Vec<Role> = answer.into_iter().flat_map(|answer| answer.roles()).collect();
+        let roles: Vec<Role> = answer.into_iter().flat_map(Answer::roles).collect();
         let asked = roles.into_iter().map(|role| Asked {
             role: if role == Role::Url { "url" } else { "address" },
             key: subject.key(role).to_owned(),

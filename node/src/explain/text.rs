@@ -43,6 +43,15 @@ pub fn text_of(told: &Explanation, all: bool) -> String {
     page.out
 }
 
+/// A distance in milliseconds, and in larger units where that is easier to read.
+fn distance(ms: i64) -> String {
+    match ms / 60_000 {
+        0 => format!("{ms} ms"),
+        minutes if minutes < 60 => format!("{ms} ms ({minutes} min)"),
+        minutes => format!("{ms} ms ({} h {} min)", minutes / 60, minutes % 60),
+    }
+}
+
 fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
@@ -144,16 +153,20 @@ impl Page<'_> {
         if let Some((out, into)) = moment.fps {
             let _ = write!(line, ", {out:.1} fps out, {into:.1} in");
         }
-        let mut place = Vec::new();
-        place.extend(moment.selection.map(|n| format!("sel {n}")));
-        place.extend(moment.segment.map(|n| format!("seg {n}")));
-        place.extend(Some(moment.reason.clone()).filter(|reason| !reason.is_empty()));
+        let mut place = String::new();
+        for (what, number) in [("sel", moment.selection.map(|n| n as i64)), ("seg", moment.segment)]
+        {
+            let number = number.map_or_else(|| "-".to_owned(), |n| n.to_string());
+            let _ = write!(place, "{what} {number} ");
+        }
+        let reason = moment.reason.as_str();
+        let short = ["unresolved_selection", "ambiguous_selection"].contains(&reason);
+        place.push_str(if short { reason.trim_end_matches("_selection") } else { reason });
         if let Some(skew) = skew(moment) {
             let at = moment.source_ts.map(clock).unwrap_or_default();
-            place.push(format!("runner {at} ({skew:+} ms)"));
+            let _ = write!(place, " runner {at} ({skew:+} ms)");
         }
-        let line = format!("{line:<72}  {}", place.join("  "));
-        self.line(&line);
+        self.line(&format!("{line:<69}  {}", place.replace("  ", " ")));
     }
 
     fn summed_up(&mut self, moments: &[Moment]) {
@@ -217,8 +230,8 @@ impl Page<'_> {
             decision.method.confidence()
         ));
         let at = self.offset(chosen.snapshot_ts);
-        let (distance, uid) = (chosen.distance_ms, &chosen.snapshot_uid);
-        self.line(&format!("    evidence: advertisement {uid} at {at}, {distance} ms away"));
+        let (away, uid) = (distance(chosen.distance_ms), &chosen.snapshot_uid);
+        self.line(&format!("    evidence: advertisement {uid} at {at}, {away} away"));
     }
 
     fn asked(&mut self, asked: &Asked) {
@@ -253,10 +266,12 @@ impl Page<'_> {
             .collect();
         let more = candidate.offers.len().saturating_sub(offers.len());
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let (first, last) = (self.offset(*first_ts), self.offset(*last_ts));
-        let span = if first_ts == last_ts { first } else { format!("{first} to {last}") };
+        let first = stamp(*first_ts);
+        let span =
+            if first_ts == last_ts { first } else { format!("{first} to {}", stamp(*last_ts)) };
+        let away = distance(*distance_ms);
         let (band, times) = (band.label(), counted(*advertisements as usize, "advertisement"));
-        self.line(&format!("        {band}, {distance_ms} ms away; {times} at {span}"));
+        self.line(&format!("        {band}, {away} away; {times} at {span}"));
         self.line(&format!("        {}{more}", offers.join(", ")));
     }
 
@@ -327,7 +342,9 @@ impl Page<'_> {
         if rows.is_empty() {
             self.line("  none");
         }
-        rows.iter().for_each(|row| self.line(row));
+        for row in rows {
+            self.line(row);
+        }
     }
 
     fn corrections(&mut self) {
