@@ -181,39 +181,21 @@ fn config_print_shows_the_strongest_layer_and_no_secret() {
     assert!(stderr(&output).contains("use NAAP_INGEST__TOPICS instead"));
 }
 
+/// Each of the commands ends with 2 and says the text.
+fn assert_refused(table: &[(&[&str], &str)]) {
+    for (arguments, expected) in table {
+        let output = naap(arguments, &[]);
+        assert_eq!(code(&output), 2, "{arguments:?}");
+        assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        let is_help = !stderr(&output).starts_with("error: ");
+        assert!(is_help || stderr(&output).lines().count() == 1, "{arguments:?}");
+    }
+}
+
 #[test]
-fn wrong_usage_ends_with_2_and_a_helpful_sentence() {
+fn explain_and_backfill_say_what_they_need() {
     let table: &[(&[&str], &str)] = &[
-        (&[], "Usage: naap"),
-        (&["replya"], "similar subcommands exist: 'explain', 'replay'"),
-        (&["replay", "x"], "--data-dir <DIR>"),
-        (&["replay", "--data-dir", "d"], "<FILE>..."),
-        (&["replay", "--data-dir", "d", "--shuffle", "x", "f"], "not a seed; give a whole number"),
-        (
-            &["replay", "--data-dir", "d", "--duplicate", "1.5", "f"],
-            "not a probability; give a number from 0 to 1",
-        ),
-        (&["replay", "--data-dir", "d", "--duplicate", "nan", "f"], "not a probability"),
-        (
-            &["replay", "--data-dir", "d", "--capability-delay", "10", "f"],
-            "not a duration; give whole numbers with the units",
-        ),
-        (
-            &[
-                "replay",
-                "--data-dir",
-                "d",
-                "--capability-delay",
-                "1m",
-                "--capability-precede-session",
-                "f",
-            ],
-            "cannot be used with",
-        ),
-        (&["query", "SELECT 1"], "<--data-dir <DIR>|--url <URL>>"),
-        (&["query", "--data-dir", "d", "--url", "http://h", "SELECT 1"], "cannot be used with"),
-        (&["query", "--url", "h", "SELECT 1"], "not a URL that begins with http:// or https://"),
-        (&["query", "--data-dir", "d", ""], "a value is required"),
         (&["explain", "session", "x"], "<--data-dir <DIR>|--url <URL>>"),
         (&["explain", "session", "--data-dir", "d", ""], "a value is required"),
         (&["explain", "session", "--data-dir", "d", "x"], "d is no data folder of naap"),
@@ -275,6 +257,43 @@ fn wrong_usage_ends_with_2_and_a_helpful_sentence() {
             ],
             "d holds no state of naap",
         ),
+    ];
+    assert_refused(table);
+}
+
+#[test]
+fn wrong_usage_ends_with_2_and_a_helpful_sentence() {
+    let table: &[(&[&str], &str)] = &[
+        (&[], "Usage: naap"),
+        (&["replya"], "similar subcommands exist: 'explain', 'replay'"),
+        (&["replay", "x"], "--data-dir <DIR>"),
+        (&["replay", "--data-dir", "d"], "<FILE>..."),
+        (&["replay", "--data-dir", "d", "--shuffle", "x", "f"], "not a seed; give a whole number"),
+        (
+            &["replay", "--data-dir", "d", "--duplicate", "1.5", "f"],
+            "not a probability; give a number from 0 to 1",
+        ),
+        (&["replay", "--data-dir", "d", "--duplicate", "nan", "f"], "not a probability"),
+        (
+            &["replay", "--data-dir", "d", "--capability-delay", "10", "f"],
+            "not a duration; give whole numbers with the units",
+        ),
+        (
+            &[
+                "replay",
+                "--data-dir",
+                "d",
+                "--capability-delay",
+                "1m",
+                "--capability-precede-session",
+                "f",
+            ],
+            "cannot be used with",
+        ),
+        (&["query", "SELECT 1"], "<--data-dir <DIR>|--url <URL>>"),
+        (&["query", "--data-dir", "d", "--url", "http://h", "SELECT 1"], "cannot be used with"),
+        (&["query", "--url", "h", "SELECT 1"], "not a URL that begins with http:// or https://"),
+        (&["query", "--data-dir", "d", ""], "a value is required"),
         (&["generate", "--sessions", "0"], "not a count; give a whole number from 1"),
         (&["config", "check", "a", "--config", "b"], "cannot be used with"),
         (&["config", "print", "--set", "x"], "no '=' in it; give section.key=value"),
@@ -283,14 +302,7 @@ fn wrong_usage_ends_with_2_and_a_helpful_sentence() {
         (&["generate", "--orchestrators", "3"], "give a whole number from 4 to 10000"),
         (&["run", "--source", "kafka"], "kafka.bootstrap: missing"),
     ];
-    for (arguments, expected) in table {
-        let output = naap(arguments, &[]);
-        assert_eq!(code(&output), 2, "{arguments:?}");
-        assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
-        assert!(output.stdout.is_empty(), "{arguments:?}");
-        let is_help = !stderr(&output).starts_with("error: ");
-        assert!(is_help || stderr(&output).lines().count() == 1, "{arguments:?}");
-    }
+    assert_refused(table);
 }
 
 #[test]

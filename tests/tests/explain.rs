@@ -93,6 +93,45 @@ fn the_capture_is_explained() {
     assert_eq!(all.matches(" fps out, ").count(), 17, "{all}");
 }
 
+/// Two orchestrators sign with one wallet, the gateway names no URI, and the stream never plays.
+#[test]
+fn an_ambiguous_failure_is_explained() {
+    let dir = DataDir::new();
+    let mut events = capture();
+    events.retain(|event| event["data"]["type"] != "gateway_receive_few_processed_segments");
+    for event in &mut events {
+        if event["data"]["orchestrator_info"].is_object() {
+            event["data"]["orchestrator_info"]["url"] = json!("");
+        }
+    }
+    let mut twin =
+        events.iter().find(|event| event["type"] == "network_capabilities").unwrap().clone();
+    twin["id"] = json!("twin");
+    let node = if twin["data"].is_array() { &mut twin["data"][0] } else { &mut twin["data"] };
+    node["address"] = json!("0xe0000000000000000000000000000000000000ee");
+    node["orch_uri"] = json!("https://twin.example:8935");
+    let trace = |id: &str, ts: i64, kind: &str| {
+        json!({ "id": id, "type": "stream_trace", "timestamp": ts.to_string(), "gateway": "", "data": {
+            "type": kind, "timestamp": ts, "stream_id": "stream-o5s73x-mk5zc8fy", "request_id": "db936fab",
+            "orchestrator_info": { "address": "0x52cf2968b3dc6016778742d3539449a6597d5954", "url": "" },
+            "message": "slow",
+        }})
+    };
+    events.push(twin);
+    events.push(trace("swap", 1_767_909_120_000, "orchestrator_swap"));
+    events.push(trace("close", 1_767_909_125_000, "gateway_ingest_stream_closed"));
+    dir.replay(&[written(&dir, "ambiguous.jsonl", &events)]);
+    assert_same("ambiguous.txt", &timeless(&text(&run(&mut explain(&dir, &[SESSION])))));
+    let fates = |told: &Value| -> Vec<String> {
+        let candidates =
+            told["selections"][0]["asked"][0]["candidates"].as_array().unwrap().clone();
+        candidates.iter().map(|c| c["fate"].as_str().unwrap().to_owned()).collect()
+    };
+    let told = told(&dir, SESSION);
+    assert_eq!(fates(&told), ["ambiguous", "ambiguous"]);
+    assert_eq!((&told["rule"]["number"], &told["findings"]), (&json!(5), &json!([])));
+}
+
 #[test]
 fn ids_that_name_no_single_session_are_refused() {
     let dir = DataDir::new();

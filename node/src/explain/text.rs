@@ -251,7 +251,11 @@ impl Page<'_> {
     fn candidate(&mut self, candidate: &Considered) {
         let Considered { node, first_ts, last_ts, advertisements, band, distance_ms, fate, .. } =
             candidate;
-        let mark = if *fate == Fate::Chosen { '+' } else { '-' };
+        let mark = match fate {
+            Fate::Chosen => '+',
+            Fate::Ambiguous => '?',
+            _ => '-',
+        };
         let (canonical, url) = (&node.canonical, or_dash(&node.url));
         let why = because(*fate);
         self.line(&format!("      {mark} {canonical}  {url}  {why}"));
@@ -419,7 +423,7 @@ pub fn version(version: i64) -> (i64, i64) {
 fn because(fate: Fate) -> &'static str {
     match fate {
         Fate::Chosen => "chosen",
-        Fate::Ambiguous => "ambiguous: it fits as well as another answer",
+        Fate::Ambiguous => "ambiguous: others fit as well",
         Fate::OtherIdentity => "rejected: not the orchestrator that was observed",
         Fate::Incompatible => "rejected: offers no such model or pipeline",
         Fate::UnnamedModel => "rejected: names no model, another names the hinted one",
