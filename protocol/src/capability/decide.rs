@@ -1,6 +1,6 @@
 //! Which node, model and GPU served a selection (lifecycle 7.10; clarifications 1, 10, 11, 21 to 24;
 //! backlog 022, 023): a pure function of the selection and the set of advertisements. The steps stand
-//! in [`weigh`].
+//! in `decide/weigh.rs`.
 
 mod weigh;
 
