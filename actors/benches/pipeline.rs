@@ -11,9 +11,14 @@ use naap_actors::ports::{Clock, ShardRecord, StateLog, StateLogError, StateRecor
 use naap_actors::session::SessionActor;
 use naap_actors::shard::{Applied, ROUTING_VERSION, ShardCore, ShardOptions};
 use naap_generator::{Plan, Profile};
+use naap_protocol::capability::decide::DirectWindow;
+use naap_protocol::capability::evidence::{Evidence, Question};
+use naap_protocol::capability::index::Index;
+use naap_protocol::event::Event;
 use naap_protocol::gate::{Gate, Outcome, Record};
 use naap_protocol::identity::EntityId;
 use naap_protocol::privacy::PrivacyMode;
+use naap_protocol::signal::signal;
 use naap_protocol::state::{Delivery, Progress, SourcePartition};
 use naap_protocol::time::Timestamp;
 use naap_protocol::wire::{Envelope, Item};
@@ -169,12 +174,57 @@ fn apply(cores: &mut [ShardCore], envelope: &Envelope) {
     }
 }
 
+/// A commit cycle and, for the sessions that wait for their answers, another one.
 fn commit(cores: &mut [ShardCore]) {
     for core in cores {
-        std::hint::black_box(core.commit(true).expect("a commit"));
-        core.take_rows();
-        core.committed();
+        while std::hint::black_box(one_cycle(core)) > 0 {}
     }
+}
+
+fn one_cycle(core: &mut ShardCore) -> usize {
+    let saved = core.commit(true).expect("a commit");
+    core.take_rows();
+    core.committed();
+    let mut questions = saved.questions;
+    while !questions.is_empty() {
+        for Question { session, role, subjects, .. } in questions {
+            for (subject, _) in subjects {
+                let decision = subject.decide(&Index::default(), DirectWindow::default());
+                let evidence = Evidence { session, role, subject, decision, complete: true };
+                core.learn(evidence).expect("a shard");
+            }
+        }
+        questions = core.questions();
+    }
+    saved.owing
+}
+
+/// The sessions of `envelopes` with their signals in total order, decoded.
+fn hot_sessions(envelopes: &[Envelope]) -> Vec<Vec<Event<'_>>> {
+    let mut sessions: HashMap<u128, Vec<Event<'_>>> = HashMap::new();
+    for item in envelopes.iter().flat_map(Envelope::items) {
+        if let Item::Session(id, event) = item.expect("an item") {
+            sessions.entry(id).or_default().push(event);
+        }
+    }
+    let order = |event: &Event<'_>| signal(event).map(|s| (s.ord_ts, s.uid.to_owned()));
+    let mut sessions: Vec<_> = sessions.into_values().collect();
+    sessions.iter_mut().for_each(|events| events.sort_by_cached_key(order));
+    sessions
+}
+
+/// What a signal costs that comes in order to a session in memory.
+fn hot_fold(sessions: &[Vec<Event<'_>>]) -> usize {
+    let mut count = 0;
+    for events in sessions {
+        let mut session = SessionActor::new("org", String::new(), "", "");
+        for event in events {
+            session.receive(event, &Delivery::of(event, "streaming_events", 0), None);
+        }
+        count += events.len();
+        std::hint::black_box(&session);
+    }
+    count
 }
 
 /// Session folds alone: decoding of items and rows of events left out of it.
@@ -289,6 +339,9 @@ fn run(name: &str, lines: &[String]) {
     });
     measure(&format!("{name}: read items"), || items(&envelopes));
     measure(&format!("{name}: read items + fold"), || fold(&envelopes));
+    let sessions = hot_sessions(&envelopes);
+    measure(&format!("{name}: fold in order, hot session"), || hot_fold(&sessions));
+    drop(sessions);
     let mut shards = cores();
     let count = envelopes.iter().map(|e| e.head.count as usize).sum();
     measure(&format!("{name}: read items + fold + rows"), || {

@@ -9,6 +9,7 @@
 pub mod backfill;
 pub mod backoff;
 mod budget;
+pub mod clocks;
 pub mod commit;
 pub mod ingest;
 pub mod names;
@@ -22,3 +23,4 @@ pub mod shard;
 pub mod sink;
 pub mod supervisor;
 pub mod topology;
+pub mod watermark;

@@ -28,5 +28,61 @@ pub const COMMIT_SECONDS: &str = "naap_commit_seconds";
 pub const PASSIVATIONS: &str = "naap_passivations_total";
 /// Panics inside one session, isolated.
 pub const SESSION_PANICS: &str = "naap_session_panics_total";
+/// Rows of a session that contradict each other or what was published before, by check.
+pub const DATA_QUALITY_DEFECTS: &str = "naap_data_quality_defects_total";
 /// Rows refused by the size guard, by table.
 pub const OVERSIZED_ROWS: &str = "naap_oversized_rows_total";
+/// Lifecycle signals, by `type` (family) and `outcome`.
+pub const SIGNALS: &str = "naap_lifecycle_signals_total";
+/// New coverage rows whose edges match, by `edge` of the signal.
+pub const EDGES_MATCHED: &str = "naap_lifecycle_edges_matched_total";
+/// New coverage rows whose edges do not match, by `edge` of the signal and `reason`.
+pub const EDGES_UNMATCHED: &str = "naap_lifecycle_edges_unmatched_total";
+/// Coverage rows written, by `state` and `terminal`.
+pub const COVERAGE_ROWS: &str = "naap_lifecycle_coverage_rows_total";
+/// Edges that arrived before their logical predecessor, by `edge`.
+pub const OUT_OF_ORDER: &str = "naap_lifecycle_out_of_order_total";
+/// Signals that arrived after a later one of their session, by `type`.
+pub const OUT_OF_ORDER_SIGNALS: &str = "naap_lifecycle_out_of_order_signals_total";
+/// Missing latencies of closed sessions, by `metric`, `reason` and `late_trickle`.
+pub const NULL_LATENCY: &str = "naap_lifecycle_null_latency_total";
+/// Latencies of closed sessions above 10 min, by `metric`.
+pub const IMPLAUSIBLE_LATENCY: &str = "naap_lifecycle_implausible_latency_total";
+/// Latencies missing because two gateways stamped their edges, by `metric`.
+pub const MULTI_GATEWAY: &str = "naap_lifecycle_multi_gateway_total";
+/// New signals, by `class` of lateness.
+pub const LATE: &str = "naap_lifecycle_late_total";
+/// Distance of broker time and gateway time in seconds, by `class` of lateness.
+pub const LATENESS_SECONDS: &str = "naap_lifecycle_lateness_seconds";
+/// Sessions without a close, by `shard`.
+pub const SESSIONS_OPEN: &str = "naap_lifecycle_sessions_open";
+/// Sessions whose state is kept, by `shard`.
+pub const SESSIONS_RETAINED: &str = "naap_lifecycle_sessions_retained";
+/// Rows that replaced others, by `cause`.
+pub const CORRECTIONS: &str = "naap_lifecycle_corrections_total";
+/// Versions of a session's row between waking and sleep.
+pub const VERSIONS: &str = "naap_lifecycle_versions_per_session";
+/// Decisions about sessions, by `label` (source), `method` and `reason`.
+pub const ATTRIBUTION_RESULTS: &str = "naap_attribution_results_total";
+/// Sessions that wait for an answer.
+pub const ATTRIBUTION_PENDING: &str = "naap_attribution_pending";
+/// Longest wait for an answer that goes on, seconds.
+pub const ATTRIBUTION_OLDEST: &str = "naap_attribution_pending_oldest_seconds";
+/// Waits for an answer that have ended, seconds, by `outcome`.
+pub const ATTRIBUTION_WAIT: &str = "naap_attribution_wait_seconds";
+/// Rows attributed after they had been written without, by `kind`.
+pub const ATTRIBUTION_DELAYED: &str = "naap_attribution_delayed_total";
+/// Advertised intervals held by the orchestrators of this node.
+pub const CAPABILITY_ENTRIES: &str = "naap_capability_cache_entries";
+/// Advertised intervals given up, by `reason`.
+pub const CAPABILITY_EVICTED: &str = "naap_capability_cache_evicted_total";
+/// Changes of the orchestrator, by `kind`: confirmed by a swap trace, or inferred.
+pub const SWAP_SIGNALS: &str = "naap_swap_signals_total";
+/// Gateway minus runner clock, ms, of the busiest pairs, by `gateway` and `orchestrator`.
+pub const CLOCK_SKEW_MS: &str = "naap_clock_skew_ms";
+/// Steps of a clock, by `gateway` and `orchestrator`.
+pub const CLOCK_STEP: &str = "naap_clock_step_total";
+/// Clock signs that there was no room for.
+pub const CLOCK_LEFT_OUT: &str = "naap_clock_left_out_total";
+/// How far the watermark is behind, seconds, by `shard`.
+pub const WATERMARK_LAG: &str = "naap_shard_watermark_lag_seconds";

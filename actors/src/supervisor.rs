@@ -53,6 +53,9 @@ pub struct NodeArgs<W> {
     pub clock: Arc<dyn Clock>,
 }
 
+/// How long parts of a tree that is going down are waited for.
+const GRACE: Duration = Duration::from_secs(10);
+
 /// Why a node stopped by itself.
 #[derive(Clone, Debug, Error)]
 #[error("{0}")]
@@ -124,7 +127,15 @@ impl Node {
         let finish = self.finish();
         let status = tokio::select! {
             status = finish => status,
-            failure = &mut self.failed => Err(failure.unwrap_or(NodeFailure("the node stopped".into()))),
+            failure = &mut self.failed => Err(failure.unwrap_or_else(|_| stopped())),
+        };
+        // The ingest ends a moment before its supervisor tells why.
+        let status = match status {
+            Err(unfinished) if !self.failed.is_terminated() => {
+                let told = tokio::time::timeout(GRACE, &mut self.failed).await;
+                Err(told.ok().and_then(Result::ok).unwrap_or(unfinished))
+            }
+            status => status,
         };
         self.stop().await;
         status
@@ -141,11 +152,15 @@ impl Node {
 
     /// Stops the tree without waiting for anything in it.
     pub async fn stop(self) {
-        let stopped = self.supervisor.stop_and_wait(None, Some(Duration::from_secs(10))).await;
+        let stopped = self.supervisor.stop_and_wait(None, Some(GRACE)).await;
         if let Err(e) = stopped {
             tracing::warn!(error = %e, "the actor tree did not stop in time");
         }
     }
+}
+
+fn stopped() -> NodeFailure {
+    NodeFailure("the node stopped".to_owned())
 }
 
 fn describe(error: &SpawnErr) -> String {

@@ -7,11 +7,17 @@
 use naap_protocol::time::Timestamp;
 
 use super::SessionActor;
+use super::attribution::Identity;
+use super::invariants::{Published, lineage_defects};
+use super::latency::{Latencies, Semantics, latency_row};
 use super::pen::{Pen, Put};
 use super::row::{RowTexts, session_row};
 use super::selection::{Hints, Selection};
 use super::story::Story;
 use super::summary::Summary;
+use super::tally::{Cause, Delayed, Tally};
+use super::{segments, swaps};
+use crate::names;
 
 /// What rows were read off: what else than single signals their identity depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +25,19 @@ pub struct Drawn {
     selections: Vec<Selection>,
     hints: Hints,
     closed_ts: Option<Timestamp>,
+    /// What the attribution of the session was counted as.
+    attribution: Option<[&'static str; 3]>,
+}
+
+/// Why rows that were written may be corrected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Causes {
+    /// A signal came late.
+    pub late_event: bool,
+    /// An orchestrator said something new about what was written.
+    pub late_capability: bool,
+    /// It made something known that was not attributed.
+    pub late_attribution: bool,
 }
 
 /// Rows written of a session in one go.
@@ -28,6 +47,8 @@ pub struct Written {
     pub first: u32,
     /// Rows that replace others.
     pub again: u32,
+    /// What the rows say, for the instruments.
+    pub tally: Tally,
 }
 
 impl Written {
@@ -39,6 +60,38 @@ impl Written {
             Put::Same | Put::TooLarge => {}
         }
     }
+
+    /// Counts the latency rows, and tells what is new of the session between `before`, `None` after
+    /// waking, and `now`. `put` is what became of its row.
+    fn session(
+        &mut self,
+        put: Put,
+        latencies: [(Put, Latencies); 2],
+        (before, now): (Option<&Drawn>, &Drawn),
+    ) {
+        let attributed = before.map_or(put == Put::First, |b| b.attribution != now.attribution);
+        self.tally.attribution = now.attribution.filter(|_| attributed);
+        let closes = before.map_or(put.is_written(), |before| before.closed_ts.is_none());
+        for (place, (put, found)) in latencies.into_iter().enumerate() {
+            self.count(put);
+            let settled = now.closed_ts.is_some() && (closes || put.is_written());
+            self.tally.latency[place] = settled.then_some(found);
+        }
+    }
+
+    /// Counts the rows that replace others as corrections, if there was a cause.
+    fn corrections(&mut self, causes: Causes) {
+        let Causes { late_event, late_capability, late_attribution } = causes;
+        if late_event {
+            self.tally.corrected(Cause::LateEvent, self.again);
+        }
+        if late_capability {
+            self.tally.corrected(Cause::LateCapability, self.again);
+        }
+        if late_attribution && self.again > 0 {
+            self.tally.delayed(Delayed::Session);
+        }
+    }
 }
 
 impl Drawn {
@@ -47,6 +100,7 @@ impl Drawn {
             selections: summary.all_selections().to_vec(),
             hints: summary.hints,
             closed_ts: summary.closed_ts,
+            attribution: None,
         }
     }
 
@@ -71,7 +125,7 @@ impl SessionActor {
     /// Writes every row that differs from what is stored.
     pub fn write(&mut self, pen: &mut Pen<'_>, retention_ms: Option<i64>) -> Written {
         self.fold(retention_ms);
-        let drawn = Drawn::of(&self.summary);
+        let mut drawn = Drawn::of(&self.summary);
         let differs = match &self.drawn {
             Some(before) => before.differs_from(&drawn),
             None => Some(Timestamp(i64::MIN)),
@@ -85,11 +139,49 @@ impl SessionActor {
         let story = Story::of(&self.state, &self.summary);
         if !story.signals.is_empty() {
             let texts = RowTexts::of(&story);
-            count.count(pen.put(&mut known.session, |stamp| session_row(&story, &texts, stamp)));
+            let put = pen.put(&mut known.session, |stamp| session_row(&story, &texts, stamp));
+            count.count(put);
+            self.versions += u32::from(put.is_written());
+            let latencies = write_latencies(pen, (&story, &texts.identity), &mut known.latency);
+            drawn.attribution = attribution(&story, &texts.identity);
+            count.session(put, latencies, (self.drawn.as_ref(), &drawn));
+            segments::write(&story, &mut known.segments, pen, &mut count);
+            swaps::write(&story, &mut known.swaps, pen, &mut count);
         }
+        let published = Published::of(&story);
+        let rows_differ = count.first + count.again > 0;
+        let defects = if rows_differ { lineage_defects(&story) } else { Vec::new() };
+        let steps = self.published.iter().flat_map(|before| before.illegal_steps(&published));
+        for defect in defects.into_iter().chain(steps) {
+            metrics::counter!(names::DATA_QUALITY_DEFECTS, "check" => defect.label()).increment(1);
+        }
+        self.published = Some(published);
+        count.corrections(std::mem::take(&mut self.causes));
         self.state.written = known;
         self.dirty = self.state.signals.len();
         self.drawn = Some(drawn);
         count
     }
+}
+
+fn write_latencies(
+    pen: &mut Pen<'_>,
+    (story, identity): (&Story<'_>, &Identity<'_>),
+    known: &mut [u64; 2],
+) -> [(Put, Latencies); 2] {
+    let [v1, v2] = known;
+    [(Semantics::V1, v1), (Semantics::V2, v2)].map(|(semantics, last)| {
+        let found = Latencies::of(semantics, story.summary, &story.state.symbols);
+        let row = |stamp| latency_row(story, identity, (semantics, &found), stamp);
+        (pen.put(last, row), found)
+    })
+}
+
+/// What the attribution of a session counts as; `None` while it is not decided.
+fn attribution(story: &Story<'_>, identity: &Identity<'_>) -> Option<[&'static str; 3]> {
+    let decided = match story.spokesman() {
+        Some(selection) => !selection.undecided,
+        None => story.summary.closed_ts.is_some(),
+    };
+    decided.then_some([identity.source, identity.method, identity.reason])
 }

@@ -11,14 +11,22 @@
 //! keeps its last row. The row has no tombstone, and by contract ids are unique per event, so the
 //! other event is a forgery; its typed row and the quarantine row of the loser tell of it.
 
+pub mod arrival;
 pub mod attribution;
 pub mod emit;
+pub mod instruments;
+pub mod invariants;
+pub mod latency;
+pub mod lateness;
 pub mod outcome;
 pub mod pen;
 pub mod row;
+pub mod segments;
 pub mod selection;
 pub mod story;
 pub mod summary;
+pub mod swaps;
+pub mod tally;
 
 use std::collections::BTreeMap;
 
@@ -27,10 +35,14 @@ use naap_protocol::capability::evidence::{Answer, Evidence, Question, Role, Subj
 use naap_protocol::codec::{self, CodecError, TraceContext};
 use naap_protocol::event::Event;
 use naap_protocol::signal::signal;
-use naap_protocol::state::{Delivery, SessionState, Sighting, Verdict};
+use naap_protocol::state::{Delivery, SessionState, Sighting, SignalWritten, Verdict};
 use naap_protocol::time::Timestamp;
 
-use emit::Drawn;
+use arrival::Arrival;
+use attribution::is_resolved;
+use emit::{Causes, Drawn};
+use invariants::Published;
+use lateness::Lateness;
 use selection::{Hints, Selection};
 use story::{Story, subjects};
 use summary::Summary;
@@ -46,6 +58,12 @@ pub struct SessionActor {
     dirty: usize,
     /// What the written rows were read off; `None` after waking.
     drawn: Option<Drawn>,
+    /// Why the next write may correct rows.
+    causes: Causes,
+    /// Times that the row of the session was written since waking.
+    versions: u32,
+    /// What must not be unsaid of the last write; `None` after waking and when a signal was displaced.
+    published: Option<Published>,
     /// Questions that stand, by orchestrator. Not part of the state: they are asked again on waking.
     asked: BTreeMap<(Role, String), Vec<Subject>>,
     /// What the last questions were read off.
@@ -85,6 +103,8 @@ pub struct Receipt {
     pub sighting: Sighting,
     /// The session's rows may have changed.
     pub changed: bool,
+    /// How the signal came that has become part of the session; `None` when none has.
+    pub arrival: Option<Arrival>,
 }
 
 impl SessionActor {
@@ -108,10 +128,19 @@ impl SessionActor {
     }
 
     fn awake(state: SessionState) -> Self {
-        let (summary, asked) = (Summary::default(), BTreeMap::new());
-        let stale = !state.signals.is_empty();
-        let (observed, held_since) = (Observed::default(), None);
-        Self { state, summary, stale, dirty: 0, drawn: None, asked, observed, held_since }
+        Self {
+            stale: !state.signals.is_empty(),
+            state,
+            summary: Summary::default(),
+            dirty: 0,
+            drawn: None,
+            causes: Causes::default(),
+            versions: 0,
+            asked: BTreeMap::new(),
+            observed: Observed::default(),
+            held_since: None,
+            published: None,
+        }
     }
 
     /// The state as a frame, saved in commit cycle `cycle`; `owes_rows` says that it does not count
@@ -151,13 +180,14 @@ impl SessionActor {
             let counts = sighting.counts() && sighting.verdict == Verdict::Duplicate;
             let moved = counts.then(|| self.state.moved(&event.uid, delivery.record_ts)).flatten();
             self.dirty = moved.map_or(self.dirty, |place| place.min(self.dirty));
-            return Receipt { sighting, changed: self.stale || moved.is_some() };
+            let changed = self.stale || moved.is_some();
+            return Receipt { sighting, changed, arrival: None };
         }
         if sighting != Sighting::NEW {
             self.displace(&event.uid);
         }
         let changed = signal.is_some() || self.stale;
-        if let Some(signal) = signal {
+        let arrival = signal.map(|signal| {
             let place = self.state.insert(&signal);
             self.dirty = self.dirty.min(place);
             if place + 1 == self.state.signals.len() && !self.stale {
@@ -165,8 +195,13 @@ impl SessionActor {
             } else {
                 self.stale = true;
             }
-        }
-        Receipt { sighting, changed }
+            let folded = self.summary.events as usize;
+            let expired = self.summary.late_expired > 0 && place >= folded;
+            let arrival = Arrival::of(&self.state.signals, place, expired);
+            self.causes.late_event |= arrival.lateness == Lateness::Late;
+            arrival
+        });
+        Receipt { sighting, changed, arrival }
     }
 
     /// Takes back a delivery whose fold has panicked, so that it is tried again when it comes again.
@@ -181,6 +216,7 @@ impl SessionActor {
         if let Some(place) = self.state.displace(uid) {
             self.stale = true;
             self.dirty = self.dirty.min(place);
+            self.published = None;
         }
     }
 
@@ -269,12 +305,29 @@ impl SessionActor {
         let Some(answer) = known.filter(|a| complete || a.said(role).is_none()) else {
             return false;
         };
+        let before = answer.decision().is_some_and(is_resolved);
         let news = answer.learn(role, decision);
         if news {
+            let attributed = !before && answer.decision().is_some_and(is_resolved);
             let place = self.state.signals.partition_point(|s| s.ord_ts < subject.ts);
+            if self.is_written(place) {
+                self.causes.late_capability = true;
+                self.causes.late_attribution |= attributed;
+            }
             self.dirty = self.dirty.min(place);
         }
         news
+    }
+
+    /// Rows of the signal at `place` were written before.
+    fn is_written(&self, place: usize) -> bool {
+        let written = self.state.signals.get(place).map(|signal| signal.written);
+        place < self.dirty || written.is_some_and(|rows| rows != SignalWritten::default())
+    }
+
+    /// Times that the row of the session was written since the session woke.
+    pub fn versions(&self) -> u32 {
+        self.versions
     }
 
     /// True while an answer is missing that [`SessionActor::questions`] has asked for.

@@ -36,6 +36,13 @@ pub enum Put {
     TooLarge,
 }
 
+impl Put {
+    /// A row was written.
+    pub fn is_written(self) -> bool {
+        matches!(self, Self::First | Self::Again)
+    }
+}
+
 impl<'w> Pen<'w> {
     /// A pen whose rows carry versions above `version`, which moves along.
     pub fn new(outbox: &'w mut Outbox, version: &'w mut u64, now: Timestamp) -> Self {

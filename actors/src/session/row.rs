@@ -15,7 +15,7 @@ const WORKFLOW_TYPE: &str = "ai_live_video_stream";
 pub struct RowTexts<'a> {
     first_uid: String,
     last_uid: String,
-    identity: Identity<'a>,
+    pub(super) identity: Identity<'a>,
 }
 
 impl<'a> RowTexts<'a> {
@@ -103,6 +103,7 @@ pub fn session_row<'a>(story: &'a Story<'a>, texts: &'a RowTexts<'a>, stamp: Sta
         excusal_reason: class.excusal_reason(),
         selection_count: selections.len() as u32,
         segment_count: story.segments.len().min(u16::MAX.into()) as u16,
+        swap_row_count: story.swaps.len().min(u16::MAX.into()) as u16,
         confirmed_swap_count: swaps,
         inferred_orchestrator_change_count: canonicals.saturating_sub(1).min(u16::MAX.into())
             as u16,

@@ -11,6 +11,7 @@ use naap_protocol::time::Timestamp;
 use super::attribution::{Attributed, Identity, hint_of, subject};
 use super::selection::{HintOf, Hints, counted};
 use super::summary::{MarkKind, Summary};
+use super::swaps::{Swap, lineage};
 
 /// Samples up to this long after the close still belong to the last segment (lifecycle 8.2.2).
 pub const CLOSE_GRACE_MS: i64 = 5_000;
@@ -44,6 +45,8 @@ pub struct Story<'a> {
     pub counted: usize,
     /// The segments in order; none before the first signal.
     pub segments: Vec<Segment>,
+    /// The swap lineage in order.
+    pub swaps: Vec<Swap<'a>>,
 }
 
 /// What covers a moment of a session (lifecycle 8.2).
@@ -69,7 +72,10 @@ impl<'a> Story<'a> {
         let segments = start
             .map(|start| segments(start, summary.closed_ts, &selections[..counted]))
             .unwrap_or_default();
-        Self { state, summary, signals, selections, counted, segments }
+        let swaps = Vec::new();
+        let mut story = Self { state, summary, signals, selections, counted, segments, swaps };
+        story.swaps = lineage(&story);
+        story
     }
 
     /// The selections that count.
@@ -122,8 +128,16 @@ impl<'a> Story<'a> {
 
     /// The selection in force at the signal at place `at`, in total order.
     pub fn selection_at(&self, at: usize) -> Option<&Attributed<'a>> {
-        let begun = self.selections.partition_point(|s| s.selection.anchor as usize <= at);
-        begun.checked_sub(1).and_then(|last| self.selections.get(last))
+        self.begun_by(at).checked_sub(1).and_then(|last| self.selections.get(last))
+    }
+
+    /// The same; `None` if that selection does not count.
+    pub fn counted_at(&self, at: usize) -> Option<&Attributed<'a>> {
+        self.begun_by(at).checked_sub(1).and_then(|last| self.counted().get(last))
+    }
+
+    fn begun_by(&self, at: usize) -> usize {
+        self.selections.partition_point(|s| s.selection.anchor as usize <= at)
     }
 }
 

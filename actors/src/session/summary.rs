@@ -17,7 +17,7 @@ const MAX_START_AGE_MS: i64 = 86_400_000;
 const CLOSE_TAIL_MS: i64 = 5_000;
 
 /// Stamps further apart than this tell nothing about clocks (24 h, clarification 36).
-const MAX_SKEW_PAIR_MS: i64 = 86_400_000;
+pub(crate) const MAX_SKEW_PAIR_MS: i64 = 86_400_000;
 
 /// The first occurrence of an edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -230,7 +230,7 @@ impl ShardCore {
             session.receive(event, &delivery, options.retention_ms)
         }));
         let origin = Origin::of(head);
-        let Ok(Receipt { sighting, changed }) = receipt else {
+        let Ok(Receipt { sighting, changed, .. }) = receipt else {
             session.forget(event, &delivery);
             counts.panics += 1;
             metrics::counter!(crate::names::SESSION_PANICS).increment(1);

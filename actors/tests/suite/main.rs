@@ -3,10 +3,16 @@
 
 mod backfill;
 mod cells;
+mod clocks;
+mod instruments;
+mod latency;
 mod memory;
+mod meters;
 mod session_laws;
 mod session_vectors;
 mod shard_laws;
 mod signals;
 mod stage;
+mod swap_laws;
+mod swap_vectors;
 mod tree;

@@ -223,7 +223,7 @@ const VECTORS: &[(&str, &str, &str)] = &[
 ];
 
 /// All orders of `0..n`, or 200 random ones.
-fn orders(n: usize) -> Vec<Vec<usize>> {
+pub fn orders(n: usize) -> Vec<Vec<usize>> {
     if n > 5 {
         let mut rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
         let mut order: Vec<usize> = (0..n).collect();

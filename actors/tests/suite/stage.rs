@@ -4,15 +4,16 @@
 use std::collections::BTreeMap;
 
 use naap_actors::outbox::Outbox;
-use naap_actors::session::SessionActor;
 use naap_actors::session::emit::Written;
+use naap_actors::session::invariants::{Published, lineage_defects};
 use naap_actors::session::pen::Pen;
+use naap_actors::session::{Receipt, SessionActor};
 use naap_protocol::capability::advertise::{Advertisement, Content, Node, Offer};
 use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::capability::evidence::{Evidence, Role, Subject};
 use naap_protocol::capability::index::Index;
 use naap_protocol::event::Event;
-use naap_protocol::state::Delivery;
+use naap_protocol::state::{Delivery, Sighting};
 use naap_protocol::time::Timestamp;
 
 use crate::cells::{Cells, Store};
@@ -95,6 +96,8 @@ pub struct Stage {
     pub store: Store,
     version: u64,
     epoch: u64,
+    /// What must not be unsaid of the last write; `None` once a signal was displaced.
+    published: Option<Published>,
     retention: Option<i64>,
 }
 
@@ -109,22 +112,29 @@ impl Stage {
             store: Store::default(),
             version: 1 << 48,
             epoch: 1,
+            published: None,
             retention,
         }
     }
 
     /// Takes in one thing; `offset` stands for its place in the source.
-    pub fn take(&mut self, input: &Input, offset: u64) {
+    pub fn take(&mut self, input: &Input, offset: u64) -> Option<Receipt> {
         match input {
             Input::Event(event) => {
                 let event = Event { offset, ..(**event).clone() };
-                self.session.receive(&event, &Delivery::of(&event, "t", 0), self.retention);
+                let delivery = Delivery::of(&event, "t", 0);
+                let receipt = self.session.receive(&event, &delivery, self.retention);
+                if receipt.sighting.folds() && receipt.sighting != Sighting::NEW {
+                    self.published = None;
+                }
+                Some(receipt)
             }
             Input::Capability(advertisement) => {
                 for key in advertisement.routing_keys() {
                     let index = self.orchestrators.entry(key.to_owned()).or_default();
                     index.insert(advertisement);
                 }
+                None
             }
         }
     }
@@ -154,11 +164,18 @@ impl Stage {
         }
     }
 
-    /// Writes what has changed.
+    /// Writes what has changed, and checks what must hold of it.
     pub fn write(&mut self) -> Written {
         let mut outbox = Outbox::default();
         let mut pen = Pen::new(&mut outbox, &mut self.version, Timestamp(BASE));
         let written = self.session.write(&mut pen, self.retention);
+        let story = self.session.story(self.retention);
+        let defects = lineage_defects(&story);
+        assert!(defects.iter().all(|defect| defect.is_of_data()), "{defects:?}: {story:#?}");
+        let published = Published::of(&story);
+        let steps = self.published.iter().flat_map(|before| before.illegal_steps(&published));
+        assert_eq!(steps.collect::<Vec<_>>(), [], "{:?}, then {published:?}", self.published);
+        self.published = Some(published);
         for batch in outbox.take() {
             self.store.insert(batch.table, &batch.rows);
         }

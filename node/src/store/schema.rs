@@ -2,7 +2,7 @@
 //! what this build writes.
 
 use naap_protocol::rows::ddl::{Installed, InstalledColumn, drift, keep_forever};
-use naap_protocol::rows::migrations::{MIGRATIONS, Migration};
+use naap_protocol::rows::migrations::{MIGRATIONS, Migration, views};
 use naap_protocol::rows::{self, TableSpec};
 use serde::Deserialize;
 use thiserror::Error;
@@ -167,7 +167,22 @@ pub async fn check(store: &Store) -> Result<Vec<String>, SchemaError> {
             None => differences.push(format!("table {} is missing", table.name)),
         }
     }
+    differences.extend(missing_views(store).await?);
     Ok(differences)
+}
+
+async fn missing_views(store: &Store) -> Result<Vec<String>, StoreError> {
+    #[derive(Deserialize)]
+    struct View {
+        name: String,
+    }
+    let sql = format!(
+        "SELECT name FROM system.tables WHERE database = '{}' AND engine = 'View'",
+        store.database()
+    );
+    let found: Vec<View> = store.rows("read the views", &sql).await?;
+    let missing = views().filter(|name| found.iter().all(|view| view.name != *name));
+    Ok(missing.map(|name| format!("view {name} is missing")).collect())
 }
 
 async fn installed(store: &Store, table: &TableSpec) -> Result<Option<Installed>, StoreError> {

@@ -58,15 +58,15 @@ table! {
             e2e_latency_null_reason: &'a str [low],
             /// 1 when the prompt value joins two clocks through `skew_ms` (v2 only).
             is_cross_clock: bool,
-            /// Gateway minus runner clock, ms, smallest seen; NULL without runner stamps.
+            /// Gateway minus runner clock, ms, smallest seen (v2 only); NULL without runner stamps.
             skew_ms: Option<i64>,
-            /// Latency from first ingest to first output by the raw runner stamp, ms, diagnostic; NULL when an edge is missing.
+            /// First ingest to first output by the raw runner stamp, ms, diagnostic (v2 only), may be negative; NULL when an edge is missing.
             e2e_source_ms: Option<f64>,
-            /// Prompt to playable by the raw runner stamp, ms, diagnostic; NULL when an edge is missing.
+            /// Prompt to playable by the raw runner stamp, ms, diagnostic (v2 only), may be negative; NULL when an edge is missing.
             prompt_source_ms: Option<f64>,
-            /// First ingest sent to first processed segment back, gateway clock, ms; NULL when missing or negative.
+            /// First ingest sent to first processed segment back, gateway clock, ms (v2 only); NULL when missing or negative.
             first_frame_round_trip_ms: Option<f64>,
-            /// 1 when the first output was relayed after its result was back: keep out of averages.
+            /// 1 when the first output was relayed after its result was back (v2 only): keep its `e2e_latency_ms` out of averages.
             late_trickle: bool,
             /// Write version (epoch and sequence); the greatest of a key is the row.
             version: u64,

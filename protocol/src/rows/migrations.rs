@@ -2,8 +2,8 @@
 //!
 //! As long as no release exists, the files are the definitions of [`super::ALL`] written out:
 //! `NAAP_UPDATE=1 cargo test -p naap-protocol migrations` rewrites them. Afterwards a change of a
-//! definition needs a new file with `ALTER` statements. The runner chooses the database, names here
-//! have none.
+//! definition needs a new file with `ALTER` statements. Files that only make views are written by
+//! hand. The runner chooses the database, names here have none.
 
 use sha2::{Digest, Sha256};
 
@@ -42,6 +42,15 @@ impl Migration {
     }
 }
 
+/// Begins every statement that makes a view.
+pub const CREATE_VIEW: &str = "CREATE VIEW IF NOT EXISTS ";
+
+/// The names of all views.
+pub fn views() -> impl Iterator<Item = &'static str> {
+    let made = MIGRATIONS.iter().flat_map(Migration::statements);
+    made.filter_map(|statement| statement.strip_prefix(CREATE_VIEW)?.split_whitespace().next())
+}
+
 macro_rules! migrations {
     ($($version:literal $name:literal),+ $(,)?) => {
         /// Every migration in the order of application.
@@ -61,4 +70,5 @@ migrations! {
     5 "0005_signals_and_samples.sql",
     6 "0006_ingest_transport_payments.sql",
     7 "0007_rollups.sql",
+    8 "0008_session_views.sql",
 }

@@ -205,7 +205,7 @@ table! {
             segment_start_ts: Timestamp,
             /// End, exclusive (of the last one inclusive), UTC, gateway clock; NULL while open.
             segment_end_ts: Option<Timestamp>,
-            /// Gateway of the signal; '' when unknown.
+            /// First gateway of the session; '' when unknown.
             gateway: &'a str [low],
             /// Canonical orchestrator wallet, lower case; '' when not attributed.
             orchestrator_address: &'a str,
@@ -284,7 +284,7 @@ table! {
             workflow_session_id: &'a str,
             /// Position in the session, from 0.
             swap_index: u16,
-            /// Gateway of the signal; '' when unknown.
+            /// Gateway of the swap trace, or of the first signal of the new orchestrator; '' when unknown.
             gateway: &'a str [low],
             /// `explicit` (swap trace) or `inferred` (segment boundary without one).
             swap_kind: &'a str [low],
@@ -308,7 +308,7 @@ table! {
             completed_ts: Option<Timestamp>,
             /// `completed_ts` minus `swap_ts`, ms; NULL without one.
             gap_ms: Option<i64>,
-            /// Segment that contains `swap_ts`; NULL when none does.
+            /// Segment that was left: that of the swap trace, or the one before the boundary; NULL after the close.
             from_segment_index: Option<u16>,
             /// Segment of the next evidence; NULL without signal evidence.
             to_segment_index: Option<u16>,

@@ -94,7 +94,7 @@ impl SessionState {
     ///
     /// The caller has checked the uid: the same signal is never added twice.
     pub fn insert(&mut self, signal: &Signal<'_>) -> usize {
-        let stored = StoredSignal::new(signal, &mut self.symbols);
+        let stored = StoredSignal::new(signal, self.signals.last(), &mut self.symbols);
         match self.signals.last() {
             Some(last) if stored.total_order(last) == Ordering::Less => {
                 let place =
@@ -298,7 +298,16 @@ pub enum StoredBody {
 }
 
 impl StoredSignal {
-    fn new(signal: &Signal<'_>, symbols: &mut Symbols) -> Self {
+    /// Most signals repeat the texts of the one before, `like`.
+    fn new(signal: &Signal<'_>, like: Option<&Self>, symbols: &mut Symbols) -> Self {
+        let mut again = |text: &str, guess: fn(&Self) -> Sym| {
+            let guess = like.map(guess).filter(|guess| symbols.text(*guess) == text);
+            guess.unwrap_or_else(|| symbols.intern(text))
+        };
+        let gateway = again(signal.gateway, |known| known.gateway);
+        let address = again(signal.address, |known| known.address);
+        let url = again(signal.url, |known| known.url);
+        let hint = again(signal.hint, |known| known.hint);
         let body = match &signal.kind {
             &SignalKind::Trace { kind, message } => {
                 StoredBody::Trace { kind, message: symbols.intern(message) }
@@ -318,10 +327,10 @@ impl StoredSignal {
             source_ts: signal.source_ts,
             record_ts: signal.record_ts,
             uid: Uid::new(signal.uid),
-            gateway: symbols.intern(signal.gateway),
-            address: symbols.intern(signal.address),
-            url: symbols.intern(signal.url),
-            hint: symbols.intern(signal.hint),
+            gateway,
+            address,
+            url,
+            hint,
             body,
             written: SignalWritten::default(),
         }
