@@ -4,11 +4,14 @@ use std::time::{Duration, SystemTime};
 
 use naap_protocol::time::Timestamp;
 
-/// `ts` as date and time, such as `2026-01-08 21:49:05.298`. Times before 1970 are shown as its start.
+/// The last moment that has four digits for its year.
+const LAST: i64 = 253_402_300_799_999;
+
+/// `ts` as date and time, such as `2026-01-08 21:49:05.298`; the nearest that has a text for times
+/// before 1970 and after the year 9999.
 pub fn stamp(ts: Timestamp) -> String {
-    let since = Duration::from_millis(ts.0.max(0).unsigned_abs());
-    let Some(time) = SystemTime::UNIX_EPOCH.checked_add(since) else { return ts.0.to_string() };
-    let text = humantime::format_rfc3339_millis(time).to_string();
+    let since = Duration::from_millis(ts.0.clamp(0, LAST).unsigned_abs());
+    let text = humantime::format_rfc3339_millis(SystemTime::UNIX_EPOCH + since).to_string();
     text.trim_end_matches('Z').replace('T', " ")
 }
 
@@ -56,6 +59,6 @@ mod tests {
     #[test]
     fn no_time_is_too_strange_to_show() {
         assert_eq!(stamp(Timestamp(i64::MIN)), "1970-01-01 00:00:00.000");
-        assert!(!stamp(Timestamp(i64::MAX)).is_empty());
+        assert_eq!(stamp(Timestamp(i64::MAX)), "9999-12-31 23:59:59.999");
     }
 }
