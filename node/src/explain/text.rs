@@ -297,7 +297,8 @@ impl Page<'_> {
                 let (index, opened) = (number(row, "segment_index"), of("open_reason"));
                 let (address, url) = (of("orchestrator_address"), of("orchestrator_url"));
                 let closed = of("close_reason");
-                format!("  {index}  {from} to {to}  {opened}, {closed}  {address}  {url}")
+                let to = if to == "-" { "open".to_owned() } else { format!("to {to}, {closed}") };
+                format!("  {index}  {opened}, {from} {to}  {address}  {url}")
             })
             .collect();
         self.list(&rows);
@@ -323,20 +324,37 @@ impl Page<'_> {
 
     fn latency(&mut self) {
         self.title("LATENCY");
+        // Column, null reason, and what the column means in v1 and v2.
         let kpis = [
-            ("prompt_to_first_frame_ms", "prompt_to_first_frame_null_reason"),
-            ("startup_time_ms", "startup_time_null_reason"),
-            ("e2e_latency_ms", "e2e_latency_null_reason"),
+            (
+                "prompt_to_first_frame_ms",
+                "prompt_to_first_frame_null_reason",
+                ["request to first frame", "prompt to playable"],
+            ),
+            (
+                "startup_time_ms",
+                "startup_time_null_reason",
+                ["first frame to playable", "request to first frame"],
+            ),
+            (
+                "e2e_latency_ms",
+                "e2e_latency_null_reason",
+                ["request to playable", "first ingest to first output"],
+            ),
         ];
         let rows: Vec<String> = self
             .rows("fact_workflow_latency_samples")
             .iter()
             .map(|row| {
-                let values = kpis.map(|(value, reason)| match row.get(value) {
-                    Some(Cell::Float64(ms)) => format!("{value} {ms}"),
-                    _ => format!("{value} none: {}", or_dash(text(row, reason))),
+                let version = text(row, "edge_semantics_version");
+                let values = kpis.map(|(value, reason, means)| {
+                    let means = means[usize::from(version != "v1")];
+                    match row.get(value) {
+                        Some(Cell::Float64(ms)) => format!("{means} {ms} ms"),
+                        _ => format!("{means}: {}", or_dash(text(row, reason))),
+                    }
                 });
-                format!("  {}  {}", text(row, "edge_semantics_version"), values.join("  "))
+                format!("  {version}  {}", values.join(", "))
             })
             .collect();
         self.list(&rows);
