@@ -209,7 +209,9 @@ fn hot_sessions(envelopes: &[Envelope]) -> Vec<Vec<Event<'_>>> {
     }
     let order = |event: &Event<'_>| signal(event).map(|s| (s.ord_ts, s.uid.to_owned()));
     let mut sessions: Vec<_> = sessions.into_values().collect();
-    sessions.iter_mut().for_each(|events| events.sort_by_cached_key(order));
+    for events in &mut sessions {
+        events.sort_by_cached_key(order);
+    }
     sessions
 }
 

@@ -86,3 +86,7 @@ pub const CLOCK_STEP: &str = "naap_clock_step_total";
 pub const CLOCK_LEFT_OUT: &str = "naap_clock_left_out_total";
 /// How far the watermark is behind, seconds, by `shard`.
 pub const WATERMARK_LAG: &str = "naap_shard_watermark_lag_seconds";
+/// Rejects that a topic has acknowledged, by topic.
+pub const REJECT_MESSAGES: &str = "naap_reject_messages_total";
+/// Rejects whose payload is too long for a message and stands in the table alone, by topic.
+pub const REJECT_MESSAGES_SHORTENED: &str = "naap_reject_messages_shortened_total";

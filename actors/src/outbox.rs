@@ -7,6 +7,14 @@ use xxhash_rust::xxh3::xxh3_64;
 /// Versioned rows end in version and insert time, eight bytes each.
 const WRITE_STAMP: usize = 16;
 
+/// A buffer is closed at this size: a burst of rows then lies in pieces of one size, without the
+/// copies and the half-empty megabytes of one that doubles. What is left up to the next power of two
+/// takes a row of the usual length.
+const PIECE: usize = 56 << 10;
+
+/// Capacity of a buffer that is expected to fill a piece.
+const PIECE_CAPACITY: usize = 64 << 10;
+
 /// Encoded rows of one table.
 #[derive(Clone, Debug)]
 pub struct RowBatch {
@@ -22,6 +30,7 @@ pub struct RowBatch {
 #[derive(Debug, Default)]
 pub struct Outbox {
     buffers: Vec<Buffer>,
+    closed: Vec<RowBatch>,
     bytes: usize,
 }
 
@@ -41,6 +50,9 @@ impl Outbox {
         let buffer = buffer_of(&mut self.buffers, R::SPEC);
         self.bytes += append(row, &mut buffer.rows)?;
         buffer.count += 1;
+        if buffer.rows.len() >= PIECE {
+            self.closed.push(buffer.close(PIECE_CAPACITY));
+        }
         Ok(())
     }
 
@@ -69,21 +81,26 @@ impl Outbox {
         self.bytes
     }
 
-    /// Takes everything.
+    /// Takes everything; the batches of a table are in the order of their rows.
     pub fn take(&mut self) -> Vec<RowBatch> {
         self.bytes = 0;
-        let full = self.buffers.iter_mut().filter(|b| b.count > 0);
-        full.map(|b| {
-            // The next rows will need about as much: growing step by step would copy them again.
-            // Most tables fill their buffer again; a burst must not size it for ever.
-            let next = Vec::with_capacity(b.rows.len().min(16 << 10));
-            RowBatch {
-                table: b.table,
-                count: std::mem::take(&mut b.count),
-                rows: Bytes::from(std::mem::replace(&mut b.rows, next)),
-            }
-        })
-        .collect()
+        let mut batches = std::mem::take(&mut self.closed);
+        // Most tables need about as much again: growing step by step would copy it. A burst must
+        // not size a buffer for ever.
+        let open = self.buffers.iter_mut().filter(|b| b.count > 0);
+        batches.extend(open.map(|b| b.close(b.rows.len().min(16 << 10))));
+        batches
+    }
+}
+
+impl Buffer {
+    /// The rows so far; what comes next has room for `capacity` bytes.
+    fn close(&mut self, capacity: usize) -> RowBatch {
+        RowBatch {
+            table: self.table,
+            count: std::mem::take(&mut self.count),
+            rows: Bytes::from(std::mem::replace(&mut self.rows, Vec::with_capacity(capacity))),
+        }
     }
 }
 
@@ -95,4 +112,43 @@ fn buffer_of<'a>(buffers: &'a mut Vec<Buffer>, table: &'static TableSpec) -> &'a
         buffers.len() - 1
     });
     &mut buffers[index]
+}
+
+#[cfg(test)]
+mod tests {
+    use naap_protocol::rows::rejects::{DeadLetter, Quarantined};
+
+    use super::*;
+
+    #[test]
+    fn a_burst_comes_in_pieces_of_whole_rows_in_order() {
+        let mut outbox = Outbox::default();
+        let body = "x".repeat(3000);
+        let row = |offset| DeadLetter {
+            source_offset: offset,
+            payload_body: &body,
+            ..DeadLetter::default()
+        };
+        for offset in 0..100 {
+            assert!(outbox.push(&row(offset)).is_ok());
+        }
+        assert!(outbox.push(&Quarantined(row(7))).is_ok());
+        let bytes = outbox.bytes();
+        let batches = outbox.take();
+        assert_eq!((outbox.bytes(), outbox.take().len()), (0, 0));
+        assert_eq!(batches.iter().map(|b| b.rows.len()).sum::<usize>(), bytes);
+        assert!(batches.len() > 5, "{}", batches.len());
+        let mut next = 0;
+        for batch in batches.iter().filter(|b| b.table.name == DeadLetter::SPEC.name) {
+            assert!(batch.rows.len() < PIECE_CAPACITY);
+            let mut rest: &[u8] = &batch.rows;
+            for _ in 0..batch.count {
+                let read = DeadLetter::decode(&mut rest).map(|row| row.source_offset);
+                assert_eq!(read, Some(next));
+                next += 1;
+            }
+            assert!(rest.is_empty());
+        }
+        assert_eq!(next, 100);
+    }
 }

@@ -14,5 +14,6 @@ pub mod node;
 pub mod replay;
 pub mod run;
 pub mod state_log;
+mod stop;
 pub mod store;
 pub mod times;

@@ -17,6 +17,7 @@ use naap_protocol::rows;
 use serde::Deserialize;
 
 use crate::config::{Config, PrivacyMode};
+use crate::kafka::{RejectCopies, RejectTopics};
 use crate::store::{ClickHouseWriter, Store, StoreError};
 
 /// What a node is built from.
@@ -28,6 +29,8 @@ pub struct NodeParts<'a> {
     pub log: Arc<dyn StateLog>,
     /// Where rows go.
     pub store: &'a Store,
+    /// Where copies of reject rows go.
+    pub rejects: Option<RejectTopics>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Organisations of the topics.
@@ -40,16 +43,18 @@ pub struct NodeParts<'a> {
 ///
 /// # Errors
 /// When the store or the state log can not be read.
-pub async fn node_args(parts: &NodeParts<'_>) -> Result<NodeArgs<ClickHouseWriter>, StoreError> {
-    let NodeParts { config, log, store, clock, orgs, bounded } = parts;
+pub async fn node_args(
+    parts: NodeParts<'_>,
+) -> Result<NodeArgs<RejectCopies<ClickHouseWriter>>, StoreError> {
+    let NodeParts { config, log, store, rejects, clock, orgs, bounded } = parts;
     let shards = config.cluster.shards as u16;
-    let epoch_floor = epoch_floor(log, store, shards).await?;
+    let epoch_floor = epoch_floor(&log, store, shards).await?;
     let limits = Limits {
         versions: config.ingest.supported_versions.clone(),
         max_value_bytes: config.ingest.max_record_bytes.0 as usize,
         ..Limits::default()
     };
-    let gate = Gate { orgs: orgs.clone(), limits };
+    let gate = Gate { orgs, limits };
     let privacy = match config.privacy.mode {
         PrivacyMode::Keep => privacy::PrivacyMode::Keep,
         PrivacyMode::Hash => privacy::PrivacyMode::Hash,
@@ -78,7 +83,7 @@ pub async fn node_args(parts: &NodeParts<'_>) -> Result<NodeArgs<ClickHouseWrite
             after_close_ticks: ticks(config.passivation.after_close),
             awake_budget: config.memory.active_entities.0 as usize / usize::from(shards.max(1)),
             retention_ms: (!bounded).then_some(config.retention.state.as_millis() as i64),
-            hold_ticks: if *bounded { 0 } else { config.attribution.hold.as_secs() },
+            hold_ticks: if bounded { 0 } else { config.attribution.hold.as_secs() },
             correction_rows: (!bounded).then(|| correction_rows(config)),
         },
         window: direct_window(config),
@@ -92,9 +97,9 @@ pub async fn node_args(parts: &NodeParts<'_>) -> Result<NodeArgs<ClickHouseWrite
             },
         },
         sink_budget: config.memory.sinks.0 as usize,
-        log: log.clone(),
-        writer: Arc::new(writer),
-        clock: clock.clone(),
+        log,
+        writer: Arc::new(RejectCopies::new(writer, rejects)),
+        clock,
     })
 }
 

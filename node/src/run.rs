@@ -1,6 +1,7 @@
 //! `naap run`: the service. Starts everything in order, starts the actors again when they fail, and
 //! stops in order.
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,15 +13,15 @@ use naap_actors::supervisor::Node;
 use naap_protocol::org::OrgMap;
 use naap_protocol::state::SourcePartition;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::{Failure, Global, RunArgs, environment};
 use crate::clock::SystemClock;
 use crate::config::{Config, InputSource, RestartType};
-use crate::kafka::{KafkaSource, StartOffset};
+use crate::kafka::{KafkaSource, RejectTopics, StartOffset};
 use crate::logging;
 use crate::node::{NodeParts, node_args};
 use crate::state_log::{LocalStateLog, applied_by_all};
+use crate::stop::StopSignals;
 use crate::store::{Store, schema};
 
 /// The topic that standard input stands for.
@@ -34,7 +35,10 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<(), Failure> {
     let config = global.load(args.flags())?.config;
     logging::start(&config.telemetry).map_err(Failure::environment)?;
     let runtime = tokio::runtime::Runtime::new().map_err(environment)?;
-    runtime.block_on(serve(&config))
+    let outcome = runtime.block_on(serve(&config));
+    // A read of standard input or a write that hangs must not keep the process.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// How a life of the node ended.
@@ -45,7 +49,30 @@ enum End {
     Failed(String),
 }
 
+/// Serves until the node has ended in order, or a second signal ends it at once.
 async fn serve(config: &Config) -> Result<(), Failure> {
+    let stop = StopSignals::listen().map_err(environment)?;
+    tokio::select! {
+        outcome = lives(config, &stop) => outcome,
+        () = stop.second() => Err(Failure::environment(format!(
+            "a second signal ended the node before its drain did; {}",
+            remedy(config)
+        ))),
+    }
+}
+
+/// What becomes of input that was taken and is not durable.
+fn remedy(config: &Config) -> &'static str {
+    match config.ingest.source {
+        InputSource::Kafka => "what is not durable is read again at the next start",
+        InputSource::Embedded => {
+            "standard input can not be read again: give what is not durable to the next start"
+        }
+    }
+}
+
+/// Starts the node, and again after failures, until it is asked to stop or its input ends.
+async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
     let dir = config.node.data_dir.as_path();
     std::fs::create_dir_all(dir).map_err(|e| {
         let dir = dir.display();
@@ -56,11 +83,10 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let shards = config.cluster.shards as u16;
     let log = Arc::new(LocalStateLog::open(dir, shards).map_err(environment)?);
     let store = open_store(config, dir).await?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(environment)?;
     let mut restarts = Restarts::new(config);
     let outcome = loop {
         let started = Instant::now();
-        let end = live(config, &log, &store, &mut terminate).await;
+        let end = live(config, &log, &store, stop).await;
         match end {
             Ok(End::Stopped) => break Ok(()),
             Ok(End::Failed(reason)) => match restarts.next(started.elapsed()) {
@@ -68,7 +94,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
                     tracing::error!(reason, ?delay, "the node failed and starts again");
                     tokio::select! {
                         () = tokio::time::sleep(delay) => {}
-                        _ = terminate.recv() => break Ok(()),
+                        _ = stop.first() => break Ok(()),
                     }
                 }
                 None => break Err(Failure::environment(reason)),
@@ -108,13 +134,22 @@ async fn live(
     config: &Config,
     log: &Arc<LocalStateLog>,
     store: &Store,
-    terminate: &mut Signal,
+    stop: &StopSignals,
 ) -> Result<End, Failure> {
     let topics = config.ingest.topics.iter().map(|t| (t.name.as_str(), t.org.as_str()));
+    let rejects = match config.ingest.source {
+        InputSource::Kafka => RejectTopics::connect(config, config.node.name.as_str()).await,
+        InputSource::Embedded => Ok(None),
+    };
+    let rejects = match rejects {
+        Ok(rejects) => rejects,
+        Err(error) => return Ok(End::Failed(error.to_string())),
+    };
     let parts = NodeParts {
         config,
         log: log.clone() as Arc<dyn StateLog>,
         store,
+        rejects,
         clock: Arc::new(SystemClock),
         orgs: match config.ingest.source {
             InputSource::Kafka => OrgMap::new(topics),
@@ -123,7 +158,7 @@ async fn live(
         },
         bounded: false,
     };
-    let args = match node_args(&parts).await {
+    let args = match node_args(parts).await {
         Ok(args) => args,
         Err(error) => return Ok(End::Failed(error.to_string())),
     };
@@ -133,26 +168,11 @@ async fn live(
     };
     tracing::info!(node = config.node.name.as_str(), "the node is up");
     let end = match config.ingest.source {
-        InputSource::Kafka => from_kafka(config, log, &mut node, terminate).await,
-        InputSource::Embedded => from_stdin(&mut node, terminate).await,
+        InputSource::Kafka => from_kafka(config, log, &mut node, stop).await,
+        InputSource::Embedded => from_stdin(&mut node, stop).await,
     };
-    finish(node, end).await
-}
-
-/// Drains the node where that can succeed.
-async fn finish(node: Node, end: Result<End, Failure>) -> Result<End, Failure> {
     match end {
-        Ok(End::Stopped) => {
-            let status = node.drain().await;
-            match status {
-                Ok(status) => {
-                    let records = status.records.read;
-                    tracing::info!(records, commits = status.commits, "drained and stopped");
-                    Ok(End::Stopped)
-                }
-                Err(failure) => Err(environment(failure)),
-            }
-        }
+        Ok(End::Stopped) => drain(config, node, stop).await,
         other => {
             node.stop().await;
             other
@@ -160,11 +180,51 @@ async fn finish(node: Node, end: Result<End, Failure>) -> Result<End, Failure> {
     }
 }
 
+/// Makes everything durable that was taken. Once the node is asked to stop, that has a deadline.
+async fn drain(config: &Config, node: Node, stop: &StopSignals) -> Result<End, Failure> {
+    let longest = config.cluster.drain_timeout;
+    let (intake, applied) = (node.intake.clone(), node.applied.clone());
+    let deadline = async { tokio::time::sleep_until(stop.first().await + longest).await };
+    tokio::select! {
+        status = node.drain() => {
+            let status = status.map_err(environment)?;
+            let records = status.records.read;
+            tracing::info!(records, commits = status.commits, "drained and stopped");
+            Ok(End::Stopped)
+        }
+        () = deadline => {
+            let pending = intake.pending(&applied.borrow());
+            Err(Failure::environment(format!(
+                "the drain did not end within cluster.drain_timeout = {}ms; {}; {}",
+                longest.as_millis(),
+                undurable(&pending),
+                remedy(config)
+            )))
+        }
+    }
+}
+
+/// What is not durable, as part of a sentence.
+fn undurable(pending: &[(SourcePartition, Range<u64>)]) -> String {
+    if pending.is_empty() {
+        return "everything that was read is durable".to_owned();
+    }
+    let range = |(source, offsets): &(SourcePartition, Range<u64>)| {
+        let (from, to) = (offsets.start, offsets.end.saturating_sub(1));
+        if source.topic == STDIN {
+            return format!("lines {} to {} of standard input", from + 1, offsets.end);
+        }
+        format!("{}/{} offsets {from} to {to}", source.topic, source.partition)
+    };
+    let ranges: Vec<_> = pending.iter().map(range).collect();
+    format!("not durable are {}", ranges.join(", "))
+}
+
 async fn from_kafka(
     config: &Config,
     log: &Arc<LocalStateLog>,
     node: &mut Node,
-    terminate: &mut Signal,
+    stop: &StopSignals,
 ) -> Result<End, Failure> {
     let (shards, known) = (config.cluster.shards as u16, Arc::clone(log));
     let start: StartOffset = Box::new(move |source| match applied_by_all(&known, source, shards) {
@@ -181,12 +241,8 @@ async fn from_kafka(
         Err(error) => return Ok(End::Failed(error.to_string())),
     };
     tokio::select! {
-        _ = terminate.recv() => {
+        _ = stop.first() => {
             tracing::info!("asked to stop: giving back partitions");
-            source.stop().await.map_err(environment)?;
-            Ok(End::Stopped)
-        }
-        _ = tokio::signal::ctrl_c() => {
             source.stop().await.map_err(environment)?;
             Ok(End::Stopped)
         }
@@ -196,7 +252,7 @@ async fn from_kafka(
 }
 
 /// Standard input as a live source: one event a line until it ends.
-async fn from_stdin(node: &mut Node, terminate: &mut Signal) -> Result<End, Failure> {
+async fn from_stdin(node: &mut Node, stop: &StopSignals) -> Result<End, Failure> {
     // What was read once can not be read again, so every life is a source of its own.
     let now = SystemClock.now().0.unsigned_abs();
     let source = SourcePartition { topic: STDIN.to_owned(), partition: (now / 1000) as u32 };
@@ -204,8 +260,7 @@ async fn from_stdin(node: &mut Node, terminate: &mut Signal) -> Result<End, Fail
     intake.assign(source.clone(), 0).map_err(environment)?;
     tokio::select! {
         outcome = lines(source, &intake) => outcome.map(|()| End::Stopped),
-        _ = terminate.recv() => Ok(End::Stopped),
-        _ = tokio::signal::ctrl_c() => Ok(End::Stopped),
+        _ = stop.first() => Ok(End::Stopped),
         failure = node.failure() => Err(environment(format!(
             "{failure}; standard input can not be read again, so events since the last commit are lost"
         ))),
@@ -275,5 +330,19 @@ impl Restarts {
                 Some(delay)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_durable_is_named_by_its_place() {
+        let source = |topic: &str, partition| SourcePartition { topic: topic.into(), partition };
+        let pending = [(source("in", 3), 5..9), (source(STDIN, 7), 0..2)];
+        let expected = "not durable are in/3 offsets 5 to 8, lines 1 to 2 of standard input";
+        assert_eq!(undurable(&pending), expected);
+        assert_eq!(undurable(&[]), "everything that was read is durable");
     }
 }

@@ -9,6 +9,7 @@
 pub mod capability;
 pub mod codec;
 pub mod event;
+pub mod frames;
 pub mod gate;
 pub mod identity;
 mod json;

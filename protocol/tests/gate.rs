@@ -10,6 +10,8 @@ use naap_protocol::gate::{
     Class, Destination, Encoding, Gate, Outcome, Reason, Record, Reject, Source, Stage,
     keeps_payload,
 };
+use naap_protocol::rows::Row;
+use naap_protocol::rows::rejects::DeadLetter;
 use naap_protocol::time::Timestamp;
 
 const IDS: &str = r#""stream_id":"s","request_id":"r""#;
@@ -292,11 +294,13 @@ fn stages_classes_destinations() {
 fn rejects_tell_everything() {
     let text = r#"{"version":"9","__replay":true,"type":"create_new_payment","timestamp":"1774344333000","data":{"region":"eu","orchestrator":"https://o"}}"#;
     let reject = rejected(text.as_bytes());
-    let json: serde_json::Value = serde_json::from_str(&reject.to_json(Timestamp(42))).unwrap();
+    let row = DeadLetter::of(&reject, 2, 9, Timestamp(42));
+    let json: serde_json::Value = serde_json::from_str(&row.to_json()).unwrap();
     let canonical = r#"{"data":{"orchestrator":"https://o","region":"eu"},"timestamp":"1774344333000","type":"create_new_payment","version":"9"}"#;
     let expected = serde_json::json!({
         "schemaVersion": "v1",
-        "source": {"topic": "streaming_events", "partition": 3, "offset": 7, "recordTimestamp": NOW},
+        "org": "cloud_spe",
+        "source": {"topic": "streaming_events", "partition": 3, "offset": 7, "recordTimestamp": NOW, "part": 2},
         "failure": {
             "stage": "SCHEMA_VALIDATION",
             "failureClass": "UNSUPPORTED_VERSION",
@@ -313,6 +317,50 @@ fn rejects_tell_everything() {
         "eventTimestamp": NOW,
     });
     assert_eq!(json, expected);
+    assert_eq!(row.message_key(), "cloud_spe/streaming_events/3/7/SCHEMA_VALIDATION/2");
+}
+
+#[test]
+fn an_unread_record_has_no_identity() {
+    for (value, body) in [(Some(&b"\xff{"[..]), "\"/3s=\""), (None, "null")] {
+        let json = admit(value, Some(NOW), |outcome| match outcome {
+            Outcome::Rejected(reject) => DeadLetter::of(&reject, 0, 1, Timestamp(42)).to_json(),
+            other => panic!("not rejected: {other:?}"),
+        });
+        let unread = r#""identity":{"eventId":null,"eventType":null,"eventVersion":null}"#;
+        assert!(json.contains(unread), "{json}");
+        assert!(json.contains(&format!(r#""body":{body},"#)), "{json}");
+    }
+}
+
+#[test]
+fn a_reject_row_reads_back() {
+    let texts = [
+        r#"{"version":"9","__replay":true,"type":"create_new_payment","timestamp":"1","data":{}}"#,
+        "[1, 2]",
+        "{",
+    ];
+    let rejects = texts.map(|text| rejected(text.as_bytes()));
+    let parts = rejects.iter().zip([0, 300, 70_000]);
+    let row = |(reject, part)| DeadLetter::of(reject, part, u64::MAX - 1, Timestamp(42));
+    let rows: Vec<_> = parts.map(row).collect();
+    let mut bytes = Vec::new();
+    for row in &rows {
+        row.encode(&mut bytes);
+    }
+    let mut rest = bytes.as_slice();
+    for row in &rows {
+        assert_eq!(DeadLetter::decode(&mut rest).as_ref(), Some(row));
+    }
+    assert!(rest.is_empty());
+    // What is cut anywhere is no row, and never a panic.
+    let whole = bytes.len();
+    bytes.clear();
+    rows[0].encode(&mut bytes);
+    assert!(bytes.len() < whole);
+    for end in 0..bytes.len() {
+        assert_eq!(DeadLetter::decode(&mut &bytes[..end]), None, "cut at {end}");
+    }
 }
 
 #[test]

@@ -15,6 +15,7 @@ use naap_protocol::event::{
 use naap_protocol::gate::Outcome;
 use naap_protocol::identity::norm_addr;
 use naap_protocol::payment;
+use naap_protocol::rows::rejects::DeadLetter;
 use naap_protocol::time::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -450,7 +451,7 @@ proptest! {
         let label = admit(Some(&value), Some(NOW), |outcome| match outcome {
             Outcome::Accepted(event) => event.uid.into_owned(),
             Outcome::Ignored(ignored) => ignored.uid.into_owned(),
-            Outcome::Rejected(reject) => reject.to_json(Timestamp(0)),
+            Outcome::Rejected(reject) => DeadLetter::of(&reject, 0, 0, Timestamp(0)).to_json(),
         });
         prop_assert!(!label.is_empty());
     }

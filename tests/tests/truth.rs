@@ -112,6 +112,91 @@ fn assert_sessions(dir: &DataDir, truth: &BTreeMap<String, Map<String, Value>>) 
     assert!(wrong.is_empty(), "{} differences: {:#?}", wrong.len(), &wrong[..wrong.len().min(20)]);
 }
 
+/// Identity columns of a session, and the names that the truth has for them.
+const IDENTITY: [(&str, &str); 8] = [
+    ("attribution_status", "status"),
+    ("attribution_reason", "reason"),
+    ("attribution_source", "source"),
+    ("orchestrator_address", "canonical"),
+    ("pipeline", "pipeline"),
+    ("model_id", "model"),
+    ("gpu_id", "gpu"),
+    ("gpu_candidate_count", "gpu_candidates"),
+];
+
+/// The selection that speaks for a session: the last resolved one up to the close, else the last.
+fn spokesman(session: &Map<String, Value>) -> Option<&Value> {
+    let selections = session["selections"].as_array().unwrap();
+    let closed = session["closed_ts"].as_i64().unwrap_or(i64::MAX);
+    let mut counted = selections.iter().filter(|s| s["ts"].as_i64() <= Some(closed)).rev();
+    let last = counted.clone().next();
+    counted.find(|s| s["canonical"] != "").or(last)
+}
+
+/// Who served, and where nobody is named, why: exactly where evidence is missing.
+fn assert_identities(dir: &DataDir, truth: &BTreeMap<String, Map<String, Value>>) {
+    let columns = IDENTITY.map(|(column, _)| column).join(", ");
+    let rows = dir.query(&format!(
+        "SELECT workflow_session_id, {columns} FROM naap.fact_workflow_sessions FINAL"
+    ));
+    let mut statuses: BTreeMap<&str, u32> = BTreeMap::new();
+    for row in &rows {
+        let session = &truth[row["workflow_session_id"].as_str().unwrap()];
+        *statuses.entry(row["attribution_status"].as_str().unwrap()).or_default() += 1;
+        let Some(told) = spokesman(session) else {
+            let found = ["attribution_status", "attribution_reason", "orchestrator_address"];
+            assert_eq!(found.map(|column| &row[column]), ["unresolved", "no_selection", ""]);
+            continue;
+        };
+        for (column, name) in IDENTITY.iter().filter(|_| told.get("unsure").is_none()) {
+            assert_eq!(row[column], told[name], "{column} of {row}, not as in {told}");
+        }
+    }
+    for status in ["resolved", "hardware_less", "stale", "unresolved"] {
+        assert!(statuses.contains_key(status), "no session is {status}: {statuses:?}");
+    }
+}
+
+/// The rows of `sql` by session, without the session's name.
+fn by_session(dir: &DataDir, sql: &str) -> BTreeMap<String, Vec<Value>> {
+    let mut sessions: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for mut row in dir.query(sql) {
+        let id = row.as_object_mut().and_then(|row| row.remove("workflow_session_id"));
+        sessions.entry(id.unwrap().as_str().unwrap().to_owned()).or_default().push(row);
+    }
+    sessions
+}
+
+/// Segments and swap lineage, row by row.
+fn assert_lineage(dir: &DataDir, truth: &BTreeMap<String, Map<String, Value>>) {
+    let segments = by_session(
+        dir,
+        "SELECT workflow_session_id, toUnixTimestamp64Milli(segment_start_ts) AS start,
+                if(isNull(segment_end_ts), NULL,
+                   toUnixTimestamp64Milli(assumeNotNull(segment_end_ts))) AS end,
+                orchestrator_address AS canonical
+         FROM naap.fact_workflow_session_segments FINAL
+         ORDER BY workflow_session_id, segment_index",
+    );
+    let swaps = by_session(
+        dir,
+        "SELECT workflow_session_id, toUnixTimestamp64Milli(swap_ts) AS ts, swap_kind, outcome,
+                swap_reason AS reason, previous_orchestrator_address AS previous,
+                next_orchestrator_address AS next
+         FROM naap.fact_workflow_swaps FINAL ORDER BY workflow_session_id, swap_index",
+    );
+    for (kind, found) in [("segments", segments), ("swaps", swaps)] {
+        assert!(found.keys().all(|id| truth.contains_key(id)), "{kind} of unknown sessions");
+        for (id, session) in truth {
+            let told = session[kind].as_array().unwrap();
+            let rows = found.get(id).map_or(&[][..], |rows| rows);
+            assert_eq!(rows.len(), told.len(), "{kind} of {id}: {rows:#?}, not {told:#?}");
+            let sure = rows.iter().zip(told).filter(|(_, told)| told.get("unsure").is_none());
+            sure.for_each(|(row, told)| assert_eq!(row, told, "{kind} of {id}"));
+        }
+    }
+}
+
 fn assert_counts(report: &Value, totals: &Value) {
     let records = &report["records"];
     assert_eq!(records["read"], totals["lines"]);
@@ -158,6 +243,8 @@ fn three_networks_come_out_as_they_were() {
         let report = dir.replay(&[&network.events]);
         assert_counts(&report, &network.totals);
         assert_sessions(&dir, &network.sessions);
+        assert_identities(&dir, &network.sessions);
+        assert_lineage(&dir, &network.sessions);
         any_order_and_repetition(&network, &report, seed);
     }
 }

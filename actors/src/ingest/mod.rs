@@ -11,8 +11,9 @@ pub use router::{IngestCounts, Router};
 use naap_protocol::state::SourcePartition;
 use naap_protocol::time::Timestamp;
 use ractor::ActorRef;
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -53,12 +54,16 @@ pub struct Intake {
     actor: ActorRef<IngestMsg>,
     budget: Arc<Semaphore>,
     budget_kib: u32,
+    /// Offsets taken of each partition since its assignment. Kept here, because the actor can not
+    /// answer while it waits for a sink.
+    taken: Arc<Mutex<BTreeMap<SourcePartition, Range<u64>>>>,
 }
 
 impl Intake {
     pub(crate) fn new(actor: ActorRef<IngestMsg>, budget_bytes: usize) -> Self {
         let budget_kib = kib(budget_bytes);
-        Self { actor, budget: Arc::new(Semaphore::new(budget_kib as usize)), budget_kib }
+        let budget = Arc::new(Semaphore::new(budget_kib as usize));
+        Self { actor, budget, budget_kib, taken: Arc::default() }
     }
 
     /// Announces that records of `source` will follow, the first of them at `offset` or later.
@@ -66,6 +71,7 @@ impl Intake {
     /// # Errors
     /// When the ingest has stopped.
     pub fn assign(&self, source: SourcePartition, offset: u64) -> Result<(), IngestGone> {
+        self.taken().insert(source.clone(), offset..offset);
         self.actor.cast(IngestMsg::Assign(source, offset)).map_err(|_| IngestGone)
     }
 
@@ -74,6 +80,7 @@ impl Intake {
     /// # Errors
     /// When the ingest has stopped.
     pub fn unassign(&self, source: SourcePartition) -> Result<(), IngestGone> {
+        self.taken().remove(&source);
         self.actor.cast(IngestMsg::Unassign(source)).map_err(|_| IngestGone)
     }
 
@@ -86,7 +93,28 @@ impl Intake {
         let budget = Arc::clone(&self.budget);
         let permit: OwnedSemaphorePermit =
             budget.acquire_many_owned(cost).await.map_err(|_| IngestGone)?;
+        if let Some(taken) = self.taken().get_mut(&batch.source) {
+            taken.end = taken.end.max(batch.next_offset);
+        }
         self.actor.cast(IngestMsg::Records(batch, permit)).map_err(|_| IngestGone)
+    }
+
+    /// What was taken and is not durable, where `applied` is the first offset of each partition that
+    /// is not. Answers at once, whatever the ingest waits for.
+    pub fn pending(
+        &self,
+        applied: &BTreeMap<SourcePartition, u64>,
+    ) -> Vec<(SourcePartition, Range<u64>)> {
+        let rest = |(source, taken): (&SourcePartition, &Range<u64>)| {
+            let from = applied.get(source).map_or(taken.start, |&to| to.max(taken.start));
+            (from < taken.end).then(|| (source.clone(), from..taken.end))
+        };
+        self.taken().iter().filter_map(rest).collect()
+    }
+
+    /// The offsets, also after a panic elsewhere: each is replaced as a whole.
+    fn taken(&self) -> MutexGuard<'_, BTreeMap<SourcePartition, Range<u64>>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The ingest itself.

@@ -50,7 +50,7 @@ pub(crate) struct OrchestratorArgs {
 struct OrchestratorActor;
 
 struct State {
-    state: OrchestratorState,
+    durable: OrchestratorState,
     changed: bool,
     subscribers: Subscribers,
     window: DirectWindow,
@@ -78,12 +78,12 @@ impl Actor for OrchestratorActor {
         args: OrchestratorArgs,
     ) -> Result<State, ActorProcessingErr> {
         let OrchestratorArgs { org, key, frame, window, region } = args;
-        let state = match frame {
+        let durable = match frame {
             Some(frame) => codec::decode(&frame)?,
             None => OrchestratorState { org, key, ..OrchestratorState::default() },
         };
         let subscribers = Subscribers::default();
-        Ok(State { state, changed: false, subscribers, window, region, told: 0 })
+        Ok(State { durable, changed: false, subscribers, window, region, told: 0 })
     }
 
     async fn handle(
@@ -95,23 +95,23 @@ impl Actor for OrchestratorActor {
         match message {
             OrchestratorMsg::Advertise(advertised) => {
                 let advertisement = &advertised.advertisement;
-                if state.state.index.insert(advertisement) == Inserted::Changed {
+                if state.durable.index.insert(advertisement) == Inserted::Changed {
                     state.changed = true;
                     state.subscribers.advertised(advertisement.event_ts);
                 }
             }
             OrchestratorMsg::Ask(question) => {
                 let shard = question.shard;
-                let answers = state.subscribers.ask(question, &state.state.index, state.window);
+                let answers = state.subscribers.ask(question, &state.durable.index, state.window);
                 state.tell(shard, answers)?;
             }
             OrchestratorMsg::Flush(reply) => {
-                let answers = state.subscribers.decide_again(&state.state.index, state.window);
+                let answers = state.subscribers.decide_again(&state.durable.index, state.window);
                 for (shard, answers) in answers {
                     state.tell(shard, answers)?;
                 }
                 let changed = std::mem::take(&mut state.changed);
-                let frame = changed.then(|| codec::encode(&state.state, TraceContext::default()));
+                let frame = changed.then(|| codec::encode(&state.durable, TraceContext::default()));
                 let told = std::mem::take(&mut state.told);
                 drop(reply.send(Flushed { frame: frame.transpose()?, told }));
             }

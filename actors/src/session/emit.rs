@@ -4,30 +4,22 @@
 //! signals are made from the first place on that can have changed: a new or displaced signal, a
 //! selection that is another one now, an answer, or the close.
 
+use naap_protocol::state::StoredBody;
 use naap_protocol::time::Timestamp;
 
 use super::SessionActor;
 use super::attribution::Identity;
+use super::coverage::session_coverage_row;
+use super::drawn::Drawn;
 use super::invariants::{Published, lineage_defects};
 use super::latency::{Latencies, Semantics, latency_row};
 use super::pen::{Pen, Put};
 use super::row::{RowTexts, session_row};
-use super::selection::{Hints, Selection};
+use super::signal_rows::{note, take_back_displaced, write_signals};
 use super::story::Story;
-use super::summary::Summary;
 use super::tally::{Cause, Delayed, Tally};
 use super::{segments, swaps};
 use crate::names;
-
-/// What rows were read off: what else than single signals their identity depends on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Drawn {
-    selections: Vec<Selection>,
-    hints: Hints,
-    closed_ts: Option<Timestamp>,
-    /// What the attribution of the session was counted as.
-    attribution: Option<[&'static str; 3]>,
-}
 
 /// Why rows that were written may be corrected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,8 +39,17 @@ pub struct Written {
     pub first: u32,
     /// Rows that replace others.
     pub again: u32,
+    /// Rows that replace others, by [`Delayed`].
+    pub again_by: [u32; Delayed::ALL.len()],
     /// What the rows say, for the instruments.
     pub tally: Tally,
+}
+
+/// What the session was counted as before.
+#[derive(Clone, Copy, Debug)]
+struct Counted {
+    attribution: Option<[&'static str; 3]>,
+    closed_ts: Option<Timestamp>,
 }
 
 impl Written {
@@ -61,14 +62,34 @@ impl Written {
         }
     }
 
-    /// Counts the latency rows, and tells what is new of the session between `before`, `None` after
-    /// waking, and `now`. `put` is what became of its row.
+    fn count_as(&mut self, kind: Delayed, put: Put) {
+        self.count(put);
+        self.again_by[kind as usize] += u32::from(put == Put::Again);
+    }
+
+    /// Counts the row of a segment.
+    pub(super) fn segment(&mut self, put: Put) {
+        self.count_as(Delayed::Segment, put);
+    }
+
+    /// Counts the fact row of a signal.
+    pub(super) fn fact(&mut self, put: Put, signal: &StoredBody) {
+        match signal {
+            StoredBody::Status { .. } => self.count_as(Delayed::Status, put),
+            StoredBody::Trace { .. } => self.count_as(Delayed::Trace, put),
+            StoredBody::Ai { .. } => self.count(put),
+        }
+    }
+
+    /// Counts the latency rows, and tells what is new of the session since `before`, `None` after
+    /// waking. `put` is what became of its row.
     fn session(
         &mut self,
         put: Put,
         latencies: [(Put, Latencies); 2],
-        (before, now): (Option<&Drawn>, &Drawn),
+        (before, now): (Option<Counted>, Counted),
     ) {
+        self.count_as(Delayed::Session, put);
         let attributed = before.map_or(put == Put::First, |b| b.attribution != now.attribution);
         self.tally.attribution = now.attribution.filter(|_| attributed);
         let closes = before.map_or(put.is_written(), |before| before.closed_ts.is_none());
@@ -88,36 +109,9 @@ impl Written {
         if late_capability {
             self.tally.corrected(Cause::LateCapability, self.again);
         }
-        if late_attribution && self.again > 0 {
-            self.tally.delayed(Delayed::Session);
+        if late_attribution {
+            self.tally.delayed = self.again_by;
         }
-    }
-}
-
-impl Drawn {
-    fn of(summary: &Summary) -> Self {
-        Self {
-            selections: summary.all_selections().to_vec(),
-            hints: summary.hints,
-            closed_ts: summary.closed_ts,
-            attribution: None,
-        }
-    }
-
-    /// The earliest moment whose identity can differ between `self` and `other`.
-    fn differs_from(&self, other: &Self) -> Option<Timestamp> {
-        let same = |(a, b): &(&Selection, &Selection)| {
-            (a.ts, a.url, a.address, a.hints) == (b.ts, b.url, b.address, b.hints)
-        };
-        let common = self.selections.iter().zip(&other.selections).take_while(same).count();
-        let next = |drawn: &Self| drawn.selections.get(common).map(|s| s.ts);
-        let selections = next(self).into_iter().chain(next(other)).min();
-        // Rows before the first selection say whether there is one.
-        let selections = selections.map(|ts| if common == 0 { Timestamp(i64::MIN) } else { ts });
-        let hints = (self.hints != other.hints).then_some(Timestamp(i64::MIN));
-        let closes = [self.closed_ts, other.closed_ts].into_iter().flatten().min();
-        let closed = closes.filter(|_| self.closed_ts != other.closed_ts);
-        selections.into_iter().chain(hints).chain(closed).min()
     }
 }
 
@@ -125,43 +119,62 @@ impl SessionActor {
     /// Writes every row that differs from what is stored.
     pub fn write(&mut self, pen: &mut Pen<'_>, retention_ms: Option<i64>) -> Written {
         self.fold(retention_ms);
-        let mut drawn = Drawn::of(&self.summary);
-        let differs = match &self.drawn {
-            Some(before) => before.differs_from(&drawn),
-            None => Some(Timestamp(i64::MIN)),
-        };
-        if let Some(ts) = differs {
+        let before = self.drawn.as_ref().map(Counted::of);
+        let mut drawn = self.drawn.take().unwrap_or_else(|| {
+            self.dirty = 0;
+            Drawn::default()
+        });
+        if let Some(ts) = drawn.renew(&self.summary) {
             let place = self.state.signals.partition_point(|s| s.ord_ts < ts);
             self.dirty = self.dirty.min(place);
         }
         let mut known = std::mem::take(&mut self.state.written);
         let mut count = Written::default();
         let story = Story::of(&self.state, &self.summary);
+        let displaced = take_back_displaced(&self.state, drawn.taken_back, pen, &mut count);
+        let signals = write_signals(&story, self.dirty, pen, &mut count);
         if !story.signals.is_empty() {
             let texts = RowTexts::of(&story);
             let put = pen.put(&mut known.session, |stamp| session_row(&story, &texts, stamp));
-            count.count(put);
             self.versions += u32::from(put.is_written());
             let latencies = write_latencies(pen, (&story, &texts.identity), &mut known.latency);
             drawn.attribution = attribution(&story, &texts.identity);
-            count.session(put, latencies, (self.drawn.as_ref(), &drawn));
+            count.session(put, latencies, (before, Counted::of(&drawn)));
+            let coverage = |stamp| session_coverage_row(&story, &texts.identity, stamp);
+            count.count(pen.put(&mut known.coverage, coverage));
             segments::write(&story, &mut known.segments, pen, &mut count);
             swaps::write(&story, &mut known.swaps, pen, &mut count);
         }
-        let published = Published::of(&story);
-        let rows_differ = count.first + count.again > 0;
-        let defects = if rows_differ { lineage_defects(&story) } else { Vec::new() };
-        let steps = self.published.iter().flat_map(|before| before.illegal_steps(&published));
-        for defect in defects.into_iter().chain(steps) {
-            metrics::counter!(names::DATA_QUALITY_DEFECTS, "check" => defect.label()).increment(1);
-        }
-        self.published = Some(published);
+        let from = drawn.hours.update(&story, self.dirty);
+        drawn.hours.write(&story, from, &mut known.hours, pen, &mut count);
+        self.published = Some(check(&story, self.published.as_ref(), &count));
+        note(&mut self.state.displaced[drawn.taken_back..], &displaced);
+        note(&mut self.state.signals[self.dirty..], &signals);
+        drawn.taken_back = self.state.displaced.len();
         count.corrections(std::mem::take(&mut self.causes));
         self.state.written = known;
         self.dirty = self.state.signals.len();
         self.drawn = Some(drawn);
         count
     }
+}
+
+impl Counted {
+    fn of(drawn: &Drawn) -> Self {
+        Self { attribution: drawn.attribution, closed_ts: drawn.closed_ts }
+    }
+}
+
+/// Counts what contradicts itself in what is written. Returns what is said of the session now.
+fn check(story: &Story<'_>, before: Option<&Published>, count: &Written) -> Published {
+    let published = Published::of(story);
+    let rows_differ = count.first + count.again > 0;
+    let defects = if rows_differ { lineage_defects(story) } else { Vec::new() };
+    let steps = before.into_iter().flat_map(|before| before.illegal_steps(&published));
+    for defect in defects.into_iter().chain(steps) {
+        metrics::counter!(names::DATA_QUALITY_DEFECTS, "check" => defect.label()).increment(1);
+    }
+    published
 }
 
 fn write_latencies(

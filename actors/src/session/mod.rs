@@ -13,7 +13,10 @@
 
 pub mod arrival;
 pub mod attribution;
+pub mod coverage;
+mod drawn;
 pub mod emit;
+pub mod hours;
 pub mod instruments;
 pub mod invariants;
 pub mod latency;
@@ -21,8 +24,10 @@ pub mod lateness;
 pub mod outcome;
 pub mod pen;
 pub mod row;
+pub mod samples;
 pub mod segments;
 pub mod selection;
+mod signal_rows;
 pub mod story;
 pub mod summary;
 pub mod swaps;
@@ -40,7 +45,8 @@ use naap_protocol::time::Timestamp;
 
 use arrival::Arrival;
 use attribution::is_resolved;
-use emit::{Causes, Drawn};
+use drawn::Drawn;
+use emit::Causes;
 use invariants::Published;
 use lateness::Lateness;
 use selection::{Hints, Selection};
@@ -369,9 +375,11 @@ impl SessionActor {
         const SIGNAL: usize = 144;
         const DELIVERY: usize = 72;
         const ANSWER: usize = 640;
+        const HOUR: usize = 640;
         const FIXED: usize = 960;
         FIXED
-            + self.state.signals.len() * SIGNAL
+            + (self.state.signals.len() + self.state.displaced.len()) * SIGNAL
+            + self.state.written.hours.len() * HOUR
             + self.state.deliveries.len() * DELIVERY
             + self.state.answers.len() * ANSWER
     }

@@ -1,4 +1,6 @@
-//! Startup classification and health (lifecycle 3 and 4): rules over counts.
+//! Startup classification, health and activity (lifecycle 3 and 4): rules over counts.
+
+use naap_protocol::time::Timestamp;
 
 /// What is known of a session's start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,6 +18,10 @@ pub struct StartupEvidence {
     /// At least one orchestrator was selected.
     pub selected: bool,
 }
+
+/// A sample tells that the stream ran from its time on for at most this long: three times the
+/// distance at which runners send samples.
+const MAX_SAMPLE_GAP_MS: i64 = 30_000;
 
 /// Class of a start (lifecycle 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,6 +131,17 @@ impl Health {
     pub fn zero_output(&self) -> bool {
         self.samples > 0 && self.positive_output == 0
     }
+}
+
+/// The state is one in which a stream runs (lifecycle 4); case does not matter, as for `LOADING`.
+pub fn is_running(state: &str) -> bool {
+    ["ONLINE", "DEGRADED_INPUT", "DEGRADED_INFERENCE"].iter().any(|s| state.eq_ignore_ascii_case(s))
+}
+
+/// Active time, ms, that a running sample at `ts` stands for when the session's next sample, whatever
+/// it says, is at `next`. The last sample of a session stands for none.
+pub fn active_ms(ts: Timestamp, next: Timestamp) -> i64 {
+    next.millis_since(ts).clamp(0, MAX_SAMPLE_GAP_MS)
 }
 
 /// Share of expected health signals, 1.0 when none are expected. Computed in f64, then narrowed.

@@ -15,7 +15,8 @@ const WORKFLOW_TYPE: &str = "ai_live_video_stream";
 pub struct RowTexts<'a> {
     first_uid: String,
     last_uid: String,
-    pub(super) identity: Identity<'a>,
+    /// The identity columns of the session.
+    pub identity: Identity<'a>,
 }
 
 impl<'a> RowTexts<'a> {
@@ -132,6 +133,7 @@ pub fn session_row<'a>(story: &'a Story<'a>, texts: &'a RowTexts<'a>, stamp: Sta
         service_failure_reason: service_failure_reason(&startup, served),
         orchestrator_assigned_ts: assigned,
         served_duration_ms: assigned.zip(end).map(|(from, to)| to.millis_since(from).max(0)),
+        active_duration_ms: (summary.health.samples > 0).then_some(summary.active_ms),
         skew_ms: summary.skew_ms,
         event_count: summary.events,
         source_first_event_uid: &texts.first_uid,

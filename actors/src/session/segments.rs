@@ -46,7 +46,7 @@ pub fn write(story: &Story<'_>, known: &mut Vec<u64>, pen: &mut Pen<'_>, written
             }
             None => pen.put(hash, |stamp| retracted(story, index, stamp)),
         };
-        written.count(put);
+        written.segment(put);
     }
 }
 

@@ -6,7 +6,7 @@ use naap_protocol::signal::AiKind;
 use naap_protocol::state::{SessionState, StoredBody, StoredSignal, Sym, Symbols};
 use naap_protocol::time::{ClockDomain, Timestamp};
 
-use super::outcome::{Health, StartupEvidence};
+use super::outcome::{Health, StartupEvidence, active_ms, is_running};
 use super::selection::{HintOf, Hints, Selection, SelectionWalk, counted};
 
 /// Earliest start time that is believed: 2000-01-01 (lifecycle 1.7.2).
@@ -69,6 +69,8 @@ pub struct Summary {
     pub first_hint: Sym,
     /// First hints of the session.
     pub hints: Hints,
+    /// Those hints from each place on where they changed: at most twice.
+    hinted: Vec<(u32, Hints)>,
     /// First stream request.
     pub request: Option<Edge>,
     /// First ingest segment sent.
@@ -99,12 +101,16 @@ pub struct Summary {
     pub params_updates: u32,
     /// Status evidence.
     pub health: Health,
+    /// Time from each running status sample to the next sample, ms (see [`active_ms`]).
+    pub active_ms: i64,
     /// Start times that were not believed.
     pub ignored_start_times: u32,
     /// Signals behind a silence longer than the retention: not folded (vector V24).
     pub late_expired: u32,
     primary: SelectionWalk,
     relayed: SelectionWalk,
+    /// Time of the last status sample, if its state is a running one.
+    running_since: Option<Timestamp>,
     /// The last hint that was looked at: most signals repeat it.
     known_hint: Option<(Sym, HintOf)>,
 }
@@ -145,15 +151,16 @@ impl Summary {
             StoredBody::Trace { kind, .. } => self.trace(kind, at, signal, symbols),
             StoredBody::Status { state, output_fps, has_error, start_time, .. } => {
                 self.status(symbols.text(state), output_fps, has_error);
+                self.activity(signal.ord_ts, symbols.text(state));
                 self.start_time(start_time, signal.ord_ts);
                 self.skew(signal);
                 self.primary.observe((at, signal.ord_ts), signal.url, signal.address, symbols);
-                self.hint(signal.hint, symbols);
+                self.hint((at, signal.hint), symbols);
             }
             StoredBody::Ai { kind, .. } => {
                 self.ai(kind);
                 self.relayed.observe((at, signal.ord_ts), signal.url, signal.address, symbols);
-                self.hint(signal.hint, symbols);
+                self.hint((at, signal.hint), symbols);
             }
         }
     }
@@ -207,13 +214,17 @@ impl Summary {
     }
 
     /// Takes the `pipeline` text of a status or AI event.
-    fn hint(&mut self, text: Sym, symbols: &Symbols) {
+    fn hint(&mut self, (at, text): (u32, Sym), symbols: &Symbols) {
         keep_first(&mut self.first_hint, text, symbols);
         let known = self.known_hint.filter(|(known, _)| *known == text);
         let hint = known.map(|(_, hint)| hint).or_else(|| HintOf::of(text, symbols));
         let Some(hint) = hint else { return };
         self.known_hint = Some((text, hint));
+        let before = self.hints;
         self.hints.keep(hint);
+        if self.hints != before {
+            self.hinted.push((at, self.hints));
+        }
         self.primary.hint(hint);
         self.relayed.hint(hint);
     }
@@ -236,6 +247,11 @@ impl Summary {
             with_error: u32::from(has_error),
         };
         add(&mut self.health, health);
+    }
+
+    fn activity(&mut self, ts: Timestamp, state: &str) {
+        self.active_ms += self.running_since.map_or(0, |since| active_ms(since, ts));
+        self.running_since = is_running(state).then_some(ts);
     }
 
     fn start_time(&mut self, start: Option<Timestamp>, ord_ts: Timestamp) {
@@ -272,6 +288,12 @@ impl Summary {
     pub fn selections(&self) -> &[Selection] {
         let all = self.all_selections();
         &all[..counted(all, self.closed_ts)]
+    }
+
+    /// The first hints among the signals up to place `at`.
+    pub fn hints_at(&self, at: u32) -> Hints {
+        let known = self.hinted.iter().rev().find(|(place, _)| *place <= at);
+        known.map(|(_, hints)| *hints).unwrap_or_default()
     }
 
     /// What the startup rules look at.

@@ -288,7 +288,8 @@ pub fn write(story: &Story<'_>, known: &mut Vec<u64>, pen: &mut Pen<'_>, written
     let count = story.swaps.len().min(u16::MAX.into());
     known.resize(known.len().max(count), 0);
     for (index, hash) in (0u16..).zip(known) {
-        let put = match story.swaps.get(usize::from(index)) {
+        let swap = story.swaps.get(usize::from(index));
+        let put = match swap {
             Some(swap) => {
                 let uid = |at: usize| story.signals[at].uid.to_string();
                 let uids = (uid(swap.at), swap.next.map_or_else(String::new, |next| uid(next.at)));
@@ -297,6 +298,9 @@ pub fn write(story: &Story<'_>, known: &mut Vec<u64>, pen: &mut Pen<'_>, written
             None => pen.put(hash, |stamp| retracted(story, index, stamp)),
         };
         written.count(put);
+        if swap.is_some_and(|swap| swap.kind == Kind::Inferred) {
+            written.tally.inferred_swap(put);
+        }
     }
 }
 

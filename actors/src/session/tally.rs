@@ -117,11 +117,6 @@ impl Tally {
         self.corrections[cause as usize] += rows;
     }
 
-    /// Counts a row that was attributed after it had been written without.
-    pub fn delayed(&mut self, kind: Delayed) {
-        self.delayed[kind as usize] += 1;
-    }
-
     /// Counts a swap row that no swap trace explains.
     pub fn inferred_swap(&mut self, put: Put) {
         self.inferred_swaps += u32::from(put == Put::First);

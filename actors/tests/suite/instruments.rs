@@ -109,10 +109,10 @@ fn a_late_event_that_replaces_rows_is_a_correction() {
     let mut inputs = script("REQ@1000 PROC@2000");
     inputs.extend(late("PLAY@3000{uid=late}", 660_000));
     let (found, _) = play(&inputs, |_| true);
-    // The row of the session and its latency v1; v2 lacks the start of the prompt.
+    // The rows of the session and its coverage, and latency v1; v2 lacks the start of the prompt.
     let corrections = "naap_lifecycle_corrections_total";
-    assert_eq!(found.get(&format!("{corrections}{{cause=late_event}}")), Some(&2.0));
-    assert_eq!(sum(&found, corrections, ""), 2.0);
+    assert_eq!(found.get(&format!("{corrections}{{cause=late_event}}")), Some(&3.0));
+    assert_eq!(sum(&found, corrections, ""), 3.0);
     assert_eq!(sum(&often("REQ@1000 PROC@2000 PLAY@3000"), corrections, ""), 0.0, "growth is none");
 }
 
@@ -182,11 +182,14 @@ fn delayed_attribution_is_counted() {
     let direct = "label=direct,method=nearest_prior_snapshot,reason=matched";
     assert_eq!((sum(&found, results, ""), sum(&found, results, direct)), (1.0, 1.0));
     let found = often("REQ@1000 ST@2000{A} CLOSE@3000 CAP@900{A}");
-    assert_eq!(found.get(&format!("{delayed}{{kind=session}}")), Some(&1.0));
+    for kind in ["session", "segment", "status", "trace"] {
+        assert_eq!(found.get(&format!("{delayed}{{kind={kind}}}")), Some(&1.0), "{kind}");
+    }
     assert_eq!(sum(&found, results, "label=unattributed"), 1.0);
     assert_eq!((sum(&found, results, ""), sum(&found, results, direct)), (2.0, 1.0));
     let corrections = "naap_lifecycle_corrections_total";
-    assert_eq!(sum(&found, corrections, "cause=late_capability"), 3.0);
+    // Session, coverage, segment, two latencies; fact and coverage of the status and of the close.
+    assert_eq!(sum(&found, corrections, "cause=late_capability"), 9.0);
     assert_eq!(sum(&once("REQ@1000 CLOSE@3000"), results, "reason=no_selection"), 1.0);
 }
 

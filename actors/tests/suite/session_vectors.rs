@@ -264,17 +264,22 @@ fn contract_vectors_in_every_order() {
         let events = parse(signals);
         for order in orders(events.len()) {
             let row = fold(&events, &order);
-            for pair in expected.split_whitespace() {
-                let (column, value) = pair.split_once('=').expect("column=value");
-                let found = row.get(column).unwrap_or_else(|| panic!("{name}: no {column}"));
-                let is_time = column.ends_with("_ts") && value != "null";
-                let value = match value.parse::<i64>() {
-                    Ok(offset) if is_time => (BASE + offset).to_string(),
-                    _ => value.to_owned(),
-                };
-                assert_eq!(*found, value, "{name}, {column}, order {order:?}");
-            }
+            expect(&row, expected, &format!("{name}, order {order:?}"));
         }
+    }
+}
+
+/// Checks the columns of `expected` in `row`; a `*_ts` counts from the base of the vectors.
+pub fn expect(row: &Cells, expected: &str, what: &str) {
+    for pair in expected.split_whitespace() {
+        let (column, value) = pair.split_once('=').expect("column=value");
+        let found = row.get(column).unwrap_or_else(|| panic!("{what}: no {column}"));
+        let is_time = column.ends_with("_ts") && value != "null";
+        let value = match value.parse::<i64>() {
+            Ok(offset) if is_time => (BASE + offset).to_string(),
+            _ => value.to_owned(),
+        };
+        assert_eq!(*found, value, "{what}: {column}");
     }
 }
 

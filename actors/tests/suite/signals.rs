@@ -106,25 +106,67 @@ pub fn field(fields: &str, key: &str) -> String {
     found.find(|(k, _)| *k == key).map_or("", |(_, value)| value).to_owned()
 }
 
+/// Words for traces.
+const TRACES: [(&str, TraceType); 11] = [
+    ("REQ", TraceType::GatewayReceiveStreamRequest),
+    ("PROC", TraceType::GatewayReceiveFirstProcessedSegment),
+    ("PLAY", TraceType::GatewayReceiveFewProcessedSegments),
+    ("DATA", TraceType::GatewayReceiveFirstDataSegment),
+    ("NOORCH", TraceType::GatewayNoOrchestratorsAvailable),
+    ("SWAP", TraceType::OrchestratorSwap),
+    ("CLOSE", TraceType::GatewayIngestStreamClosed),
+    ("GSEND", TraceType::GatewaySendFirstIngestSegment),
+    ("RREQ", TraceType::RunnerReceiveStreamRequest),
+    ("RRECV", TraceType::RunnerReceiveFirstIngestSegment),
+    ("RSEND", TraceType::RunnerSendFirstProcessedSegment),
+];
+
+/// `text` without the signs that words are made of.
+fn plain(text: &str) -> String {
+    text.replace(['"', '{', '}', ',', '='], " ")
+}
+
+/// The word for an event that is a signal, with what matters to a session.
+pub fn word(event: &Event<'_>) -> String {
+    let at = event.event_ts.0;
+    let named = |who: &Orchestrator<'_>, pipeline: &str| {
+        format!("u={},a={},p={pipeline}", who.url, who.address)
+    };
+    let stamp = |ts: Option<Timestamp>| ts.map_or(String::new(), |ts| (ts.0 - at).to_string());
+    let (name, message, fields) = match &event.body {
+        Body::Trace(trace) => {
+            let name = TRACES.iter().find(|(_, kind)| *kind == trace.kind).map_or("?", |t| t.0);
+            let fields = named(&trace.orchestrator, &trace.pipeline);
+            (name, plain(&trace.message), format!("{fields},stamp={}", stamp(trace.data_ts)))
+        }
+        Body::Status(status) => {
+            let fields = named(&status.orchestrator, &status.pipeline);
+            let start = status.start_time.map_or(String::new(), |start| start.0.to_string());
+            let (state, fps, stamp) = (&status.state, status.output_fps, stamp(status.runner_ts));
+            let err = plain(&status.last_error);
+            let more = format!("state={state},fps={fps},err={err},start={start},stamp={stamp}");
+            ("ST", String::new(), format!("{fields},{more}"))
+        }
+        Body::Ai(ai) => {
+            let name = match &*ai.kind.to_ascii_lowercase() {
+                "error" => "ERR",
+                "params_update" => "PU",
+                _ => "AI",
+            };
+            (name, plain(&ai.message), named(&ai.orchestrator, &ai.pipeline))
+        }
+        body => (body.family(), String::new(), String::new()),
+    };
+    let message = if message.is_empty() { String::new() } else { format!("\"{message}\"") };
+    format!("{name}{message}@{at}{{uid={},gw={},{fields}}}", event.uid, event.gateway)
+}
+
 /// The event of a word whose fields are `fields`.
 pub fn one(word: Word<'_>, fields: &str, uid: &str) -> Event<'static> {
     let Word { name, message, at, .. } = word;
     let field = |key: &str| field(fields, key);
     let orchestrator = || Orchestrator { address: field("a").into(), url: field("u").into() };
-    let kind = match name {
-        "REQ" => Some(TraceType::GatewayReceiveStreamRequest),
-        "PROC" => Some(TraceType::GatewayReceiveFirstProcessedSegment),
-        "PLAY" => Some(TraceType::GatewayReceiveFewProcessedSegments),
-        "DATA" => Some(TraceType::GatewayReceiveFirstDataSegment),
-        "NOORCH" => Some(TraceType::GatewayNoOrchestratorsAvailable),
-        "SWAP" => Some(TraceType::OrchestratorSwap),
-        "CLOSE" => Some(TraceType::GatewayIngestStreamClosed),
-        "GSEND" => Some(TraceType::GatewaySendFirstIngestSegment),
-        "RREQ" => Some(TraceType::RunnerReceiveStreamRequest),
-        "RRECV" => Some(TraceType::RunnerReceiveFirstIngestSegment),
-        "RSEND" => Some(TraceType::RunnerSendFirstProcessedSegment),
-        _ => None,
-    };
+    let kind = TRACES.iter().find(|(word, _)| *word == name).map(|(_, kind)| *kind);
     let (stream_id, request_id) = ("s".into(), "r".into());
     let start = field("start");
     // Stamps are offsets from the time of the signal.

@@ -17,7 +17,7 @@ use naap_protocol::state::{Delivery, Sighting};
 use naap_protocol::time::Timestamp;
 
 use crate::cells::{Cells, Store};
-use crate::signals::{BASE, Word, field, one, words};
+use crate::signals::{BASE, Word, field, one, word, words};
 
 /// One thing that arrives.
 #[derive(Clone, Debug)]
@@ -84,6 +84,24 @@ fn advertisement(word: Word<'_>, number: usize) -> Advertisement {
             offers: vec![offer],
             aliases: Some(hot).filter(|hot| !hot.is_empty()).into_iter().collect(),
         },
+    }
+}
+
+impl Input {
+    /// The words that it is in a script.
+    pub fn words(&self) -> String {
+        let ad = match self {
+            Self::Event(event) => return word(event),
+            Self::Capability(ad) => ad,
+        };
+        let hot = ad.content.aliases.join("+");
+        let offers = ad.content.offers.iter().map(|offer| {
+            let Node { canonical, url } = &ad.node;
+            let (pipeline, model, gpus) = (&offer.pipeline, &offer.model, offer.gpus.join("+"));
+            let at = ad.event_ts.0;
+            format!("CAP@{at}{{c={canonical},h={hot},u={url},p={pipeline},m={model},g={gpus}}}")
+        });
+        offers.collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -208,6 +226,18 @@ pub fn play(inputs: &[Input], order: &[usize], retention: Option<i64>) -> Stage 
     }
     stage.settle();
     stage.write();
+    stage
+}
+
+/// Plays a script in the given order, and settles and writes after every input. Without a restart
+/// nothing makes up for a row that was forgotten.
+pub fn play_eagerly(inputs: &[Input], order: &[usize], retention: Option<i64>) -> Stage {
+    let mut stage = Stage::new(retention);
+    for &index in order {
+        stage.take(&inputs[index], index as u64);
+        stage.settle();
+        stage.write();
+    }
     stage
 }
 

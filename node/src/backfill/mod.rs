@@ -173,11 +173,13 @@ async fn write(
         config,
         log: log.clone(),
         store,
+        // No record is read, so none is rejected.
+        rejects: None,
         clock: Arc::new(SystemClock),
         orgs: OrgMap::default(),
         bounded,
     };
-    let node = Node::start(node_args(&parts).await.map_err(environment)?).await;
+    let node = Node::start(node_args(parts).await.map_err(environment)?).await;
     let node = node.map_err(environment)?;
     for (shard, evidence) in found {
         for batch in evidence.chunks(BATCH) {

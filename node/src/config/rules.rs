@@ -54,6 +54,20 @@ impl Rules<'_> {
             let own = format!("topic {name} is one of naap's own; name an input topic");
             self.hold(foreign || topic.name.as_str() == "naap.replay.v1", path, own);
         }
+        let rejects = &config.kafka.rejects;
+        let places = [
+            ("kafka.rejects.dead_letter_topic", &rejects.dead_letter_topic),
+            ("kafka.rejects.quarantine_topic", &rejects.quarantine_topic),
+        ];
+        for (path, place) in places {
+            let is_input = topics.iter().any(|topic| topic.name == *place);
+            self.hold(!is_input, path, "an input topic; rejects would be read again for ever");
+        }
+        self.hold(
+            rejects.dead_letter_topic != rejects.quarantine_topic,
+            "kafka.rejects.quarantine_topic",
+            "the topic of dead letters; give each its own",
+        );
         self.hold(
             !config.ingest.supported_versions.is_empty(),
             "ingest.supported_versions",

@@ -137,8 +137,8 @@ section! {
     pub struct Cluster {
         /// Number of shards of the key space; fixed for the life of a data folder.
         shards: u32 = 64, 1..=4096;
-        /// Time for an ordered shutdown. Half of it is the longest wait for what was read from Kafka to be durably applied.
-        drain_timeout: Duration = secs(30), secs(1)..=hours(1);
+        /// Longest ordered stop, from the signal on; then the node says what is not durable and ends. Half of it is the longest wait for what was read from Kafka to be durably applied before its partitions are given back.
+        drain_timeout: Duration = secs(60), secs(1)..=hours(1);
     }
 
     /// What is read and what is accepted.
@@ -186,6 +186,17 @@ section! {
         session_timeout: Duration = secs(3), secs(1)..=minutes(30);
         /// Pause between two heartbeats to the group; at most a third of the session timeout.
         heartbeat: Duration = millis(500), millis(100)..=minutes(10);
+    }
+    sections { rejects: Rejects }
+
+    /// Copies of the reject rows as messages. Used with `ingest.source = "kafka"`; both topics must exist.
+    pub struct Rejects {
+        /// Publish rejects; offsets then wait for the topics as they wait for the tables.
+        enabled: bool = true;
+        /// Topic of the dead letters.
+        dead_letter_topic: Name = name("naap.dlq.v1");
+        /// Topic of quarantined records: duplicates, conflicts, times in the future.
+        quarantine_topic: Name = name("naap.quarantine.v1");
     }
 
     /// Where rows go.

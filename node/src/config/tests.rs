@@ -76,6 +76,10 @@ const BAD_FILES: &[(&str, &str)] = &[
         "n.toml:2: memory.sinks = \"64MB\": not a size; give whole numbers with the units TiB, GiB, MiB, KiB or B, such as 64MiB",
     ),
     (
+        "[kafka.rejects]\nenabled = 1",
+        "n.toml:2: kafka.rejects.enabled = 1: wrong type: found a whole number, expected true or false",
+    ),
+    (
         "[privacy]\nmode = \"drop\"",
         "n.toml:2: privacy.mode = \"drop\": unknown choice; give one of keep, hash",
     ),
@@ -156,6 +160,14 @@ fn rules_about_several_settings_name_the_place() {
         (
             "[ingest]\ntopics = [{ name = \"naap.state.v1\", org = \"o\", reset = \"latest\" }]",
             "n.toml:2: ingest.topics: topic \"naap.state.v1\" is one of naap's own; name an input topic",
+        ),
+        (
+            "[kafka.rejects]\nquarantine_topic = \"naap.dlq.v1\"",
+            "n.toml:2: kafka.rejects.quarantine_topic: the topic of dead letters; give each its own",
+        ),
+        (
+            "[kafka.rejects]\ndead_letter_topic = \"network_events\"",
+            "n.toml:2: kafka.rejects.dead_letter_topic: an input topic; rejects would be read again for ever",
         ),
     ];
     for (text, expected) in table {

@@ -88,6 +88,27 @@ impl Setting for u32 {
     }
 }
 
+impl Setting for bool {
+    fn expected() -> String {
+        "true or false".to_owned()
+    }
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| "not true or false".to_owned())
+    }
+
+    fn from_node(node: &Node) -> Result<Self, Vec<Fault>> {
+        match node.value {
+            Value::Boolean(value) => Ok(value),
+            _ => Err(wrong_type::<Self>(node)),
+        }
+    }
+
+    fn to_value(&self) -> toml::Value {
+        toml::Value::Boolean(*self)
+    }
+}
+
 impl Setting for String {
     fn expected() -> String {
         "a text".to_owned()

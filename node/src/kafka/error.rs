@@ -3,7 +3,7 @@
 use rdkafka::error::RDKafkaErrorCode;
 use thiserror::Error;
 
-/// Why the Kafka source can not start, or ended by itself.
+/// Why the Kafka source or the reject topics can not start, or ended by themselves.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum KafkaError {
     /// No broker answers.
@@ -37,6 +37,37 @@ pub enum KafkaError {
         user: String,
         /// The topic or the group.
         what: String,
+    },
+    /// A topic for rejects does not exist.
+    #[error(
+        "the Kafka brokers {brokers} have no topic \"{topic}\" for rejects; create it, correct kafka.rejects, or set \
+         kafka.rejects.enabled = false to keep rejects in tables only"
+    )]
+    NoRejectTopic {
+        /// Brokers as configured.
+        brokers: String,
+        /// Topic as configured.
+        topic: String,
+    },
+    /// The brokers refuse to take rejects.
+    #[error(
+        "the Kafka brokers refuse {user} to write to the topic \"{topic}\"; grant it (topic: describe and write), or \
+         correct kafka.username"
+    )]
+    MayNotWrite {
+        /// Who asks.
+        user: String,
+        /// Topic as configured.
+        topic: String,
+    },
+    /// The brokers do not take messages as long as ours.
+    #[error(
+        "the topic \"{topic}\" refuses a message that is too long for it; give it max.message.bytes = 1048588, the \
+         default of brokers"
+    )]
+    MessageTooLong {
+        /// Topic as configured.
+        topic: String,
     },
     /// Another consumer has taken over the static membership.
     #[error(
@@ -136,6 +167,26 @@ impl Names {
     }
 }
 
+impl Names {
+    /// What is wrong with a topic that rejects are written to, if it is more than a passing state.
+    pub fn reject_topic(&self, topic: &str, code: RDKafkaErrorCode) -> Option<KafkaError> {
+        let topic = topic.to_owned();
+        match code {
+            RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => {
+                Some(KafkaError::NoRejectTopic { brokers: self.brokers.clone(), topic })
+            }
+            RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::ClusterAuthorizationFailed => {
+                Some(KafkaError::MayNotWrite { user: self.user.clone(), topic })
+            }
+            RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::MessageBatchTooLarge => {
+                Some(KafkaError::MessageTooLong { topic })
+            }
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,5 +219,16 @@ mod tests {
             "the Kafka brokers b:9092 have no topic \"t\"; create it, or correct ingest.topics"
         );
         assert_eq!(names.topic("t", RDKafkaErrorCode::LeaderNotAvailable), None);
+        let cases = [
+            (RDKafkaErrorCode::UnknownTopic, "kafka.rejects.enabled = false"),
+            (RDKafkaErrorCode::TopicAuthorizationFailed, "user naap to write to the topic \"t\""),
+            (RDKafkaErrorCode::MessageSizeTooLarge, "max.message.bytes = 1048588"),
+        ];
+        for (code, part) in cases {
+            let sentence = names.reject_topic("t", code).unwrap().to_string();
+            assert!(sentence.contains(part), "{sentence}");
+        }
+        // The sink tries again.
+        assert_eq!(names.reject_topic("t", RDKafkaErrorCode::MessageTimedOut), None);
     }
 }

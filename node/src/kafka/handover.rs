@@ -64,7 +64,12 @@ pub(super) async fn feed<T: RecordTaker>(
         thread.unpark();
         let taken = match message {
             Handover::Assign(source, offset) => taker.assign(source, offset),
-            Handover::Batch(batch) => taker.take(batch).await,
+            Handover::Batch(batch) => {
+                let SourcePartition { topic, partition } = &batch.source;
+                let next_offset = batch.next_offset;
+                tracing::debug!(topic, partition, next_offset, "records go to the ingest");
+                taker.take(batch).await
+            }
             Handover::Unassign(source) => taker.unassign(source),
         };
         // A closed channel tells the thread.

@@ -4,6 +4,8 @@
 //! the runtime, and the ingest can not keep the node from serving its group. Records go through
 //! a bounded channel; when it is full the partitions are paused. Group offsets are a hint: the state
 //! log says where to start.
+//!
+//! Rejects go the other way: their rows are also messages of two topics of ours.
 
 mod assignment;
 mod batch;
@@ -14,6 +16,7 @@ mod headers;
 mod names;
 mod partition;
 mod reader;
+mod rejects;
 mod start;
 
 use std::collections::BTreeMap;
@@ -35,6 +38,7 @@ pub use client::connection;
 pub use error::KafkaError;
 pub use handover::RecordTaker;
 pub use headers::{ORIGINAL_TIME, REPLAY_TOPIC};
+pub use rejects::{RejectCopies, RejectTopics};
 
 /// Bytes of a round at most; less with a small ingest buffer.
 const ROUND_BYTES: u64 = 1 << 20;

@@ -69,12 +69,13 @@ async fn replay(args: &ReplayArgs, config: &Config) -> Result<Report, Failure> {
         config,
         log: log.clone(),
         store: &store,
+        rejects: None,
         clock: Arc::new(SystemClock),
         orgs: OrgMap::new([(TOPIC, args.org.as_str())]),
         bounded: true,
     };
     let mut node =
-        Node::start(node_args(&parts).await.map_err(environment)?).await.map_err(environment)?;
+        Node::start(node_args(parts).await.map_err(environment)?).await.map_err(environment)?;
     let fed = feed(&mut node, &inputs, &log, config).await?;
     let status = node.drain().await.map_err(environment)?;
     let totals = Totals { fed, elapsed: started.elapsed(), node_cpu: self_cpu() };

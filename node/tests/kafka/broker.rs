@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::OwnedHeaders;
+use rdkafka::message::{Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -51,6 +51,30 @@ pub fn write_numbers(bootstrap: &str, topic: &str, partition: i32, numbers: std:
         write(&producer, topic, Write { partition, value, ..Write::default() });
     }
     producer.flush(PATIENCE).unwrap();
+}
+
+/// Key and value of a message.
+pub struct Message {
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+}
+
+/// The first `count` messages of partition 0 of `topic`.
+pub fn messages(bootstrap: &str, topic: &str, count: usize) -> Vec<Message> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", bootstrap).set("group.id", "look");
+    let consumer: BaseConsumer = config.create().unwrap();
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, 0, Offset::Beginning).unwrap();
+    consumer.assign(&list).unwrap();
+    let next = || {
+        let message = consumer.poll(PATIENCE).expect("too few messages").unwrap();
+        Message {
+            key: message.key().map(<[u8]>::to_vec),
+            value: message.payload().map(<[u8]>::to_vec),
+        }
+    };
+    (0..count).map(|_| next()).collect()
 }
 
 /// The offset that the group of `topic` has committed.

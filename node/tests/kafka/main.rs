@@ -11,4 +11,6 @@ mod broker;
 mod helper;
 mod meter;
 mod mock;
+mod process;
 mod real;
+mod rejects;

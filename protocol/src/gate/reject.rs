@@ -5,15 +5,11 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::Serialize;
 
 use super::Source;
 use crate::event::envelope::{self, Dimensions, Envelope};
 use crate::event::{DedupStrategy, Event};
 use crate::time::Timestamp;
-
-/// The version of the rejected-event envelope and of its table.
-const SCHEMA_VERSION: &str = "v1";
 
 /// Why a record was rejected, in the order of the checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,8 +100,7 @@ pub enum Destination {
 }
 
 /// How the body of a reject is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// The value's text.
     Json,
@@ -381,104 +376,4 @@ impl Reject {
     pub fn destination(&self) -> Destination {
         self.failure_reason.destination()
     }
-
-    /// The rejected-event envelope v1 (contract events.md 6.4), the value of both topics.
-    /// `ingested` is the wall clock of the consumer.
-    pub fn to_json(&self, ingested: Timestamp) -> String {
-        let envelope = Wire {
-            schema_version: SCHEMA_VERSION,
-            source: WireSource {
-                topic: &self.source.topic,
-                partition: self.source.partition,
-                offset: self.source.offset,
-                record_timestamp: self.source.record_ts,
-            },
-            failure: WireFailure {
-                stage: self.failure_reason.stage().label(),
-                failure_class: self.failure_reason.class().label(),
-                reason: self.failure_reason.label(),
-                details: &self.failure_details,
-            },
-            identity: WireIdentity {
-                event_id: self.event_id.as_deref(),
-                event_type: self.event_type.as_deref(),
-                event_version: self.event_version.as_deref(),
-            },
-            dimensions: WireDimensions {
-                orchestrator: self.orchestrator.as_deref(),
-                broadcaster: self.broadcaster.as_deref(),
-                region: self.region.as_deref(),
-            },
-            payload: WirePayload {
-                encoding: self.payload_encoding,
-                body: self.payload_body.as_deref(),
-                canonical_json: self.payload_canonical_json.as_deref(),
-            },
-            dedup_key: self.dedup_key.as_deref(),
-            dedup_strategy: self.dedup_strategy.map(DedupStrategy::label),
-            replay: self.replay,
-            ingestion_timestamp: ingested,
-            event_timestamp: self.event_timestamp,
-        };
-        // Texts and integers only: there is nothing in it that could fail.
-        serde_json::to_string(&envelope).unwrap_or_default()
-    }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Wire<'a> {
-    schema_version: &'static str,
-    source: WireSource<'a>,
-    failure: WireFailure<'a>,
-    identity: WireIdentity<'a>,
-    dimensions: WireDimensions<'a>,
-    payload: WirePayload<'a>,
-    dedup_key: Option<&'a str>,
-    dedup_strategy: Option<&'static str>,
-    replay: bool,
-    ingestion_timestamp: Timestamp,
-    event_timestamp: Option<Timestamp>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct WireSource<'a> {
-    topic: &'a str,
-    partition: u32,
-    offset: u64,
-    record_timestamp: Option<Timestamp>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct WireFailure<'a> {
-    stage: &'static str,
-    failure_class: &'static str,
-    reason: &'static str,
-    details: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-#[allow(clippy::struct_field_names)] // the names of the wire format
-struct WireIdentity<'a> {
-    event_id: Option<&'a str>,
-    event_type: Option<&'a str>,
-    event_version: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct WireDimensions<'a> {
-    orchestrator: Option<&'a str>,
-    broadcaster: Option<&'a str>,
-    region: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct WirePayload<'a> {
-    encoding: Encoding,
-    body: Option<&'a str>,
-    canonical_json: Option<&'a str>,
 }

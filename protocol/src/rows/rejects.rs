@@ -1,8 +1,14 @@
 //! Records that became no fact: dead letters, duplicates and ignored ones (contract tables.md 2.1,
 //! events.md 6.2, 6.4). Rows are identified by where the record stands in its source.
 
+use super::decode::Decode;
 use super::spec::{Row, TableSpec, table};
+use crate::event::DedupStrategy;
+use crate::gate::Reject;
 use crate::time::Timestamp;
+
+/// The version of the rejected-event envelope and of its table.
+const SCHEMA_VERSION: &str = "v1";
 
 table! {
     /// Dead letters: one row per rejected record, stage and part of the record.
@@ -70,6 +76,77 @@ table! {
             /// Day of `event_timestamp`, else of `source_record_timestamp`, UTC.
             event_date: Date = Materialized("toDate(ifNull(event_timestamp, source_record_timestamp))"),
         }
+    }
+}
+
+impl<'a> DeadLetter<'a> {
+    /// The row of `reject`; `part` numbers what of the record was rejected, 0 for all of it.
+    pub fn of(reject: &'a Reject, part: u32, version: u64, now: Timestamp) -> Self {
+        let source = &reject.source;
+        Self {
+            schema_version: SCHEMA_VERSION,
+            org: &source.org,
+            source_topic: &source.topic,
+            source_partition: source.partition,
+            source_offset: source.offset,
+            source_record_timestamp: source
+                .record_ts
+                .or(reject.event_timestamp)
+                .unwrap_or_default(),
+            part,
+            event_id: reject.event_id.as_deref().unwrap_or(""),
+            event_type: reject.event_type.as_deref().unwrap_or(""),
+            event_version: reject.event_version.as_deref(),
+            event_timestamp: reject.event_timestamp,
+            dedup_key: reject.dedup_key.as_deref(),
+            dedup_strategy: reject.dedup_strategy.map(DedupStrategy::label),
+            replay: reject.replay,
+            failure_stage: reject.failure_reason.stage().label(),
+            failure_class: reject.failure_reason.class().label(),
+            failure_reason: reject.failure_reason.label(),
+            failure_details: &reject.failure_details,
+            orchestrator: reject.orchestrator.as_deref(),
+            broadcaster: reject.broadcaster.as_deref(),
+            region: reject.region.as_deref(),
+            payload_encoding: reject.payload_encoding.label(),
+            payload_body: reject.payload_body.as_deref().unwrap_or(""),
+            payload_canonical_json: reject.payload_canonical_json.as_deref(),
+            version,
+            ingestion_timestamp: now,
+        }
+    }
+
+    /// Reads the row at the head of `input` and moves behind it; `None` when there is none.
+    pub fn decode(input: &mut &'a [u8]) -> Option<Self> {
+        // Fields are read in the order in which they stand here, that of the columns.
+        Some(Self {
+            schema_version: Decode::decode(input)?,
+            org: Decode::decode(input)?,
+            source_topic: Decode::decode(input)?,
+            source_partition: Decode::decode(input)?,
+            source_offset: Decode::decode(input)?,
+            source_record_timestamp: Decode::decode(input)?,
+            part: Decode::decode(input)?,
+            event_id: Decode::decode(input)?,
+            event_type: Decode::decode(input)?,
+            event_version: Decode::decode(input)?,
+            event_timestamp: Decode::decode(input)?,
+            dedup_key: Decode::decode(input)?,
+            dedup_strategy: Decode::decode(input)?,
+            replay: Decode::decode(input)?,
+            failure_stage: Decode::decode(input)?,
+            failure_class: Decode::decode(input)?,
+            failure_reason: Decode::decode(input)?,
+            failure_details: Decode::decode(input)?,
+            orchestrator: Decode::decode(input)?,
+            broadcaster: Decode::decode(input)?,
+            region: Decode::decode(input)?,
+            payload_encoding: Decode::decode(input)?,
+            payload_body: Decode::decode(input)?,
+            payload_canonical_json: Decode::decode(input)?,
+            version: Decode::decode(input)?,
+            ingestion_timestamp: Decode::decode(input)?,
+        })
     }
 }
 

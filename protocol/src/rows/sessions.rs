@@ -164,7 +164,8 @@ table! {
             orchestrator_assigned_ts: Option<Timestamp>,
             /// From assignment to close or last signal, ms; NULL when not assigned.
             served_duration_ms: Option<i64>,
-            /// Time with running status samples, ms; NULL without status samples.
+            /// Time from each running status sample to the next sample, at most 30 s each, ms; NULL without
+            /// status samples.
             active_duration_ms: Option<i64>,
             /// Advertised capacity of the assigned node and model at assignment, slots; NULL when unknown.
             capacity_units_at_start: Option<i64>,
@@ -396,21 +397,21 @@ table! {
             window_start: Timestamp,
             /// Segment of the samples.
             segment_index: u16,
-            /// Gateway of the signal; '' when unknown.
+            /// First gateway that the samples name; '' when unknown.
             gateway: &'a str [low],
             /// Canonical orchestrator wallet, lower case; '' when not attributed.
             orchestrator_address: &'a str,
-            /// Service URI of the orchestrator; '' when unknown.
+            /// Service URI of the orchestrator; '' when unknown or not the same for all samples.
             orchestrator_url: &'a str,
-            /// Workflow class such as `live-video-to-video`; '' when unknown, never equal to `model_id`.
+            /// Workflow class such as `live-video-to-video`; '' when unknown or not the same for all samples, never equal to `model_id`.
             pipeline: &'a str [low],
-            /// Model label as advertised; '' when unknown.
+            /// Model label as advertised; '' when unknown or not the same for all samples.
             model_id: &'a str [low],
-            /// GPU uuid; '' when unknown or when several GPUs fit.
+            /// GPU uuid; '' when unknown, when several GPUs fit or when not the same for all samples.
             gpu_id: &'a str,
             /// Region; '' as long as no producer sends one.
             region: &'a str [low],
-            /// `direct` (enters gold), or `mapped_window`.
+            /// `direct` (enters gold), or `mapped_window` when that is so for any of the samples.
             attribution_source: &'a str [low],
             /// Attributed status samples.
             status_samples: u32,
@@ -430,17 +431,19 @@ table! {
             output_fps_sumsq: u64,
             /// Sum of input frames per second, units of 0.000001.
             input_fps_sum: u64,
-            /// Samples per fixed log bucket of output frames per second, trailing zeros left out.
+            /// Samples per fixed log bucket of output frames per second, trailing zeros left out. A
+            /// bucket b below 32 begins at b / 10, others at bitShiftLeft(32 + b % 32, intDiv(b, 32) - 1) / 10.
             output_fps_histogram: &'a [u32],
             /// First sample, UTC, gateway clock.
             first_sample_ts: Timestamp,
             /// Last sample, UTC, gateway clock.
             last_sample_ts: Timestamp,
-            /// Active time: gaps between samples, each cut at three times the cadence, ms.
+            /// Active time, ms: from each running sample to the session's next sample, at most 30 s and
+            /// not beyond the hour.
             active_ms: u32,
             /// 1 when the hour is only the tail of a session that ended (tables.md 3.0).
             is_terminal_tail_artifact: bool,
-            /// 1 in the session's first hour with evidence: start outcomes count here.
+            /// 1 in the session's first hour with direct evidence that is no tail: start outcomes count here.
             is_first_evidence_hour: bool,
             /// 1 removes the row: a recomputation no longer has it.
             is_retracted: bool,

@@ -31,7 +31,8 @@ pub struct SessionState {
     pub deliveries: Deliveries,
     /// What the orchestrators said about what the session observed.
     pub answers: Vec<Answer>,
-    /// Signals whose uid another content has taken: their rows have to go.
+    /// Signals whose uid another content has taken: their rows have to go. They are kept, so that a
+    /// later epoch can take the rows back once more.
     pub displaced: Vec<StoredSignal>,
     /// What was written of the session.
     pub written: Written,
@@ -131,7 +132,8 @@ impl SessionState {
     /// Makes every row due again.
     pub fn repeat_all(&mut self) {
         self.written.repeat_all();
-        self.signals.iter_mut().for_each(|signal| signal.written = SignalWritten::default());
+        let signals = self.signals.iter_mut().chain(&mut self.displaced);
+        signals.for_each(|signal| signal.written = SignalWritten::default());
     }
 }
 

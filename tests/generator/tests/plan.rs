@@ -69,7 +69,7 @@ fn the_same_plan_gives_the_same_bytes_everywhere() {
 }
 
 const EVENTS_HASH: &str = "851aef53485d33add6815c26ad8f139e5a57427f89fbb16ea35cb28d7a96d02d";
-const TRUTH_HASH: &str = "a11af91a9dced695ce209f65a8c79e4b85b5fbdf866206fb69f9fbd90da6e36e";
+const TRUTH_HASH: &str = "006da85caf6e0da7cde9495ac6e37888b83716e49c978d05aee524e07b486de2";
 
 #[test]
 fn the_truth_does_not_change_the_events() {

@@ -48,8 +48,10 @@ pub(crate) struct Decision {
 }
 
 impl Decision {
-    fn none(status: &'static str, reason: &'static str) -> Self {
-        Self { status, reason, source: "unattributed", ..Self::default() }
+    /// No identity: only what the hints say of pipeline and model.
+    fn none(status: &'static str, reason: &'static str, hints: (String, String)) -> Self {
+        let (pipeline, model) = hints;
+        Self { status, reason, source: "unattributed", pipeline, model, ..Self::default() }
     }
 
     /// Carries an identity.
@@ -58,14 +60,19 @@ impl Decision {
     }
 }
 
-/// Walks the ordered signals.
-pub(crate) fn selections(signals: &[Signal]) -> Vec<Selection> {
+/// The signals that say who serves: notices only where nothing else does, swap traces never.
+pub(crate) fn observing(signals: &[Signal]) -> Vec<bool> {
     let firm = |s: &Signal| s.has_identity() && !matches!(s.family, Family::Notice { .. });
     let any_firm = signals.iter().any(firm);
+    let counts = |s: &Signal| if any_firm { firm(s) } else { s.has_identity() };
+    signals.iter().map(|s| counts(s) && !s.is_swap()).collect()
+}
+
+/// Walks the ordered signals.
+pub(crate) fn selections(signals: &[Signal]) -> Vec<Selection> {
     let mut all: Vec<Selection> = Vec::new();
-    for (at, signal) in signals.iter().enumerate() {
-        let counts = if any_firm { firm(signal) } else { signal.has_identity() };
-        if !counts || signal.is_swap() {
+    for ((at, signal), observes) in signals.iter().enumerate().zip(observing(signals)) {
+        if !observes {
             continue;
         }
         match all.last_mut() {
@@ -131,20 +138,25 @@ fn split_hint(label: &str) -> (String, String) {
 /// The decision for an observed identity at `t`.
 pub(crate) fn decide(history: &History, address: &str, url: &str, label: &str, t: i64) -> Decision {
     let url = norm_url(url);
+    let (pipeline_hint, model_hint) = split_hint(label);
+    let none = |status, reason| {
+        let same = pipeline_hint.eq_ignore_ascii_case(&model_hint);
+        let pipeline = if same { String::new() } else { pipeline_hint.clone() };
+        Decision::none(status, reason, (pipeline, model_hint.clone()))
+    };
     let found: Vec<&Known> = match identify(history, address, &url, t) {
         Ok(found) => found,
-        Err(reason) => return Decision::none("unresolved", reason),
+        Err(reason) => return none("unresolved", reason),
     };
-    let (pipeline_hint, model_hint) = split_hint(label);
     let mut candidates = compatible(&found, &pipeline_hint, &model_hint, t);
     if candidates.is_empty() {
-        return Decision::none("unresolved", "no_compatible_candidate");
+        return none("unresolved", "no_compatible_candidate");
     }
     let best = candidates.iter().map(|c| c.band).min().unwrap_or(0);
     candidates.retain(|c| c.band == best);
     let chosen = &candidates[0];
     if candidates.iter().any(|c| c.identity() != chosen.identity()) {
-        return Decision::none("ambiguous", "ambiguous_candidates");
+        return none("ambiguous", "ambiguous_candidates");
     }
     chosen.decision(&pipeline_hint, &model_hint)
 }

@@ -3,6 +3,7 @@
 use super::Outcome;
 use super::attribution::{Decision, Selection, decide, selections};
 use super::history::History;
+use super::segments::{Segment, segments};
 use super::signal::Signal;
 use super::swaps::{Scene, Swap};
 use crate::delivery::Slot;
@@ -38,6 +39,13 @@ pub(crate) fn write(line: &mut Vec<u8>, slot: &Slot, signals: &mut [Signal], his
             line.push(b',');
         }
         write_selection(line, selection, decision);
+    }
+    line.text("],\"segments\":[");
+    for (at, segment) in segments(signals, &chosen, &decisions, outcome.closed).iter().enumerate() {
+        if at > 0 {
+            line.push(b',');
+        }
+        write_segment(line, segment);
     }
     line.text("],\"swaps\":[");
     for (at, swap) in swaps.iter().enumerate() {
@@ -121,6 +129,13 @@ fn write_selection(line: &mut Vec<u8>, selection: &Selection, decision: &Decisio
     text(line, "reason", decision.reason);
     text(line, "source", decision.source);
     unsure(line, selection.unsure);
+}
+
+fn write_segment(line: &mut Vec<u8>, segment: &Segment) {
+    line.text("{\"start\":").int(segment.start);
+    number(line, "end", segment.end);
+    text(line, "canonical", &segment.canonical);
+    line.push(b'}');
 }
 
 fn write_swap(line: &mut Vec<u8>, swap: &Swap) {

@@ -4,6 +4,7 @@
 pub(crate) mod attribution;
 pub(crate) mod history;
 pub(crate) mod line;
+pub(crate) mod segments;
 pub(crate) mod signal;
 pub(crate) mod swaps;
 pub(crate) mod totals;

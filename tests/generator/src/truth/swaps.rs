@@ -1,6 +1,6 @@
 //! Who was left and who took over (lifecycle 6.1, clarifications 5 to 8).
 
-use super::attribution::{Decision, Selection, decide};
+use super::attribution::{Decision, Selection, decide, observing};
 use super::history::History;
 use super::signal::{Signal, norm_url};
 
@@ -112,7 +112,8 @@ impl Scene<'_> {
         };
         let mut same = false;
         let mut stranger = false;
-        for i in (at + 1..until).filter(|i| self.signals[*i].has_identity()) {
+        let observing = observing(self.signals);
+        for i in (at + 1..until).filter(|i| observing[*i]) {
             let Some(current) = self.in_force(i) else { continue };
             let decision = &self.decisions[current];
             if decision.is_resolved() && decision.canonical != previous {

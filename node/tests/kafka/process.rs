@@ -1,0 +1,207 @@
+//! The program itself between a mock of Kafka and the embedded engine.
+
+use std::io::{BufRead, BufReader, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::{DefaultProducerContext, Producer};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::broker::{Message, Write, committed, messages, producer, until_committed, write};
+use crate::helper::PATIENCE;
+
+const EVENTS: &str = include_str!("../../../tests/fixtures/events-2026-01-08.jsonl");
+
+/// `naap run` and what it says.
+struct Service {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    _folder: tempfile::TempDir,
+}
+
+impl Service {
+    /// Starts it on the topic `topic`; returns when it is up.
+    fn on_topic(bootstrap: &str, topic: &str, settings: &[&str]) -> Self {
+        let own = [
+            "ingest.source=kafka".to_owned(),
+            format!("kafka.bootstrap={bootstrap}"),
+            format!("ingest.topics={topic}=o:earliest"),
+            format!("ingest.group=naap.{topic}.ingest"),
+        ];
+        let settings: Vec<_> =
+            own.iter().map(String::as_str).chain(settings.iter().copied()).collect();
+        Self::start(&settings, Stdio::null())
+    }
+
+    fn start(settings: &[&str], stdin: Stdio) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let data = format!("node.data_dir={}", folder.path().display());
+        let small =
+            ["cluster.shards=4", "commit.flush_interval=100ms", "telemetry.log_format=json"];
+        let mut command = Command::new(env!("CARGO_BIN_EXE_naap"));
+        command.args(["run", "--log", "info,naap_node::kafka=debug"]);
+        for setting in small.iter().chain(settings).chain([&data.as_str()]) {
+            command.args(["--set", setting]);
+        }
+        let mut child = command.stdin(stdin).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, lines) = mpsc::channel();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || {
+            stderr.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        let mut service = Self { child, lines, _folder: folder };
+        service.until("the node is up");
+        service
+    }
+
+    /// The first line that contains `text`.
+    fn until(&mut self, text: &str) -> String {
+        let mut heard = Vec::new();
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(line) => heard.push(line),
+                Err(error) => panic!("{error}, never said \"{text}\":\n{}", heard.join("\n")),
+            }
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// The exit code, when it ends by itself, and the last line.
+    fn end(&mut self) -> (Option<i32>, String) {
+        let mut last = String::new();
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            last = line;
+        }
+        (self.child.wait().unwrap().code(), last)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It has ended already where the test did what it should.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Brokers with an input topic and the topics of rejects.
+fn brokers(topic: &str) -> (MockCluster<'static, DefaultProducerContext>, String) {
+    let cluster = MockCluster::new(1).unwrap();
+    for topic in [topic, "naap.dlq.v1", "naap.quarantine.v1"] {
+        cluster.create_topic(topic, 1, 1).unwrap();
+    }
+    let bootstrap = cluster.bootstrap_servers();
+    (cluster, bootstrap)
+}
+
+/// Two records that are no events, and an event twice.
+fn write_rejects(bootstrap: &str, topic: &str) {
+    let writer = producer(bootstrap, "none");
+    let event = EVENTS.lines().next().unwrap();
+    for value in ["nonsense", event, event, "[]"] {
+        write(&writer, topic, Write { value: Some(value.as_bytes()), ..Write::default() });
+    }
+    writer.flush(PATIENCE).unwrap();
+}
+
+/// Said when the ingest gets the last of them.
+const ALL_TAKEN: &str = "\"next_offset\":4";
+
+/// No broker takes a message from now on.
+fn refuse_messages(cluster: &MockCluster<'static, DefaultProducerContext>) {
+    let passing = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS; 1000];
+    cluster.request_errors(RDKafkaApiKey::Produce, &passing);
+}
+
+fn reason(message: &Message) -> (String, String) {
+    let json: Value = serde_json::from_slice(message.value.as_ref().unwrap()).unwrap();
+    let key = String::from_utf8(message.key.clone().unwrap()).unwrap();
+    (key, json["failure"]["reason"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn offsets_wait_until_the_topics_have_the_rejects_of_gate_and_shards() {
+    let topic = "rejecting";
+    let (cluster, bootstrap) = brokers(topic);
+    write_rejects(&bootstrap, topic);
+    refuse_messages(&cluster);
+    let mut service = Service::on_topic(&bootstrap, topic, &[]);
+    // The start position is committed before a record is used; then nothing, as long as it lasts.
+    service.until(ALL_TAKEN);
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(committed(&bootstrap, topic, 0), Some(0), "committed without the topics");
+    cluster.clear_request_errors(RDKafkaApiKey::Produce);
+    until_committed(&bootstrap, topic, 0, 4).await;
+
+    let dead: Vec<_> = messages(&bootstrap, "naap.dlq.v1", 2).iter().map(reason).collect();
+    let expected = [
+        ("o/rejecting/0/0/DESERIALIZATION/0", "json_parse_error"),
+        ("o/rejecting/0/3/SCHEMA_VALIDATION/0", "root_not_object"),
+    ];
+    let text = |(key, reason): (&str, &str)| (key.to_owned(), reason.to_owned());
+    assert_eq!(dead, expected.map(text));
+    let quarantine = messages(&bootstrap, "naap.quarantine.v1", 1);
+    let expected = text(("o/rejecting/0/2/DEDUP/0", "duplicate_event"));
+    assert_eq!(reason(&quarantine[0]), expected);
+    service.signal(Signal::TERM);
+    assert_eq!(service.end().0, Some(0));
+}
+
+#[test]
+fn a_drain_that_can_not_end_says_what_is_not_durable() {
+    let topic = "undrained";
+    let (cluster, bootstrap) = brokers(topic);
+    write_rejects(&bootstrap, topic);
+    refuse_messages(&cluster);
+    let mut service = Service::on_topic(&bootstrap, topic, &["cluster.drain_timeout=2s"]);
+    service.until(ALL_TAKEN);
+    service.signal(Signal::TERM);
+    let (code, last) = service.end();
+    assert_eq!(code, Some(2), "{last}");
+    let expected = "error: the drain did not end within cluster.drain_timeout = 2000ms; not durable are \
+                    undrained/0 offsets 0 to 3; what is not durable is read again at the next start";
+    assert_eq!(last, expected);
+}
+
+#[test]
+fn a_second_signal_ends_the_node_at_once() {
+    let topic = "hasty";
+    let (cluster, bootstrap) = brokers(topic);
+    write_rejects(&bootstrap, topic);
+    refuse_messages(&cluster);
+    let mut service = Service::on_topic(&bootstrap, topic, &["cluster.drain_timeout=1h"]);
+    service.until(ALL_TAKEN);
+    service.signal(Signal::TERM);
+    service.until("asked to stop");
+    let asked = Instant::now();
+    service.signal(Signal::INT);
+    let (code, last) = service.end();
+    assert_eq!(code, Some(2), "{last}");
+    assert!(
+        last.starts_with("error: a second signal ended the node before its drain did; "),
+        "{last}"
+    );
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+}
+
+#[test]
+fn a_stop_does_not_wait_for_the_end_of_standard_input() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut service = Service::start(&[], Stdio::piped());
+        let mut input = service.child.stdin.take().unwrap();
+        input.write_all(EVENTS.as_bytes()).unwrap();
+        service.signal(signal);
+        service.until("drained and stopped");
+        assert_eq!(service.end().0, Some(0));
+        drop(input);
+    }
+}
