@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod backfill;
 pub mod backoff;
 mod budget;
 pub mod clocks;

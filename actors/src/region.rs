@@ -35,6 +35,8 @@ pub enum RegionMsg {
     Ask(u16, Vec<Question>),
     /// Evidence for the sessions of a shard.
     Evidence(u16, Vec<Evidence>),
+    /// Evidence for the sessions of a shard that no orchestrator has sent.
+    Backfill(u16, Vec<Evidence>),
     /// Run a commit cycle over everything delivered so far and tell the ingest. `true` ends every
     /// wait for evidence that may still come.
     Commit(ActorRef<IngestMsg>, bool),
@@ -138,6 +140,9 @@ impl Actor for ShardRegion {
             RegionMsg::Ask(shard, asked) => state.shard(shard)?.cast(ShardMsg::Ask(asked))?,
             RegionMsg::Evidence(shard, evidence) => {
                 state.shard(shard)?.cast(ShardMsg::Evidence(evidence))?;
+            }
+            RegionMsg::Backfill(shard, evidence) => {
+                state.shard(shard)?.cast(ShardMsg::Backfill(evidence))?;
             }
             RegionMsg::Commit(ingest, flush) => state.commit(ingest, flush),
             RegionMsg::Tick => {

@@ -1,10 +1,13 @@
 //! The node: composition root of naap. Configuration, command line, and everything that talks to the outside.
 #![forbid(unsafe_code)]
 
+pub mod archive;
+pub mod backfill;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod cpu;
+pub mod explain;
 pub mod kafka;
 pub mod logging;
 pub mod node;
@@ -13,3 +16,4 @@ pub mod run;
 pub mod state_log;
 mod stop;
 pub mod store;
+pub mod times;

@@ -86,10 +86,7 @@ pub async fn node_args(
             hold_ticks: if bounded { 0 } else { config.attribution.hold.as_secs() },
             correction_rows: (!bounded).then(|| correction_rows(config)),
         },
-        window: DirectWindow {
-            prior_ms: config.attribution.direct_prior.as_millis() as i64,
-            future_ms: config.attribution.direct_future.as_millis() as i64,
-        },
+        window: direct_window(config),
         sink: SinkOptions {
             max_rows: u64::from(config.clickhouse.insert_rows),
             max_bytes: config.clickhouse.insert_bytes.0 as usize,
@@ -104,6 +101,14 @@ pub async fn node_args(
         writer: Arc::new(RejectCopies::new(writer, rejects)),
         clock,
     })
+}
+
+/// How far from an advertisement a selection still counts as direct.
+pub fn direct_window(config: &Config) -> DirectWindow {
+    DirectWindow {
+        prior_ms: config.attribution.direct_prior.as_millis() as i64,
+        future_ms: config.attribution.direct_future.as_millis() as i64,
+    }
 }
 
 /// A shard's share of the rows of corrections that may be written in one commit cycle.

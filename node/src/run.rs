@@ -107,7 +107,7 @@ async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
 }
 
 /// The store, with its tables in place.
-async fn open_store(config: &Config, dir: &Path) -> Result<Store, Failure> {
+pub(crate) async fn open_store(config: &Config, dir: &Path) -> Result<Store, Failure> {
     let settings = &config.clickhouse;
     let database = settings.database.as_str();
     if let Some(url) = &settings.url {

@@ -83,6 +83,10 @@ fn help_is_up_to_date() {
         "run",
         "replay",
         "query",
+        "explain",
+        "explain session",
+        "backfill",
+        "backfill attribution",
         "generate",
         "schema",
         "schema apply",
@@ -177,11 +181,91 @@ fn config_print_shows_the_strongest_layer_and_no_secret() {
     assert!(stderr(&output).contains("use NAAP_INGEST__TOPICS instead"));
 }
 
+/// Each of the commands ends with 2 and says the text.
+fn assert_refused(table: &[(&[&str], &str)]) {
+    for (arguments, expected) in table {
+        let output = naap(arguments, &[]);
+        assert_eq!(code(&output), 2, "{arguments:?}");
+        assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        let is_help = !stderr(&output).starts_with("error: ");
+        assert!(is_help || stderr(&output).lines().count() == 1, "{arguments:?}");
+    }
+}
+
+#[test]
+fn explain_and_backfill_say_what_they_need() {
+    let table: &[(&[&str], &str)] = &[
+        (&["explain", "session", "x"], "<--data-dir <DIR>|--url <URL>>"),
+        (&["explain", "session", "--data-dir", "d", ""], "a value is required"),
+        (&["explain", "session", "--data-dir", "d", "x"], "d is no data folder of naap"),
+        (&["backfill", "attribution", "--data-dir", "d", "--to", "2026-01-08"], "--from <TIME>"),
+        (
+            &["backfill", "attribution", "--data-dir", "d", "--from", "x", "--to", "2026-01-08"],
+            "not a time; give a UTC day or time, such as 2026-01-08",
+        ),
+        (
+            &[
+                "backfill",
+                "attribution",
+                "--data-dir",
+                "d",
+                "--from",
+                "2026-01-08",
+                "--to",
+                "2026-01-08",
+            ],
+            "the window is empty",
+        ),
+        (
+            &[
+                "backfill",
+                "attribution",
+                "--url",
+                "http://h",
+                "--from",
+                "2026-01-08",
+                "--to",
+                "2026-01-09",
+            ],
+            "which a server alone is not; stop the node",
+        ),
+        (
+            &[
+                "backfill",
+                "attribution",
+                "--data-dir",
+                "d",
+                "--from",
+                "2026-01-08",
+                "--to",
+                "2026-01-09",
+            ],
+            "add --allow-old",
+        ),
+        (
+            &[
+                "backfill",
+                "attribution",
+                "--data-dir",
+                "d",
+                "--from",
+                "2026-01-08",
+                "--to",
+                "2026-01-09",
+                "--allow-old",
+            ],
+            "d holds no state of naap",
+        ),
+    ];
+    assert_refused(table);
+}
+
 #[test]
 fn wrong_usage_ends_with_2_and_a_helpful_sentence() {
     let table: &[(&[&str], &str)] = &[
         (&[], "Usage: naap"),
-        (&["replya"], "similar subcommand exists: 'replay'"),
+        (&["replya"], "similar subcommands exist: 'explain', 'replay'"),
         (&["replay", "x"], "--data-dir <DIR>"),
         (&["replay", "--data-dir", "d"], "<FILE>..."),
         (&["replay", "--data-dir", "d", "--shuffle", "x", "f"], "not a seed; give a whole number"),
@@ -218,14 +302,7 @@ fn wrong_usage_ends_with_2_and_a_helpful_sentence() {
         (&["generate", "--orchestrators", "3"], "give a whole number from 4 to 10000"),
         (&["run", "--source", "kafka"], "kafka.bootstrap: missing"),
     ];
-    for (arguments, expected) in table {
-        let output = naap(arguments, &[]);
-        assert_eq!(code(&output), 2, "{arguments:?}");
-        assert!(stderr(&output).contains(expected), "{arguments:?}: {}", stderr(&output));
-        assert!(output.stdout.is_empty(), "{arguments:?}");
-        let is_help = !stderr(&output).starts_with("error: ");
-        assert!(is_help || stderr(&output).lines().count() == 1, "{arguments:?}");
-    }
+    assert_refused(table);
 }
 
 #[test]

@@ -102,6 +102,8 @@ pub enum ShardMsg {
     Ask(Vec<Question>),
     /// What orchestrators say about sessions of this shard.
     Evidence(Vec<Evidence>),
+    /// The same from elsewhere.
+    Backfill(Vec<Evidence>),
     /// Take up what was left unfinished before the shard was opened.
     Resume,
     /// End the commit cycle. `true` ends every wait that is not for an answer.
@@ -168,6 +170,11 @@ impl Actor for ShardActor {
             ShardMsg::Mark(mark) => state.args.core.mark(&mark.source, mark.from, mark.to),
             ShardMsg::Ask(questions) => state.ask(&myself, questions).await?,
             ShardMsg::Evidence(evidence) => state.learn(evidence)?,
+            ShardMsg::Backfill(evidence) => {
+                // Nobody has counted it on its way.
+                state.traffic.sent += evidence.len() as u64;
+                state.learn(evidence)?;
+            }
             ShardMsg::Resume => {
                 let questions = state.args.core.resume(&state.args.claim)?;
                 state.send(questions)?;

@@ -2,81 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use naap_protocol::rows::TableSpec;
-use naap_protocol::rows::binary::Type;
 use naap_protocol::rows::spec::FINGERPRINT_EXCLUDED;
+use naap_protocol::rows::{TableSpec, cells};
 
 /// Text of every column.
 pub type Cells = BTreeMap<&'static str, String>;
 
 /// Reads every row of `bytes`.
-pub fn read(table: &TableSpec, mut bytes: &[u8]) -> Vec<Cells> {
-    let mut rows = Vec::new();
-    while !bytes.is_empty() {
-        let row = table.sent().map(|column| (column.name, value(column.ty, &mut bytes)));
-        rows.push(row.collect());
-    }
-    rows
-}
-
-fn take<'a>(bytes: &mut &'a [u8], len: usize) -> &'a [u8] {
-    let (head, rest) = bytes.split_at(len);
-    *bytes = rest;
-    head
-}
-
-fn number<const N: usize>(bytes: &mut &[u8]) -> [u8; N] {
-    take(bytes, N).try_into().unwrap()
-}
-
-fn varint(bytes: &mut &[u8]) -> usize {
-    let mut value = 0;
-    for shift in (0..).step_by(7) {
-        let [byte] = number(bytes);
-        value |= usize::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            break;
-        }
-    }
-    value
-}
-
-fn value(ty: Type, bytes: &mut &[u8]) -> String {
-    match ty {
-        Type::UInt8 => u8::from_le_bytes(number(bytes)).to_string(),
-        Type::UInt16 => u16::from_le_bytes(number(bytes)).to_string(),
-        Type::UInt32 => u32::from_le_bytes(number(bytes)).to_string(),
-        Type::UInt64 => u64::from_le_bytes(number(bytes)).to_string(),
-        Type::Int8 => i8::from_le_bytes(number(bytes)).to_string(),
-        Type::Int16 => i16::from_le_bytes(number(bytes)).to_string(),
-        Type::Int32 => i32::from_le_bytes(number(bytes)).to_string(),
-        Type::Int64 | Type::DateTime64 => i64::from_le_bytes(number(bytes)).to_string(),
-        Type::Float32 => f32::from_le_bytes(number(bytes)).to_string(),
-        Type::Float64 => f64::from_le_bytes(number(bytes)).to_string(),
-        Type::UInt256 => format!("{:?}", take(bytes, 32)),
-        Type::Date => format!("{:?}", take(bytes, 2)),
-        Type::Decimal(precision, _) => {
-            let width = match precision {
-                0..=9 => 4,
-                10..=18 => 8,
-                19..=38 => 16,
-                _ => 32,
-            };
-            format!("{:?}", take(bytes, width))
-        }
-        Type::String | Type::LowCardinality => {
-            let len = varint(bytes);
-            String::from_utf8(take(bytes, len).to_vec()).unwrap()
-        }
-        Type::Nullable(inner) => match number(bytes) {
-            [0] => value(*inner, bytes),
-            _ => "null".to_owned(),
-        },
-        Type::Array(inner) => {
-            let items: Vec<String> = (0..varint(bytes)).map(|_| value(*inner, bytes)).collect();
-            items.join(",")
-        }
-    }
+pub fn read(table: &TableSpec, bytes: &[u8]) -> Vec<Cells> {
+    let rows = cells::read(table, bytes).expect("rows of the table").into_iter();
+    rows.map(|row| row.into_iter().map(|(name, cell)| (name, cell.to_string())).collect()).collect()
 }
 
 /// Tables with the row of the greatest version per sort key.

@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod attribution_vectors;
+mod backfill;
 mod cells;
 mod clocks;
 mod convergence;

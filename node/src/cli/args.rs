@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use naap_protocol::time::Timestamp;
 
 use super::parse;
 use crate::config::FlagValue;
@@ -114,6 +115,82 @@ pub struct QueryArgs {
     /// The statement
     #[arg(value_name = "SQL", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub sql: String,
+}
+
+/// `naap explain`
+#[derive(Debug, Subcommand)]
+pub enum ExplainCommand {
+    /// Tell the story of a session, with the evidence for each decision
+    Session(ExplainSessionArgs),
+}
+
+/// `naap explain session`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The session is folded again from the archive by the code that wrote its facts: signals in order on
+both clocks, selections with every candidate and why it was taken or not, segments, swaps,
+latencies, the rule that fixed the outcome, and how rows were corrected. Where the stored facts
+differ, FINDINGS says so. After the archive has expired, the stored facts alone are told.
+
+Exit code 1: no session has this id, or several begin with it; they are listed.
+
+Examples:
+  naap explain session --data-dir demo 'stream-o5s73x-mk5zc8fy|db936fab'
+  naap explain session --data-dir demo stream-o5s73x --all
+  naap explain session --url http://clickhouse:8123 --org cloud_spe --output json stream-o5s73x")]
+pub struct ExplainSessionArgs {
+    /// Where the facts are.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Organisation of the session [default: any]
+    #[arg(long, value_name = "ORG", value_parser = parse::name)]
+    pub org: Option<String>,
+    /// Leave nothing out: every status sample, candidate, correction and finding
+    #[arg(long)]
+    pub all: bool,
+    /// Session id `stream|request`, stream id, or the beginning of one
+    #[arg(value_name = "ID", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub id: String,
+}
+
+/// `naap backfill`
+#[derive(Debug, Subcommand)]
+pub enum BackfillCommand {
+    /// Decide again who served the selections of a past window
+    Attribution(BackfillAttributionArgs),
+}
+
+/// `naap backfill attribution`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Corrections happen by themselves while orchestrators still know what they advertised, which is
+48 hours. This decides the selections from --from up to --to again, by everything that the archive
+holds within 24 hours of them, and corrects the rows that change. A second run changes nothing.
+The node must be stopped: writes go through the owner of the sessions, which this command is for
+as long as it runs. A window that begins more than 7 days ago needs --allow-old.
+
+Examples:
+  naap backfill attribution --data-dir data --from 2026-01-08 --to 2026-01-09 --dry-run
+  naap backfill attribution --data-dir data --from 2026-01-08T20:00:00Z --to 2026-01-08T22:00:00Z")]
+pub struct BackfillAttributionArgs {
+    /// Where state and facts are.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Begin of the window, UTC
+    #[arg(long, value_name = "TIME", value_parser = parse::time)]
+    pub from: Timestamp,
+    /// End of the window, UTC, exclusive
+    #[arg(long, value_name = "TIME", value_parser = parse::time)]
+    pub to: Timestamp,
+    /// Say what would change and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Change facts that are older than 7 days
+    #[arg(long)]
+    pub allow_old: bool,
+    /// Only this organisation [default: all]
+    #[arg(long, value_name = "ORG", value_parser = parse::name)]
+    pub org: Option<String>,
 }
 
 /// `naap generate`

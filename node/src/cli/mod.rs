@@ -16,11 +16,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use args::{
-    ConfigCommand, EngineArgs, GenerateArgs, QueryArgs, ReplayArgs, RunArgs, SchemaCommand,
-    StoreArgs,
+    BackfillAttributionArgs, BackfillCommand, ConfigCommand, EngineArgs, ExplainCommand,
+    ExplainSessionArgs, GenerateArgs, QueryArgs, ReplayArgs, RunArgs, SchemaCommand, StoreArgs,
 };
 pub use failure::Failure;
 pub(crate) use failure::environment;
+pub(crate) use store::open;
 
 use crate::config::{FlagValue, Loaded, Sources};
 
@@ -101,6 +102,12 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Ask any SQL of the stored facts
     Query(QueryArgs),
+    /// Say why a stored fact is what it is
+    #[command(subcommand)]
+    Explain(ExplainCommand),
+    /// Correct facts of a past window by what is known today
+    #[command(subcommand)]
+    Backfill(BackfillCommand),
     /// Generate a deterministic synthetic network, with its true outcome
     Generate(GenerateArgs),
     /// Create or check the tables
@@ -162,6 +169,12 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Config(command) => config::run(command, &cli.global),
         Command::Replay(args) => crate::replay::run(args, &cli.global),
         Command::Query(args) => store::query(args, &cli.global),
+        Command::Backfill(BackfillCommand::Attribution(args)) => {
+            crate::backfill::attribution(args, &cli.global)
+        }
+        Command::Explain(ExplainCommand::Session(args)) => {
+            crate::explain::session(args, &cli.global)
+        }
         Command::Schema(command) => store::schema(command, &cli.global),
         Command::Generate(args) => generate::run(args, &cli.global),
         Command::Engine(args) => store::engine(args),

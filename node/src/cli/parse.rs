@@ -50,3 +50,7 @@ pub(super) fn setting(text: &str) -> Result<(String, String), String> {
         || "no '=' in it; give section.key=value, such as commit.flush_interval=3s".to_owned(),
     )
 }
+
+pub(super) fn time(text: &str) -> Result<naap_protocol::time::Timestamp, String> {
+    crate::times::parse(text)
+}

@@ -15,7 +15,11 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 }
 
 /// Opens what the arguments name.
-async fn open(args: &StoreArgs, config: &Config, create: bool) -> Result<Store, Failure> {
+pub(crate) async fn open(
+    args: &StoreArgs,
+    config: &Config,
+    create: bool,
+) -> Result<Store, Failure> {
     logging::start(&config.telemetry).map_err(Failure::environment)?;
     let settings = &config.clickhouse;
     let database = settings.database.as_str();

@@ -31,7 +31,7 @@ use report::{Report, Totals};
 
 /// All files are one topic; which file it is stands in the partition number, which no fingerprint
 /// includes.
-const TOPIC: &str = "file";
+pub(crate) const TOPIC: &str = "file";
 
 /// Records handed over at once, and their bytes.
 const BATCH_RECORDS: usize = 2048;

@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use clickhouse::Client;
 use naap_engine::{Credential, EngineError, EngineOptions, EngineProcess, client};
+use naap_protocol::rows::TableSpec;
+use naap_protocol::rows::cells::{self, Cells};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
@@ -128,6 +130,24 @@ impl Store {
             .map_err(|e| failed(what, &e))?;
         let lines = answer.split(|&b| b == b'\n').filter(|line| !line.is_empty());
         Ok(lines.map(serde_json::from_slice).collect::<Result<_, _>>()?)
+    }
+
+    /// The rows of `table` that `clause` (from `FINAL` or `WHERE` on) names, by column.
+    ///
+    /// # Errors
+    /// What the store said, or that its answer is no row of the table.
+    pub async fn cells(&self, table: &TableSpec, clause: &str) -> Result<Vec<Cells>, StoreError> {
+        let what = format!("read {}", table.name);
+        let columns: Vec<&str> = table.sent().map(|column| column.name).collect();
+        let sql = format!("SELECT {} FROM {} {clause}", columns.join(", "), table.name);
+        let mut answer = Vec::new();
+        client::write_answer(&self.tables(), &sql, "RowBinary", &mut answer)
+            .await
+            .map_err(|e| failed(&what, &e))?;
+        cells::read(table, &answer).ok_or_else(|| StoreError::Statement {
+            what,
+            reason: "the columns are not those of this build; see `naap schema check`".to_owned(),
+        })
     }
 
     /// Ends the embedded engine in good order.

@@ -125,6 +125,20 @@ pub async fn keep_rows_forever(store: &Store) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// True when rows of `table` leave it with time.
+///
+/// # Errors
+/// When the store fails.
+pub async fn has_time_limit(store: &Store, table: &str) -> Result<bool, StoreError> {
+    let sql = format!(
+        "SELECT name FROM system.tables WHERE database = '{}' AND name = '{table}' \
+         AND create_table_query LIKE '% TTL %'",
+        store.database()
+    );
+    let limited: Vec<serde_json::Value> = store.rows("look for a time limit", &sql).await?;
+    Ok(!limited.is_empty())
+}
+
 /// What differs between the installed tables and this build's, one sentence each.
 ///
 /// # Errors

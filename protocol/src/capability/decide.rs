@@ -1,15 +1,16 @@
 //! Which node, model and GPU served a selection (lifecycle 7.10; clarifications 1, 10, 11, 21 to 24;
-//! backlog 022, 023): a pure function of the selection and the set of advertisements.
+//! backlog 022, 023): a pure function of the selection and the set of advertisements. The steps stand
+//! in `decide/weigh.rs`.
 
-use std::collections::BTreeMap;
+mod weigh;
 
 use serde::{Deserialize, Serialize};
 
 use super::advertise::{Node, Offer};
 use super::catalogue::{Hint, canonical_pipeline};
-use super::index::{Index, Interval, Seen};
-use crate::identity::norm_url;
+use super::index::Index;
 use crate::time::Timestamp;
+use weigh::{Candidate, weigh};
 
 /// How far a selection may lie from an interval and still count as direct.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,6 +169,42 @@ labels! {
     }
 }
 
+labels! {
+    /// How an interval lies to a moment, best first.
+    Band {
+        /// Between its first and its last advertisement.
+        Inside = "inside",
+        /// The moment is after the last one, within the direct window.
+        Prior = "prior",
+        /// The moment is before the first one, within the direct window.
+        Future = "future",
+        /// After the last one, up to 24 h.
+        MappedPrior = "mapped_prior",
+        /// Before the first one, up to 24 h.
+        MappedFuture = "mapped_future",
+    }
+}
+
+labels! {
+    /// What became of a candidate.
+    Fate {
+        /// It is the answer.
+        Chosen = "chosen",
+        /// It stands beside others, or offers several things, that fit as well.
+        Ambiguous = "ambiguous",
+        /// Its node is not the one that was observed.
+        OtherIdentity = "other_identity",
+        /// It offers only other models or pipelines.
+        Incompatible = "incompatible",
+        /// It offers no model by name, and another candidate offers the hinted one.
+        UnnamedModel = "unnamed_model",
+        /// Another interval of the same node is nearer.
+        FartherInterval = "farther_interval",
+        /// Another node is in a better band.
+        WorseBand = "worse_band",
+    }
+}
+
 /// Pipeline and model of a row after a decision (lifecycle 7.10).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Names<'n> {
@@ -259,203 +296,46 @@ impl Decision {
     }
 }
 
-/// How an interval lies to a moment, best first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Band {
-    Inside,
-    Prior,
-    Future,
-    MappedPrior,
-    MappedFuture,
-}
-
-/// An interval of a node, with the offers that fit the hints.
-struct Candidate<'i> {
-    node: &'i Node,
-    interval: Interval<'i>,
-    offers: Vec<&'i Offer>,
-}
-
 /// Decides a selection. `index` must hold what is known under its URI and its address.
 pub fn decide(index: &Index, selection: &Selection<'_>, window: DirectWindow) -> Decision {
-    let (identity, mut candidates) = match identify(index, selection) {
-        Ok(found) => found,
-        Err(reason) => return Decision::without_identity(Status::Unresolved, reason),
-    };
-    keep_compatible(&mut candidates, &selection.hint);
-    let Some((band, best)) = nearest(candidates, selection.ts, window) else {
-        let reason = Reason::NoCompatibleCandidate;
-        return Decision::without_identity(Status::Unresolved, reason);
-    };
-    let Some(chosen) = single_surface(band, &best, selection.ts) else {
-        return Decision::without_identity(Status::Ambiguous, Reason::AmbiguousCandidates);
-    };
-    conclude(identity, band, chosen)
+    weigh(index, selection, window).0
 }
 
-/// Step 1: the intervals around the selection whose node it names.
-fn identify<'i>(
-    index: &'i Index,
-    selection: &Selection<'_>,
-) -> Result<(Identity, Vec<Candidate<'i>>), Reason> {
-    let around = |keep: &dyn Fn(&Node, &Interval<'_>) -> bool| -> Vec<Candidate<'i>> {
-        let intervals = index.nodes().flat_map(|(node, runs)| {
-            runs.intervals(selection.ts).into_iter().map(move |interval| (node, interval))
-        });
-        intervals
-            .filter(|(node, interval)| keep(node, interval))
-            .map(|(node, interval)| {
-                let offers = interval.content().offers.iter().collect();
-                Candidate { node, interval, offers }
-            })
-            .collect()
-    };
-    let address = selection.address;
-    let by_address = || around(&|node, _| !address.is_empty() && node.canonical == address);
-    let by_alias = || {
-        around(&|_, interval| {
-            !address.is_empty() && interval.aliases().any(|alias| alias == address)
-        })
-    };
-    let url = norm_url(selection.url);
-    if url.is_empty() {
-        let found = by_address();
-        if !found.is_empty() {
-            return Ok((Identity::Address, found));
-        }
-        let found = by_alias();
-        return if found.is_empty() {
-            Err(Reason::MissingCandidate)
-        } else {
-            Ok((Identity::Alias, found))
-        };
-    }
-    let found = around(&|node, _| node.url == url);
-    if !found.is_empty() {
-        Ok((Identity::Uri, found))
-    } else if !by_alias().is_empty() {
-        Err(Reason::MissingUriAliasPresent)
-    } else if !by_address().is_empty() {
-        Err(Reason::MissingUriAddressPresent)
-    } else {
-        Err(Reason::MissingCandidate)
-    }
+/// A decision with everything that it looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// What [`decide`] answers.
+    pub decision: Decision,
+    /// Every advertised interval within ±24 h, by node, then by time.
+    pub candidates: Vec<Considered>,
 }
 
-/// Step 2: only offers that fit the hints; blank models only when no offer names the hinted model.
-fn keep_compatible(candidates: &mut Vec<Candidate<'_>>, hint: &Hint<'_>) {
-    let same = |hint: &str, offered: &str| {
-        hint.is_empty() || offered.is_empty() || hint.eq_ignore_ascii_case(offered)
-    };
-    for candidate in &mut *candidates {
-        candidate
-            .offers
-            .retain(|o| same(&hint.model, &o.model) && same(&hint.pipeline, &o.pipeline));
-    }
-    let named = |offer: &&Offer| !offer.model.is_empty();
-    let any_named = candidates.iter().any(|candidate| candidate.offers.iter().any(named));
-    for candidate in &mut *candidates {
-        if !hint.model.is_empty() && any_named {
-            candidate.offers.retain(named);
-        }
-    }
-    candidates.retain(|candidate| !candidate.offers.is_empty());
+/// An advertised interval that a decision looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Considered {
+    /// The node.
+    pub node: Node,
+    /// Everything that it offers, also what does not fit.
+    pub offers: Vec<Offer>,
+    /// Its first advertisement within ±24 h.
+    pub first_ts: Timestamp,
+    /// Its last advertisement within ±24 h.
+    pub last_ts: Timestamp,
+    /// Advertisements from the first to the last.
+    pub advertisements: u32,
+    /// How it lies to the selection.
+    pub band: Band,
+    /// Milliseconds between selection and interval; 0 inside, never negative.
+    pub distance_ms: i64,
+    /// What became of it.
+    pub fate: Fate,
 }
 
-/// Step 3: of each node the interval with the best band, then the smallest distance; then the nodes
-/// in the best band.
-fn nearest(
-    candidates: Vec<Candidate<'_>>,
-    t: Timestamp,
-    window: DirectWindow,
-) -> Option<(Band, Vec<Candidate<'_>>)> {
-    let mut per_node: BTreeMap<&Node, ((Band, i64), Candidate<'_>)> = BTreeMap::new();
-    for candidate in candidates {
-        let rank = rank(&candidate.interval, t, window);
-        let worse = |best: &((Band, i64), Candidate<'_>)| best.0 > rank;
-        if per_node.get(candidate.node).is_none_or(worse) {
-            per_node.insert(candidate.node, (rank, candidate));
-        }
-    }
-    let best = per_node.values().map(|((band, _), _)| *band).min()?;
-    let in_best = per_node.into_values().filter(|((band, _), _)| *band == best);
-    Some((best, in_best.map(|(_, candidate)| candidate).collect()))
-}
-
-fn rank(interval: &Interval<'_>, t: Timestamp, window: DirectWindow) -> (Band, i64) {
-    let after_last = interval.seen().next_back().map_or(0, |seen| t.millis_since(seen.ts));
-    let before_first = interval.seen().next().map_or(0, |seen| seen.ts.millis_since(t));
-    match (after_last, before_first) {
-        (after, _) if after > window.prior_ms => (Band::MappedPrior, after),
-        (_, before) if before > window.future_ms => (Band::MappedFuture, before),
-        (after, _) if after > 0 => (Band::Prior, after),
-        (_, before) if before > 0 => (Band::Future, before),
-        _ => (Band::Inside, 0),
-    }
-}
-
-/// Steps 4 and 5: the surface if there is only one, with its GPU if there is only one.
-fn single_surface(band: Band, best: &[Candidate<'_>], t: Timestamp) -> Option<Chosen> {
-    let mut surfaces = best.iter().flat_map(|candidate| {
-        candidate.offers.iter().map(|o| {
-            let (pipeline, model) = (o.pipeline.to_ascii_lowercase(), o.model.to_ascii_lowercase());
-            (candidate.node, pipeline, model)
-        })
-    });
-    let first = surfaces.next()?;
-    if surfaces.any(|surface| surface != first) {
-        return None;
-    }
-    let candidate = best.first()?;
-    let gpus: BTreeMap<String, &String> = candidate
-        .offers
-        .iter()
-        .flat_map(|offer| offer.gpus.iter().rev())
-        .map(|gpu| (gpu.to_ascii_lowercase(), gpu))
-        .collect();
-    let evidence = evidence(band, &candidate.interval, t)?;
-    let offer = candidate.offers.first()?;
-    let only_gpu = gpus.values().next().filter(|_| gpus.len() == 1);
-    Some(Chosen {
-        node: candidate.node.clone(),
-        pipeline: offer.pipeline.clone(),
-        model: offer.model.clone(),
-        gpu_id: only_gpu.map(|gpu| (*gpu).clone()).unwrap_or_default(),
-        gpu_candidate_count: u32::try_from(gpus.len()).unwrap_or(u32::MAX),
-        snapshot_ts: evidence.ts,
-        snapshot_uid: evidence.uid.clone(),
-        distance_ms: t.0.abs_diff(evidence.ts.0).try_into().unwrap_or(i64::MAX),
-    })
-}
-
-/// The latest advertisement up to `t`; before an interval its first (clarification 24).
-fn evidence<'i>(band: Band, interval: &Interval<'i>, t: Timestamp) -> Option<&'i Seen> {
-    match band {
-        Band::Future | Band::MappedFuture => interval.seen().next(),
-        Band::Inside | Band::Prior | Band::MappedPrior => {
-            interval.seen().rev().find(|seen| seen.ts <= t)
-        }
-    }
-}
-
-/// Step 6.
-fn conclude(identity: Identity, band: Band, chosen: Chosen) -> Decision {
-    let (mut status, source, mut reason) = match band {
-        Band::Inside | Band::Prior => (Status::Resolved, Source::Direct, Reason::Matched),
-        Band::Future => (Status::Resolved, Source::Direct, Reason::FutureSkew),
-        Band::MappedPrior | Band::MappedFuture => {
-            (Status::Stale, Source::MappedWindow, Reason::StaleCandidate)
-        }
-    };
-    if status == Status::Resolved && chosen.gpu_candidate_count == 0 {
-        (status, reason) = (Status::HardwareLess, Reason::MatchedWithoutHardware);
-    }
-    let method = match band {
-        Band::Inside if chosen.distance_ms == 0 => Method::Exact,
-        Band::Inside | Band::Prior | Band::MappedPrior => Method::NearestPrior,
-        Band::Future | Band::MappedFuture => Method::NearestWithinTtl,
-    };
-    Decision { status, source, reason, identity, method, chosen: Some(chosen) }
+/// Decides a selection as [`decide`] does, by the same steps, and tells what became of each
+/// candidate.
+pub fn trace(index: &Index, selection: &Selection<'_>, window: DirectWindow) -> Trace {
+    let (decision, candidates) = weigh(index, selection, window);
+    Trace { decision, candidates: candidates.iter().map(Candidate::considered).collect() }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::catalogue::Hint;
-use super::decide::{Decision, DirectWindow, Reason, Selection, decide};
+use super::decide::{Decision, DirectWindow, Reason, Selection, Trace, decide, trace};
 use super::index::Index;
 use crate::time::Timestamp;
 
@@ -48,13 +48,21 @@ impl Subject {
 
     /// What `index`, which is of one of the subject's keys, says.
     pub fn decide(&self, index: &Index, window: DirectWindow) -> Decision {
+        decide(index, &self.selection(), window)
+    }
+
+    /// What `index` says, and what became of each candidate in it.
+    pub fn trace(&self, index: &Index, window: DirectWindow) -> Trace {
+        trace(index, &self.selection(), window)
+    }
+
+    fn selection(&self) -> Selection<'_> {
         let hint = Hint {
             pipeline: self.pipeline.as_str().into(),
             model: self.model.as_str().into(),
             inferred: false,
         };
-        let (address, url) = (self.address.as_str(), self.url.as_str());
-        decide(index, &Selection { ts: self.ts, address, url, hint }, window)
+        Selection { ts: self.ts, address: &self.address, url: &self.url, hint }
     }
 }
 

@@ -30,6 +30,9 @@ pub const MAX_RUNS: usize = 256;
 pub struct Index {
     newest: Option<Timestamp>,
     nodes: BTreeMap<Node, Runs>,
+    /// Nothing is given up; never stored.
+    #[serde(skip)]
+    unbounded: bool,
 }
 
 /// The runs of one node in time order, never empty inside an [`Index`].
@@ -70,6 +73,11 @@ pub enum Inserted {
 }
 
 impl Index {
+    /// An index that keeps everything, for history that is read again: no horizon, no limit of runs.
+    pub fn unbounded() -> Self {
+        Self { unbounded: true, ..Self::default() }
+    }
+
     /// Takes in one advertisement; order and repetitions do not matter.
     pub fn insert(&mut self, advertisement: &Advertisement) -> Inserted {
         let seen = Seen { ts: advertisement.event_ts, uid: advertisement.uid.clone() };
@@ -126,7 +134,8 @@ impl Index {
 
     /// Advertisements before this time are given up.
     pub fn horizon(&self) -> Timestamp {
-        Timestamp(self.newest.map_or(i64::MIN, |newest| newest.0.saturating_sub(HORIZON_MS)))
+        let newest = self.newest.filter(|_| !self.unbounded);
+        Timestamp(newest.map_or(i64::MIN, |newest| newest.0.saturating_sub(HORIZON_MS)))
     }
 
     fn insert_seen(
@@ -140,10 +149,12 @@ impl Index {
         if seen.ts < self.horizon() {
             return Inserted::TooOld;
         }
+        let max_runs = if self.unbounded { usize::MAX } else { MAX_RUNS };
         if let Some(runs) = self.nodes.get_mut(node) {
-            return runs.insert(seen, content, conflicting);
+            return runs.insert(seen, content, conflicting, max_runs);
         }
-        self.nodes.entry(node.clone()).or_default().insert(seen, content, conflicting)
+        let runs = self.nodes.entry(node.clone()).or_default();
+        runs.insert(seen, content, conflicting, max_runs)
     }
 }
 
@@ -174,7 +185,13 @@ impl Runs {
         intervals
     }
 
-    fn insert(&mut self, seen: Seen, content: &Content, conflicting: bool) -> Inserted {
+    fn insert(
+        &mut self,
+        seen: Seen,
+        content: &Content,
+        conflicting: bool,
+        max_runs: usize,
+    ) -> Inserted {
         if self.floor.is_some_and(|floor| seen.ts <= floor) {
             return Inserted::TooOld;
         }
@@ -188,7 +205,7 @@ impl Runs {
                 Inserted::Changed
             }
         };
-        self.cap();
+        self.cap(max_runs);
         inserted
     }
 
@@ -254,8 +271,8 @@ impl Runs {
         self.runs.splice(at..at, parts.into_iter().flatten());
     }
 
-    fn cap(&mut self) {
-        let surplus = self.runs.len().saturating_sub(MAX_RUNS);
+    fn cap(&mut self, max_runs: usize) {
+        let surplus = self.runs.len().saturating_sub(max_runs);
         if let Some(floor) = self.runs.drain(..surplus).next_back().map(|run| run.last()) {
             self.floor = Some(floor);
         }

@@ -10,6 +10,7 @@
 
 pub mod binary;
 pub mod capabilities;
+pub mod cells;
 pub mod ddl;
 mod decode;
 pub mod dims;

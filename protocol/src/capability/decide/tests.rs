@@ -2,6 +2,10 @@ use super::super::advertise::{Advertisement, Content, advertisements};
 use super::super::catalogue::Catalogue;
 use super::super::decode::decode;
 use super::super::fixtures::{capture, live};
+use proptest::prelude::*;
+use proptest::{collection, sample};
+
+use super::super::index::Index;
 use super::*;
 
 const MIN: i64 = 60_000;
@@ -288,4 +292,114 @@ fn names_follow_the_vectors() {
     assert_eq!(names(None, "job"), want("", "job", "none", "hint"));
     assert_eq!(names(Some(("", "")), "m1"), want("", "m1", "none", "hint"));
     assert_eq!(names(Some(("Job", "job")), ""), want("", "job", "none", "capability"));
+}
+
+/// Three nodes, one of them on two URIs, behind two wallets; times on every edge of the windows.
+fn arbitrary_ads() -> impl Strategy<Value = Vec<Advertisement>> {
+    let offsets = [0, 1, 30_000, 30_001, 10 * MIN, 10 * MIN + 1, HOUR, 24 * HOUR, 24 * HOUR + 1];
+    let offset = (sample::select(offsets.to_vec()), any::<bool>());
+    let one =
+        (0..4_usize, offset, sample::select(vec!["m1", "M1", "m2", ""]), 0..3_usize, 0..3_usize);
+    let ad = one.prop_map(|(node, (offset, before), model, gpus, alias)| {
+        let ts = T + if before { -offset } else { offset };
+        let mut ad = ad(["a", "b", "c", "a"][node], ts, model, &["G-1", "G-2"][..gpus]);
+        if node == 3 {
+            ad.node.url = "https://b".to_owned();
+        }
+        ad.content.aliases = vec![["0xhot", "0xb", "0xhota"][alias].to_owned()];
+        ad
+    });
+    collection::vec(ad, 0..8)
+}
+
+proptest! {
+    #[test]
+    fn a_trace_tells_the_decision_and_why(
+        ads in arbitrary_ads(),
+        url in sample::select(vec!["", "https://a", "https://b", "https://x"]),
+        address in sample::select(vec!["", "0xa", "0xhot", "0xb"]),
+        hint in sample::select(vec!["", "m1", "m2", LIVE, "llm"]),
+    ) {
+        let mut index = Index::default();
+        for ad in &ads {
+            index.insert(ad);
+        }
+        let selection = at(T, address, url, hint);
+        let window = DirectWindow::default();
+        let decision = decide(&index, &selection, window);
+        let trace = trace(&index, &selection, window);
+        prop_assert_eq!(&trace.decision, &decision);
+        let of = |fate| trace.candidates.iter().filter(|c| c.fate == fate).collect::<Vec<_>>();
+        let intervals = index.nodes().map(|(_, runs)| runs.intervals(selection.ts).len());
+        prop_assert_eq!(trace.candidates.len(), intervals.sum::<usize>());
+        match (&decision.chosen, of(Fate::Chosen).as_slice()) {
+            (Some(chosen), [found]) => {
+                prop_assert_eq!(&chosen.node, &found.node);
+                prop_assert!((found.first_ts..=found.last_ts).contains(&chosen.snapshot_ts));
+                prop_assert!(of(Fate::Ambiguous).is_empty());
+                // What was rejected did not matter.
+                let mut alone = Index::default();
+                let kept = ads.iter().filter(|ad| {
+                    ad.node == found.node
+                        && (found.first_ts..=found.last_ts).contains(&ad.event_ts)
+                });
+                for ad in kept {
+                    alone.insert(ad);
+                }
+                prop_assert_eq!(decide(&alone, &selection, window), decision);
+            }
+            (None, []) => {
+                let ambiguous = decision.status == Status::Ambiguous;
+                prop_assert_eq!(ambiguous, !of(Fate::Ambiguous).is_empty());
+                let missing = of(Fate::OtherIdentity).len() == trace.candidates.len();
+                prop_assert!(decision.reason == Reason::NoCompatibleCandidate || missing || ambiguous);
+            }
+            other => prop_assert!(false, "{:?}", other),
+        }
+    }
+}
+
+#[test]
+fn every_fate_has_its_case() {
+    let t = T + 1000;
+    let other = ad("x", t, "m1", &["G"]);
+    let with_alias = |letter: &str, ts: i64, model: &str| {
+        let mut ad = ad(letter, ts, model, &["G"]);
+        ad.content.aliases = vec!["0xhot".to_owned()];
+        ad
+    };
+    let ads = [
+        other,
+        with_alias("a", t, "m1"),
+        with_alias("a", t - HOUR, "M2"),
+        with_alias("b", t - HOUR, "m1"),
+        with_alias("c", t, ""),
+        with_alias("a", t - 2 * HOUR, "m1"),
+    ];
+    let mut index = Index::default();
+    for ad in &ads {
+        index.insert(ad);
+    }
+    let fates = |hint: &str| -> Vec<_> {
+        let trace = trace(&index, &at(t, "0xhot", "", hint), DirectWindow::default());
+        trace
+            .candidates
+            .iter()
+            .map(|c| (c.node.canonical.clone(), c.fate.label(), c.band.label()))
+            .collect()
+    };
+    let want = |list: &[(&str, &'static str, &'static str)]| -> Vec<_> {
+        list.iter().map(|(node, fate, band)| ((*node).to_owned(), *fate, *band)).collect()
+    };
+    let expected = want(&[
+        ("0xa", "farther_interval", "mapped_prior"),
+        ("0xa", "incompatible", "mapped_prior"),
+        ("0xa", "chosen", "inside"),
+        ("0xb", "worse_band", "mapped_prior"),
+        ("0xc", "unnamed_model", "inside"),
+        ("0xx", "other_identity", "inside"),
+    ]);
+    assert_eq!(fates("m1"), expected);
+    let ambiguous = fates("").iter().filter(|(_, fate, _)| *fate == "ambiguous").count();
+    assert_eq!(ambiguous, 2, "0xa and 0xc are both inside");
 }

@@ -45,7 +45,7 @@ fn runs(index: &Index) -> Vec<(String, Vec<i64>)> {
 /// The state by definition: the set of advertisements per moment, run-length encoded.
 fn specified(ads: &[Advertisement]) -> Index {
     let newest = ads.iter().map(|ad| ad.event_ts).max();
-    let mut index = Index { newest, nodes: BTreeMap::new() };
+    let mut index = Index { newest, ..Index::default() };
     let horizon = index.horizon();
     let mut moments: BTreeMap<(Node, Timestamp), Run> = BTreeMap::new();
     for ad in ads.iter().filter(|ad| ad.event_ts >= horizon) {
@@ -303,4 +303,19 @@ proptest! {
         merged.merge(&fold(right));
         prop_assert_eq!(&merged, &want);
     }
+}
+
+#[test]
+fn an_unbounded_index_gives_nothing_up_and_is_stored_as_any_other() {
+    let ads: Vec<Advertisement> =
+        (0..400).map(|n| ad("a", n * HOUR, if n % 2 == 0 { "m1" } else { "m2" }, "uid")).collect();
+    let mut unbounded = Index::unbounded();
+    for ad in ads.iter().rev() {
+        assert_eq!(unbounded.insert(ad), Inserted::Changed);
+    }
+    assert_eq!(runs(&unbounded).len(), 400);
+    assert!(unbounded.covers(Timestamp(0)) && !fold(&ads).covers(Timestamp(0)));
+    let stored = rmp_serde::to_vec(&unbounded).unwrap();
+    let restored: Index = rmp_serde::from_slice(&stored).unwrap();
+    assert_eq!(restored, Index { unbounded: false, ..unbounded });
 }
