@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::capability::evidence::{Evidence, Question};
 use naap_protocol::state::{EpochOpen, Progress};
 use naap_protocol::time::Timestamp;
@@ -17,6 +16,7 @@ use crate::clocks::ClockWatch;
 use crate::commit::{Committed, run_cycle};
 use crate::ingest::IngestMsg;
 use crate::names;
+use crate::orchestrator::OrchestratorOptions;
 use crate::ports::{Clock, StateLog, StateRecord};
 use crate::session::instruments::{Waiting, publish_clocks};
 use crate::shard::{
@@ -59,8 +59,8 @@ pub struct RegionArgs {
     pub epoch_floor: u64,
     /// How shards treat their entities.
     pub options: ShardOptions,
-    /// How far from an advertisement a selection still counts as direct.
-    pub window: DirectWindow,
+    /// How orchestrators decide and what they keep.
+    pub orchestrators: OrchestratorOptions,
     /// Where state is kept.
     pub log: Arc<dyn StateLog>,
     /// Where rows go.
@@ -104,20 +104,17 @@ impl Actor for ShardRegion {
         let mut shards = Vec::with_capacity(usize::from(args.shards));
         for (number, (claim, progress)) in open_all(&args)?.into_iter().enumerate() {
             let (shard, log, clock) = (number as u16, args.log.clone(), args.clock.clone());
-            let core = ShardCore::new(shard, progress, args.options, log.clone(), clock);
-            let (shards_of_cluster, sinks) = (args.shards, args.sinks.clone());
-            let (region, window) = (myself.clone(), args.window);
-            let shards_args = ShardArgs {
+            let shard = ShardArgs {
                 shard,
-                shards: shards_of_cluster,
-                core,
+                shards: args.shards,
+                core: ShardCore::new(shard, progress, args.options, log.clone(), clock),
                 claim,
                 log,
-                sinks,
-                region,
-                window,
+                sinks: args.sinks.clone(),
+                region: myself.clone(),
+                orchestrators: args.orchestrators,
             };
-            shards.push(shard::spawn(shards_args, myself.get_cell()).await?);
+            shards.push(shard::spawn(shard, myself.get_cell()).await?);
         }
         for shard in &shards {
             shard.cast(ShardMsg::Resume)?;

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::rows::TableSpec;
 use naap_protocol::state::SourcePartition;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
@@ -17,6 +16,7 @@ use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
 use crate::ingest::{self, IngestArgs, IngestMsg, IngestOptions, IngestStatus, Intake, Router};
+use crate::orchestrator::OrchestratorOptions;
 use crate::ports::{Clock, StateLog, TableWriter};
 use crate::region::{self, RegionArgs, RegionMsg};
 use crate::shard::ShardOptions;
@@ -39,8 +39,8 @@ pub struct NodeArgs<W> {
     pub ingest: IngestOptions,
     /// How shards treat entities.
     pub shard: ShardOptions,
-    /// How far from an advertisement a selection still counts as direct.
-    pub window: DirectWindow,
+    /// How orchestrators decide and what they keep.
+    pub orchestrators: OrchestratorOptions,
     /// How sinks batch and retry.
     pub sink: SinkOptions,
     /// Bytes of rows that may wait for storage.
@@ -191,7 +191,7 @@ impl<W: TableWriter> Actor for NodeSupervisor<W> {
             incarnation: args.incarnation,
             epoch_floor: args.epoch_floor,
             options: args.shard,
-            window: args.window,
+            orchestrators: args.orchestrators,
             log: args.log,
             sinks: sinks.clone(),
             clock: args.clock,

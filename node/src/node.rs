@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use naap_actors::backoff::Backoff;
 use naap_actors::ingest::{IngestOptions, Router};
+use naap_actors::orchestrator::OrchestratorOptions;
 use naap_actors::ports::{Clock, StateLog};
 use naap_actors::shard::{SEQUENCE_BITS, ShardOptions};
 use naap_actors::sink::SinkOptions;
@@ -86,7 +87,10 @@ pub async fn node_args(
             hold_ticks: if bounded { 0 } else { config.attribution.hold.as_secs() },
             correction_rows: (!bounded).then(|| correction_rows(config)),
         },
-        window: direct_window(config),
+        orchestrators: OrchestratorOptions {
+            window: direct_window(config),
+            keep_everything: bounded,
+        },
         sink: SinkOptions {
             max_rows: u64::from(config.clickhouse.insert_rows),
             max_bytes: config.clickhouse.insert_bytes.0 as usize,

@@ -35,6 +35,15 @@ pub struct Flushed {
     pub told: u64,
 }
 
+/// How orchestrators decide and what they keep.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OrchestratorOptions {
+    /// How far from an advertisement a selection still counts as direct.
+    pub window: DirectWindow,
+    /// Nothing is given up with time: the input has an end (decisions.md, bounded input).
+    pub keep_everything: bool,
+}
+
 /// What an orchestrator is started with.
 #[derive(Debug)]
 pub(crate) struct OrchestratorArgs {
@@ -42,7 +51,7 @@ pub(crate) struct OrchestratorArgs {
     pub(crate) key: String,
     /// Its stored state, if there is one.
     pub(crate) frame: Option<Vec<u8>>,
-    pub(crate) window: DirectWindow,
+    pub(crate) options: OrchestratorOptions,
     /// Where answers go.
     pub(crate) region: ActorRef<RegionMsg>,
 }
@@ -77,11 +86,15 @@ impl Actor for OrchestratorActor {
         _myself: ActorRef<OrchestratorMsg>,
         args: OrchestratorArgs,
     ) -> Result<State, ActorProcessingErr> {
-        let OrchestratorArgs { org, key, frame, window, region } = args;
-        let durable = match frame {
+        let OrchestratorArgs { org, key, frame, options, region } = args;
+        let OrchestratorOptions { window, keep_everything } = options;
+        let mut durable: OrchestratorState = match frame {
             Some(frame) => codec::decode(&frame)?,
             None => OrchestratorState { org, key, ..OrchestratorState::default() },
         };
+        if keep_everything {
+            durable.index.keep_everything();
+        }
         let subscribers = Subscribers::default();
         Ok(State { durable, changed: false, subscribers, window, region, told: 0 })
     }

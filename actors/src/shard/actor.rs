@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::capability::evidence::{Evidence, Question};
 use naap_protocol::identity::{EntityId, EntityKey};
 use naap_protocol::state::{Progress, SourcePartition};
@@ -16,7 +15,7 @@ use ractor_cluster::RactorMessage;
 use super::core::{Applied, Saved, ShardCore, ShardCounts};
 use crate::clocks::ClockSigns;
 use crate::ingest::IngestMsg;
-use crate::orchestrator::{self, Flushed, OrchestratorArgs, OrchestratorMsg};
+use crate::orchestrator::{self, Flushed, OrchestratorArgs, OrchestratorMsg, OrchestratorOptions};
 use crate::ports::{StateLog, StateRecord};
 use crate::region::RegionMsg;
 use crate::sink::Sinks;
@@ -126,7 +125,7 @@ pub(crate) struct ShardArgs {
     pub(crate) log: Arc<dyn StateLog>,
     pub(crate) sinks: Sinks,
     pub(crate) region: ActorRef<RegionMsg>,
-    pub(crate) window: DirectWindow,
+    pub(crate) orchestrators: OrchestratorOptions,
 }
 
 struct ShardActor;
@@ -261,7 +260,7 @@ impl State {
             org: org.to_owned(),
             key,
             frame: self.args.log.entity(self.args.shard, EntityId(id))?,
-            window: self.args.window,
+            options: self.args.orchestrators,
             region: self.args.region.clone(),
         };
         let started = orchestrator::spawn(args, myself.get_cell()).await?;

@@ -9,12 +9,12 @@ use naap_actors::backoff::Backoff;
 use naap_actors::ingest::{
     IngestGone, IngestOptions, IngestStatus, Intake, RecordBatch, RecordEntry, Router,
 };
+use naap_actors::orchestrator::OrchestratorOptions;
 use naap_actors::ports::StateLog;
 use naap_actors::shard::ShardOptions;
 use naap_actors::sink::SinkOptions;
 use naap_actors::supervisor::{Node, NodeArgs};
 use naap_generator::{Plan, Profile, Totals};
-use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::gate::Gate;
 use naap_protocol::privacy::PrivacyMode;
 use naap_protocol::rows;
@@ -160,7 +160,7 @@ impl Setup {
                 hold_ticks: 0,
                 correction_rows: None,
             },
-            window: DirectWindow::default(),
+            orchestrators: OrchestratorOptions { keep_everything: true, ..Default::default() },
             sink: SinkOptions {
                 max_rows: full_rows,
                 max_bytes: 1 << 20,

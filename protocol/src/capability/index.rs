@@ -78,6 +78,11 @@ impl Index {
         Self { unbounded: true, ..Self::default() }
     }
 
+    /// Gives nothing up from now on, as [`Index::unbounded`].
+    pub fn keep_everything(&mut self) {
+        self.unbounded = true;
+    }
+
     /// Takes in one advertisement; order and repetitions do not matter.
     pub fn insert(&mut self, advertisement: &Advertisement) -> Inserted {
         let seen = Seen { ts: advertisement.event_ts, uid: advertisement.uid.clone() };
