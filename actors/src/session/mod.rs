@@ -331,12 +331,14 @@ impl SessionActor {
         let Some(answer) = known.filter(|a| complete || a.said(role).is_none()) else {
             return false;
         };
+        // The first answer to a new question is not late, whatever was written before.
+        let asked_before = answer.said(role).is_some();
         let before = answer.decision().is_some_and(is_resolved);
         let news = answer.learn(role, decision);
         if news {
             let attributed = !before && answer.decision().is_some_and(is_resolved);
             let place = self.state.signals.partition_point(|s| s.ord_ts < subject.ts);
-            if self.is_written(place) {
+            if asked_before && self.is_written(place) {
                 self.causes.late_capability = true;
                 self.causes.late_attribution |= attributed;
             }

@@ -112,6 +112,11 @@ impl Tally {
         }
     }
 
+    /// Rows that replace others because of `cause`.
+    pub fn corrections(&self, cause: Cause) -> u32 {
+        self.corrections[cause as usize]
+    }
+
     /// Counts rows that replace others because of `cause`.
     pub fn corrected(&mut self, cause: Cause, rows: u32) {
         self.corrections[cause as usize] += rows;

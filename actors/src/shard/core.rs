@@ -19,6 +19,7 @@ use super::rows::{Origin, RowWriter, elements_of};
 use crate::clocks::ClockSigns;
 use crate::outbox::RowBatch;
 use crate::ports::{Clock, StateLog, StateLogError, StateRecord};
+use crate::session::tally::Cause;
 use crate::session::{Hold, Receipt, SessionActor};
 
 /// Version of the routing rules: gate outcome, entity key, shard of a key. A change needs a drain
@@ -84,6 +85,7 @@ impl ShardCounts {
         self.sessions += other.sessions;
         self.panics += other.panics;
         self.passivated += other.passivated;
+        self.corrections += other.corrections;
     }
 
     fn sighted(&mut self, verdict: Verdict) {
@@ -113,6 +115,8 @@ pub struct ShardCounts {
     pub panics: u64,
     /// Entities put to sleep.
     pub passivated: u64,
+    /// Rows that were replaced because evidence came after they had been written.
+    pub corrections: u64,
 }
 
 /// What a commit cycle of a shard leaves behind.
@@ -357,6 +361,7 @@ impl ShardCore {
                 let before = session.shown_open();
                 let rows = writer.session(session, options.retention_ms);
                 meters.wrote(&rows, before, session.shown_open());
+                counts.corrections += u64::from(rows.tally.corrections(Cause::LateCapability));
                 *credit = credit.saturating_sub(i64::from(rows.again));
                 true
             }));

@@ -7,6 +7,7 @@ mod cells;
 mod clocks;
 mod convergence;
 mod generated;
+mod holding;
 mod instruments;
 mod latency;
 mod memory;

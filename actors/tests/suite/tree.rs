@@ -33,6 +33,11 @@ fn source(partition: usize) -> SourcePartition {
     SourcePartition { topic: "streaming_events".to_owned(), partition: partition as u32 }
 }
 
+fn is_capability(line: &[u8]) -> bool {
+    let name = b"\"network_capabilities\"";
+    line.windows(name.len()).any(|part| part == name)
+}
+
 /// What lies in the partitions.
 #[derive(Clone)]
 struct Input {
@@ -67,10 +72,6 @@ impl Input {
 
     /// The same records, those of capability advertisements before or behind all others.
     fn with_capabilities(&self, last: bool) -> Self {
-        let is_capability = |line: &[u8]| {
-            let name = b"\"network_capabilities\"";
-            line.windows(name.len()).any(|part| part == name)
-        };
         let sorted = |log: &Vec<Vec<u8>>| {
             let mut log = log.clone();
             log.sort_by_key(|line| is_capability(line) == last);
@@ -421,4 +422,33 @@ async fn evidence_corrects_what_was_written_whenever_it_comes() {
     feed_all(&last, &node, &setup.applied()).await;
     drain(node).await;
     assert_eq!(facts(&setup.store()), facts(&in_order));
+}
+
+/// Feeds the first records of each partition, waits until they are stored, then feeds the rest.
+async fn in_two_parts(input: &Input, first: [usize; PARTITIONS]) -> (IngestStatus, Setup) {
+    let mut part = input.clone();
+    part.logs.iter_mut().zip(first).for_each(|(log, first)| log.truncate(first));
+    let setup = Setup::new(AMPLE);
+    let mut node = setup.node().await;
+    feed_all(&part, &node, &BTreeMap::new()).await;
+    let ends = (0..PARTITIONS).map(|p| (source(p), first[p] as u64)).collect();
+    let stored = node.applied.wait_for(|found| *found == ends);
+    timeout(PATIENCE, stored).await.expect("a commit").unwrap();
+    feed_all(input, &node, &ends).await;
+    (drain(node).await, setup)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_late_evidence_replaces_are_counted() {
+    let last = Input::new(20).with_capabilities(true);
+    let capabilities = |log: &Vec<Vec<u8>>| log.iter().filter(|line| is_capability(line)).count();
+    let count = |p: usize| capabilities(&last.logs[p]);
+    let sessions = [0, 1, 2].map(|p| last.logs[p].len() - count(p));
+    let (status, setup) = in_two_parts(&last, sessions).await;
+    assert!(attributed(&setup.store()) > 10);
+    assert!(status.shards.corrections > 10, "{}", status.shards.corrections);
+    let first = Input::new(20).with_capabilities(false);
+    let (status, setup) = in_two_parts(&first, [0, 1, 2].map(count)).await;
+    assert!(attributed(&setup.store()) > 10);
+    assert_eq!(status.shards.corrections, 0, "what is known in time corrects nothing");
 }

@@ -54,6 +54,8 @@ struct Records {
     dead_lettered: BTreeMap<&'static str, u64>,
     quarantined: BTreeMap<&'static str, u64>,
     session_panics: u64,
+    /// Rows replaced because an advertisement came after they had been written.
+    corrections: u64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -98,6 +100,7 @@ impl Report {
                 dead_lettered: records.dead_lettered.clone(),
                 quarantined: records.quarantined.clone(),
                 session_panics: shards.panics,
+                corrections: shards.corrections,
             },
             sessions: rows.get("fact_workflow_sessions").copied().unwrap_or(0),
             rows,
@@ -153,6 +156,7 @@ impl Report {
         counts(out, "dead-lettered", &records.dead_lettered)?;
         counts(out, "quarantined", &records.quarantined)?;
         writeln!(out, "sessions        {}", self.sessions)?;
+        writeln!(out, "corrections     {}", records.corrections)?;
         writeln!(out, "\n{:<44} {:>10}  fingerprint", "relation", "rows")?;
         for (table, fingerprint) in self.fingerprints.iter().filter(|(_, f)| f.rows > 0) {
             let Fingerprint { rows, fingerprint, duplicate_keys } = fingerprint;

@@ -1,0 +1,210 @@
+//! When rows wait: for answers, for evidence, in a storm of corrections (backlog 024, phase 3), and
+//! what is counted of all that (backlog 004).
+
+use std::sync::Arc;
+
+use naap_actors::outbox::RowBatch;
+use naap_actors::shard::{ROUTING_VERSION, ShardCore, ShardOptions};
+use naap_protocol::capability::advertise::Advertisement;
+use naap_protocol::capability::decide::DirectWindow;
+use naap_protocol::capability::evidence::{Evidence, Question, Subject};
+use naap_protocol::capability::index::Index;
+use naap_protocol::codec::TraceContext;
+use naap_protocol::event::{Body, Event};
+use naap_protocol::identity::EntityKey;
+use naap_protocol::state::{Progress, SourcePartition};
+use naap_protocol::wire::{EnvelopeBuilder, EnvelopeHead};
+
+use crate::memory::{MemoryLog, clock};
+use crate::meters::{counted, sum};
+use crate::stage::{Input, script};
+
+const OPTIONS: ShardOptions = ShardOptions {
+    idle_ticks: 1000,
+    after_close_ticks: 1000,
+    awake_budget: 1 << 20,
+    retention_ms: None,
+    hold_ticks: 15,
+    correction_rows: None,
+};
+
+/// One shard and the orchestrators that its sessions ask.
+struct World {
+    core: ShardCore,
+    index: Index,
+    asked: Vec<Question>,
+    offset: u64,
+}
+
+impl World {
+    fn new(options: ShardOptions) -> Self {
+        let progress =
+            Progress { epoch: 1, routing_version: ROUTING_VERSION, ..Progress::default() };
+        let core = ShardCore::new(0, progress, options, Arc::<MemoryLog>::default(), clock());
+        Self { core, index: Index::default(), asked: Vec::new(), offset: 0 }
+    }
+
+    /// Takes a script for session `stream|r`.
+    fn take(&mut self, stream: &str, text: &str) {
+        for input in script(text) {
+            match input {
+                Input::Capability(advertisement) => self.advertise(&advertisement),
+                Input::Event(event) => self.event(stream, *event),
+            }
+        }
+    }
+
+    fn event(&mut self, stream: &str, mut event: Event<'static>) {
+        let id = match &mut event.body {
+            Body::Status(body) => &mut body.stream_id,
+            Body::Trace(body) => &mut body.stream_id,
+            Body::Ai(body) => &mut body.stream_id,
+            _ => panic!("an event of a session"),
+        };
+        *id = stream.to_owned().into();
+        event.uid = format!("{stream}{}", event.uid).into();
+        event.offset = self.offset;
+        let mut builder = EnvelopeBuilder::default();
+        let owner = EntityKey::owner("org", &event).id().0;
+        builder.push_session(owner, &event).unwrap();
+        let source = SourcePartition { topic: "t".to_owned(), partition: 0 };
+        let (from, to) = (self.offset, self.offset + 1);
+        let org = "org".to_owned();
+        let head = EnvelopeHead { shard: 0, epoch_hint: 0, org, source, from, to, count: 0 };
+        self.offset = to;
+        self.core.apply(&builder.seal(head, TraceContext::default())).unwrap();
+        let asked = self.core.questions();
+        self.asked.extend(asked);
+    }
+
+    fn advertise(&mut self, advertisement: &Advertisement) {
+        self.index.insert(advertisement);
+    }
+
+    /// Answers everything that was ever asked.
+    fn answer(&mut self) {
+        loop {
+            for question in &self.asked {
+                let evidence = |(subject, _): &(Subject, _)| Evidence {
+                    session: question.session,
+                    role: question.role,
+                    subject: subject.clone(),
+                    decision: subject.decide(&self.index, DirectWindow::default()),
+                    complete: true,
+                };
+                for evidence in question.subjects.iter().map(evidence) {
+                    self.core.learn(evidence).unwrap();
+                }
+            }
+            let more = self.core.questions();
+            if more.is_empty() {
+                return;
+            }
+            self.asked.extend(more);
+        }
+    }
+
+    /// Ends a commit cycle. Returns the rows of `table` in it, and how many sessions owe some.
+    fn commit(&mut self, table: &str, flush: bool) -> (u64, usize) {
+        let saved = self.core.commit(flush).unwrap();
+        self.asked.extend(saved.questions);
+        let of_table = |batch: &RowBatch| batch.table.name == table;
+        let rows = self.core.take_rows().iter().filter(|b| of_table(b)).map(|b| b.count).sum();
+        self.core.committed();
+        (rows, saved.owing)
+    }
+}
+
+const SESSIONS: &str = "fact_workflow_sessions";
+
+#[test]
+fn rows_wait_for_an_answer_that_is_under_way() {
+    let mut world = World::new(ShardOptions { hold_ticks: 0, ..OPTIONS });
+    world.take("s", "CAP@900{A} REQ@1000 ST@2000{A}");
+    assert_eq!(world.commit(SESSIONS, true), (0, 1), "nobody has answered");
+    world.answer();
+    assert_eq!(world.commit(SESSIONS, false), (1, 0));
+    assert_eq!(world.commit(SESSIONS, false), (0, 0), "nothing is written twice");
+}
+
+#[test]
+fn rows_without_evidence_wait_for_it_for_a_while() {
+    let mut world = World::new(OPTIONS);
+    world.take("s", "REQ@1000 ST@2000{A}");
+    world.answer();
+    for _ in 0..15 {
+        assert_eq!(world.commit(SESSIONS, false), (0, 1));
+        world.core.tick();
+    }
+    assert_eq!(world.commit(SESSIONS, false), (1, 0), "15 ticks are enough");
+    // Evidence that comes is not waited for.
+    world.take("s", "ST@3000{A,uid=more}");
+    world.answer();
+    assert_eq!(world.commit(SESSIONS, false), (0, 1));
+    world.take("s", "CAP@900{A}");
+    world.answer();
+    assert_eq!(world.commit(SESSIONS, false), (1, 0));
+    // A stop does not wait either.
+    world.take("t", "REQ@1000 ST@2000{B}");
+    world.answer();
+    assert_eq!(world.commit(SESSIONS, false), (0, 1));
+    assert_eq!(world.commit(SESSIONS, true), (1, 0));
+}
+
+#[test]
+fn a_session_without_a_selection_waits_for_nothing() {
+    let mut world = World::new(OPTIONS);
+    world.take("s", "REQ@1000 NOORCH@2000");
+    assert_eq!(world.commit(SESSIONS, false), (1, 0));
+}
+
+#[test]
+fn a_storm_of_corrections_is_spread_and_does_not_hold_up_new_input() {
+    let mut world = World::new(ShardOptions { hold_ticks: 0, correction_rows: Some(5), ..OPTIONS });
+    for number in 0..20 {
+        world.take(&format!("s{number}"), "REQ@1000 ST@2000{A}");
+    }
+    world.answer();
+    assert_eq!(world.commit(SESSIONS, false), (20, 0), "first rows are no corrections");
+    world.take("", "CAP@900{A}");
+    world.answer();
+    world.take("new", "REQ@1000 ST@2000{A}");
+    world.answer();
+    let (first, mut owing) = world.commit(SESSIONS, false);
+    assert_eq!((first, owing), (2, 19), "the new session, and one correction");
+    let (mut rows, mut cycles) = (first, 1);
+    while owing > 0 {
+        let (written, left) = world.commit(SESSIONS, false);
+        assert!(written <= 1, "a session has more rows than a cycle may write");
+        (rows, cycles, owing) = (rows + written, cycles + 1, left);
+    }
+    assert_eq!(rows, 21);
+    assert!(cycles > 20, "the debt of a large session is paid off first: {cycles}");
+}
+
+#[test]
+fn every_lifecycle_event_and_every_coverage_row_is_counted_once() {
+    let mut coverage = 0;
+    let found = counted(|| {
+        let mut world = World::new(OPTIONS);
+        let script = "REQ@1000 PROC@2000 ST@3000{A} ERR\"boom\"@4000 SWAP@5000{A} CLOSE@6000";
+        for stream in ["a", "b", "c"] {
+            world.take(stream, script);
+            // Delivered again under another offset.
+            world.take(stream, "REQ@1000");
+        }
+        world.take("a", "CAP@900{A} PLAY@2500{uid=late}");
+        world.answer();
+        coverage = world.commit("fact_lifecycle_edge_coverage", true).0;
+    });
+    let signals = "naap_lifecycle_signals_total";
+    assert!((sum(&found, signals, "") - 22.0).abs() < 1e-9, "{found:?}");
+    assert!((sum(&found, signals, "outcome=duplicate") - 3.0).abs() < 1e-9, "{found:?}");
+    let matched = sum(&found, "naap_lifecycle_edges_matched_total", "");
+    let unmatched = sum(&found, "naap_lifecycle_edges_unmatched_total", "");
+    assert!((matched + unmatched - coverage as f64).abs() < 1e-9, "{matched} + {unmatched}");
+    assert_eq!(coverage, 19);
+    let retained = sum(&found, "naap_lifecycle_sessions_retained", "shard=0");
+    let open = sum(&found, "naap_lifecycle_sessions_open", "shard=0");
+    assert!((retained - 3.0).abs() < 1e-9 && open.abs() < 1e-9, "{retained} kept, {open} open");
+}
