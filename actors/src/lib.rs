@@ -1,7 +1,10 @@
 //! The domain of naap and the actors that run it.
 //!
-//! Pure modules ([`session`], [`shard`]'s core, [`outbox`], [`backoff`]) hold the rules; thin ractor
-//! actors around them move messages. Kafka, `ClickHouse`, files and clocks come in as the traits of
+//! Pure modules ([`session`], [`shard`]'s core, [`clocks`], [`watermark`], [`outbox`], [`backoff`]) hold
+//! the rules; thin ractor actors around them ([`supervisor`], [`ingest`], [`region`], [`shard`],
+//! [`orchestrator`], [`sink`]) move messages, and [`commit`] makes their work durable. [`topology`] has
+//! all of them as data. Decisions about advertised evidence are made in `naap-protocol`; here sessions
+//! ask and orchestrators answer. Kafka, `ClickHouse`, files and clocks come in as the traits of
 //! [`ports`].
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]

@@ -49,6 +49,7 @@ query "Rows per table" generated \
 
 title "What to try next"
 cat <<TEXT
+  why a session is so     $naap explain session --data-dir $folder/real stream-o5s73x
   any SQL                 $naap query --data-dir $folder/generated "SHOW TABLES FROM naap"
   your own capture        $naap replay --data-dir my-data my-events.jsonl
   a larger network        NAAP_DEMO_SESSIONS=20000 make demo

@@ -5,7 +5,9 @@
 //!
 //! What it writes is a function of two sets: its signals and what the orchestrators answered about
 //! them. [`summary`] folds the signals, [`selection`] finds whom they name, [`attribution`] joins
-//! the answers, [`story`] tells what happened, and [`emit`] writes what has changed of it.
+//! the answers, and [`story`] tells what happened. Rows are read off the story: [`mod@row`], [`segments`],
+//! [`swaps`], [`latency`], [`coverage`], [`hours`], and [`samples`] for single signals. [`emit`] writes
+//! what has changed of them, and [`invariants`] counts what contradicts itself.
 //!
 //! Out of scope: a session whose only signal loses its uid to an event of a family that is no signal
 //! keeps its last row. The row has no tombstone, and by contract ids are unique per event, so the
