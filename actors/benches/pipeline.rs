@@ -2,6 +2,7 @@
 //! ractor actor per session. `cargo bench -p naap-actors`.
 #![allow(clippy::expect_used, clippy::print_stdout, clippy::unwrap_used)]
 
+use naap_actors::session::tally::Cause;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
@@ -191,7 +192,7 @@ fn one_cycle(core: &mut ShardCore) -> usize {
             for (subject, _) in subjects {
                 let decision = subject.decide(&Index::default(), DirectWindow::default());
                 let evidence = Evidence { session, role, subject, decision, complete: true };
-                core.learn(evidence).expect("a shard");
+                core.learn(evidence, Cause::LateCapability).expect("a shard");
             }
         }
         questions = core.questions();

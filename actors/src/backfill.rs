@@ -4,6 +4,7 @@
 //! history is read again: the same questions go to indexes made of the archive, and what differs is
 //! evidence like any other.
 
+use crate::session::tally::Cause;
 use std::collections::{BTreeMap, BTreeSet};
 
 use naap_protocol::capability::decide::Decision;
@@ -72,7 +73,7 @@ pub fn consult(
             if let Some((decision, complete)) = say(role, &subject) {
                 let (session_id, subject) = (me.0, subject.clone());
                 let evidence = Evidence { session: session_id, role, subject, decision, complete };
-                if session.learn(evidence.clone()) {
+                if session.learn(evidence.clone(), Cause::Backfill) {
                     news.push(evidence);
                 }
             }

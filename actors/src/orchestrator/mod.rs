@@ -13,6 +13,7 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort};
 use ractor_cluster::RactorMessage;
 
 use crate::region::RegionMsg;
+use crate::session::instruments;
 use subscribers::Subscribers;
 
 /// Messages of an orchestrator.
@@ -95,6 +96,7 @@ impl Actor for OrchestratorActor {
         if keep_everything {
             durable.index.keep_everything();
         }
+        instruments::capability_entries(durable.index.len() as i64);
         let subscribers = Subscribers::default();
         Ok(State { durable, changed: false, subscribers, window, region, told: 0 })
     }
@@ -108,7 +110,12 @@ impl Actor for OrchestratorActor {
         match message {
             OrchestratorMsg::Advertise(advertised) => {
                 let advertisement = &advertised.advertisement;
-                if state.durable.index.insert(advertisement) == Inserted::Changed {
+                let before = state.durable.index.len();
+                let taken = state.durable.index.take(advertisement);
+                instruments::capability_entries(state.durable.index.len() as i64 - before as i64);
+                instruments::capability_evicted("horizon", taken.behind_horizon);
+                instruments::capability_evicted("limit", taken.over_limit);
+                if taken.inserted == Inserted::Changed {
                     state.changed = true;
                     state.subscribers.advertised(advertisement.event_ts);
                 }
@@ -130,6 +137,12 @@ impl Actor for OrchestratorActor {
             }
         }
         Ok(())
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        instruments::capability_entries(-(self.durable.index.len() as i64));
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Causes {
     pub late_capability: bool,
     /// It made something known that was not attributed.
     pub late_attribution: bool,
+    /// A backfill decided anew.
+    pub backfill: bool,
 }
 
 /// Rows written of a session in one go.
@@ -102,12 +104,15 @@ impl Written {
 
     /// Counts the rows that replace others as corrections, if there was a cause.
     fn corrections(&mut self, causes: Causes) {
-        let Causes { late_event, late_capability, late_attribution } = causes;
+        let Causes { late_event, late_capability, late_attribution, backfill } = causes;
         if late_event {
             self.tally.corrected(Cause::LateEvent, self.again);
         }
         if late_capability {
             self.tally.corrected(Cause::LateCapability, self.again);
+        }
+        if backfill {
+            self.tally.corrected(Cause::Backfill, self.again);
         }
         if late_attribution {
             self.tally.delayed = self.again_by;
@@ -128,7 +133,8 @@ impl SessionActor {
             let place = self.state.signals.partition_point(|s| s.ord_ts < ts);
             self.dirty = self.dirty.min(place);
         }
-        let mut known = std::mem::take(&mut self.state.written);
+        // A copy: a panic on the way must leave what is known of the rows.
+        let mut known = self.state.written.clone();
         let mut count = Written::default();
         let story = Story::of(&self.state, &self.summary);
         let displaced = take_back_displaced(&self.state, drawn.taken_back, pen, &mut count);

@@ -192,14 +192,6 @@ impl Instruments {
         }
     }
 
-    /// Counts a signal for a session whose state is given up.
-    pub fn expired(&self, body: &Body<'_>) {
-        if let Some(family) = family(body) {
-            self.signal(family, Outcome::LateExpired);
-            self.late[Lateness::Expired as usize].increment(1);
-        }
-    }
-
     /// Counts what a write of a session says.
     pub fn wrote(&mut self, written: &Written) {
         let tally = &written.tally;
@@ -237,11 +229,6 @@ impl Instruments {
             self.attributions.len() - 1
         });
         self.attributions[place].1.increment(1);
-    }
-
-    /// Counts rows that a backfill has corrected.
-    pub fn backfilled(&self, rows: u32) {
-        add(&self.corrections[Cause::Backfill as usize], rows);
     }
 
     /// A wait for an answer has ended.
@@ -307,7 +294,9 @@ pub fn capability_entries(by: i64) {
 
 /// Counts intervals that an orchestrator of this node gives up.
 pub fn capability_evicted(reason: &'static str, intervals: u64) {
-    counter!(names::CAPABILITY_EVICTED, "reason" => reason).increment(intervals);
+    if intervals > 0 {
+        counter!(names::CAPABILITY_EVICTED, "reason" => reason).increment(intervals);
+    }
 }
 
 /// Shows and tells what a node sees of clocks.

@@ -57,6 +57,7 @@ use lateness::Lateness;
 use selection::{Hints, Selection};
 use story::{Story, subjects};
 use summary::Summary;
+use tally::Cause;
 
 /// A session in memory.
 #[derive(Debug)]
@@ -325,9 +326,9 @@ impl SessionActor {
         self.state.answers.iter().find(|answer| answer.subject == *subject)
     }
 
-    /// Takes in what an orchestrator says. `true` when the rows may have changed, or there is more
+    /// Takes in what an orchestrator says, or a backfill in its place (`cause`). `true` when the rows may have changed, or there is more
     /// to ask.
-    pub fn learn(&mut self, evidence: Evidence) -> bool {
+    pub fn learn(&mut self, evidence: Evidence, cause: Cause) -> bool {
         let Evidence { role, subject, decision, complete, .. } = evidence;
         let known = self.state.answers.iter_mut().find(|answer| answer.subject == subject);
         let Some(answer) = known.filter(|a| complete || a.said(role).is_none()) else {
@@ -341,7 +342,8 @@ impl SessionActor {
             let attributed = !before && answer.decision().is_some_and(is_resolved);
             let place = self.state.signals.partition_point(|s| s.ord_ts < subject.ts);
             if asked_before && self.is_written(place) {
-                self.causes.late_capability = true;
+                self.causes.backfill |= cause == Cause::Backfill;
+                self.causes.late_capability |= cause == Cause::LateCapability;
                 self.causes.late_attribution |= attributed;
             }
             self.dirty = self.dirty.min(place);

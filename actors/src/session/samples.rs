@@ -17,8 +17,6 @@ use super::pen::{Pen, Put, Stamp};
 use super::selection::{HintOf, Hints};
 use super::story::{Cover, Story};
 
-/// Records that reach the broker later than this after their event are late (10 min).
-const LATE_AFTER_MS: i64 = 600_000;
 /// How status samples and trace edges come by their identity (clarification 20).
 const BY_SEGMENT: (&str, f32) = ("segment_window_join", 1.0);
 
@@ -38,7 +36,7 @@ macro_rules! row {
             source_ts: signal.source_ts,
             clock_domain: signal.clock().label(),
             kafka_ts: signal.record_ts,
-            is_late: line.is_late(),
+            is_late: crate::session::lateness::is_late(signal),
             gateway: line.text(signal.gateway),
             version: stamp.version,
             ingestion_timestamp: stamp.now,
@@ -80,11 +78,6 @@ impl<'r> Line<'r> {
     /// The text of `sym`.
     pub fn text(&self, sym: naap_protocol::state::Sym) -> &'r str {
         self.story.state.symbols.text(sym)
-    }
-
-    /// The record came late to the broker.
-    pub fn is_late(&self) -> bool {
-        self.signal.record_ts.millis_since(self.signal.ord_ts) > LATE_AFTER_MS
     }
 
     /// Writes the row of the signal, if it has one of its own, unless it says what `last` stands for.

@@ -18,6 +18,7 @@ use crate::ingest::IngestMsg;
 use crate::orchestrator::{self, Flushed, OrchestratorArgs, OrchestratorMsg, OrchestratorOptions};
 use crate::ports::{StateLog, StateRecord};
 use crate::region::RegionMsg;
+use crate::session::tally::Cause;
 use crate::sink::Sinks;
 
 /// Rows are handed to the sinks in parcels of at least this size, bytes.
@@ -168,11 +169,11 @@ impl Actor for ShardActor {
             }
             ShardMsg::Mark(mark) => state.args.core.mark(&mark.source, mark.from, mark.to),
             ShardMsg::Ask(questions) => state.ask(&myself, questions).await?,
-            ShardMsg::Evidence(evidence) => state.learn(evidence)?,
+            ShardMsg::Evidence(evidence) => state.learn(evidence, Cause::LateCapability)?,
             ShardMsg::Backfill(evidence) => {
                 // Nobody has counted it on its way.
                 state.traffic.sent += evidence.len() as u64;
-                state.learn(evidence)?;
+                state.learn(evidence, Cause::Backfill)?;
             }
             ShardMsg::Resume => {
                 let questions = state.args.core.resume(&state.args.claim)?;
@@ -283,10 +284,10 @@ impl State {
         Ok(())
     }
 
-    fn learn(&mut self, evidence: Vec<Evidence>) -> Result<(), ActorProcessingErr> {
+    fn learn(&mut self, evidence: Vec<Evidence>, cause: Cause) -> Result<(), ActorProcessingErr> {
         self.traffic.taken += evidence.len() as u64;
         for piece in evidence {
-            self.args.core.learn(piece)?;
+            self.args.core.learn(piece, cause)?;
         }
         let questions = self.args.core.questions();
         self.send(questions)

@@ -9,6 +9,7 @@ use super::core::{ShardCore, ShardError};
 use super::entities::Due;
 use crate::ports::StateLog;
 use crate::session::SessionActor;
+use crate::session::tally::Cause;
 
 /// The stored session `id`; `None` when there is none.
 pub(super) fn wake(
@@ -36,11 +37,11 @@ impl ShardCore {
         questions
     }
 
-    /// Takes in what an orchestrator says about a session; nothing for a session that is not known.
+    /// Takes in what an orchestrator, or a backfill, says about a session; nothing for a session that is not known.
     ///
     /// # Errors
     /// When the state log fails or a state is malformed.
-    pub fn learn(&mut self, evidence: Evidence) -> Result<(), ShardError> {
+    pub fn learn(&mut self, evidence: Evidence, cause: Cause) -> Result<(), ShardError> {
         let Self { sessions, log, shard, progress, curious, .. } = self;
         let id = evidence.session;
         if sessions.awake(id).is_none() {
@@ -49,7 +50,7 @@ impl ShardCore {
             };
             sessions.get_or_wake(id, || Ok::<_, ShardError>(woken))?;
         }
-        if sessions.awake(id).is_some_and(|session| session.learn(evidence)) {
+        if sessions.awake(id).is_some_and(|session| session.learn(evidence, cause)) {
             sessions.touch(id, Due::Correction);
             curious.push(id);
         }

@@ -2,6 +2,7 @@
 
 use naap_actors::backfill::{Changes, Relabel, backfill};
 use naap_actors::session::SessionActor;
+use naap_actors::session::tally::Cause;
 use naap_protocol::capability::decide::{Decision, DirectWindow};
 use naap_protocol::capability::evidence::{Role, Subject};
 use naap_protocol::capability::index::Index;
@@ -69,7 +70,7 @@ fn a_backfill_ends_where_the_live_session_would_and_then_has_nothing_to_do() {
         // The evidence makes a session that goes on living the same.
         let mut taught = stored(&mut ignorant);
         for evidence in changes.evidence {
-            assert!(taught.learn(evidence), "{text}");
+            assert!(taught.learn(evidence, Cause::Backfill), "{text}");
             taught.questions((1, 0), None);
         }
         assert_eq!(decisions(&taught), decisions(&live.session), "{text}");

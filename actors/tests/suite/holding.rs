@@ -1,6 +1,7 @@
 //! When rows wait: for answers, for evidence, in a storm of corrections (backlog 024, phase 3), and
 //! what is counted of all that (backlog 004).
 
+use naap_actors::session::tally::Cause;
 use std::sync::Arc;
 
 use naap_actors::outbox::RowBatch;
@@ -93,7 +94,7 @@ impl World {
                     complete: true,
                 };
                 for evidence in question.subjects.iter().map(evidence) {
-                    self.core.learn(evidence).unwrap();
+                    self.core.learn(evidence, Cause::LateCapability).unwrap();
                 }
             }
             let more = self.core.questions();

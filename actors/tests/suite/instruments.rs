@@ -12,7 +12,7 @@ use naap_actors::session::instruments::{
     publish_clocks,
 };
 use naap_actors::session::pen::Put;
-use naap_actors::session::tally::Tally;
+use naap_actors::session::tally::{Cause, Tally};
 use naap_protocol::event::TraceType;
 use naap_protocol::state::{StoredBody, Sym, Verdict};
 use naap_protocol::time::Timestamp;
@@ -232,10 +232,12 @@ fn coverage_rows_are_matched_or_unmatched() {
 fn every_instrument_has_its_labels() {
     let mut all = once("PROC@2600 REQ@2000{a=0xa} SWAP@2500 CLOSE@3000 ST@2700");
     let node = counted(|| {
-        let instruments = Instruments::new(7);
+        let mut instruments = Instruments::new(7);
         instruments.sessions(3, 5);
         instruments.asleep(4);
-        instruments.backfilled(2);
+        let mut tally = Tally::default();
+        tally.corrected(Cause::Backfill, 2);
+        instruments.wrote(&Written { tally, ..Written::default() });
         instruments.watermark_lag(None);
         instruments.watermark_lag(Some(1.5));
         instruments.waited(WaitOutcome::TimedOut, Duration::from_secs(15));

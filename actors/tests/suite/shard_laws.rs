@@ -1,6 +1,7 @@
 //! Laws of a shard: whatever is cut off, repeated, put to sleep or crashed, the latest rows are
 //! those of the run that nothing happened to.
 
+use naap_actors::session::tally::Cause;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -217,7 +218,7 @@ fn answer(core: &mut ShardCore, mut questions: Vec<Question>) {
                 if told != Some(decision.digest()) {
                     let complete = true;
                     let evidence = Evidence { session, role, subject, decision, complete };
-                    core.learn(evidence).expect("a shard");
+                    core.learn(evidence, Cause::LateCapability).expect("a shard");
                 }
             }
         }

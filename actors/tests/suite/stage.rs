@@ -1,6 +1,7 @@
 //! One session with its orchestrators on a stage: scripts in the notation of lifecycle.md 13, played
 //! in any order, with answers at any time and restarts anywhere, down to the latest rows.
 
+use naap_actors::session::tally::Cause;
 use std::collections::BTreeMap;
 
 use naap_actors::outbox::Outbox;
@@ -173,7 +174,7 @@ impl Stage {
                     let (role, subject) = (*role, subject.clone());
                     let complete = index.covers(subject.ts);
                     let evidence = Evidence { session: 1, role, subject, decision, complete };
-                    news |= self.session.learn(evidence);
+                    news |= self.session.learn(evidence, Cause::LateCapability);
                 }
             }
             if !news {

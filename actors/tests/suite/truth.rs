@@ -1,6 +1,7 @@
 //! Generated sessions against the truth about them: who served them, when, and by whom they were
 //! taken over.
 
+use naap_actors::session::tally::Cause;
 use std::collections::BTreeMap;
 
 use naap_actors::outbox::Outbox;
@@ -49,7 +50,7 @@ fn played(generation: &Generation, indexes: &BTreeMap<&str, Index>) -> SessionAc
                 let (session_id, role) = (question.session, question.role);
                 let complete = index.covers(subject.ts);
                 let evidence = Evidence { session: session_id, role, subject, decision, complete };
-                session.learn(evidence);
+                session.learn(evidence, Cause::LateCapability);
             }
         }
     }

@@ -72,6 +72,17 @@ pub enum Inserted {
     TooOld,
 }
 
+/// What became of an advertisement, and of others because of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// What became of it.
+    pub inserted: Inserted,
+    /// Runs given up behind the horizon.
+    pub behind_horizon: u64,
+    /// Runs given up because a node had too many.
+    pub over_limit: u64,
+}
+
 impl Index {
     /// An index that keeps everything, for history that is read again: no horizon, no limit of runs.
     pub fn unbounded() -> Self {
@@ -85,21 +96,39 @@ impl Index {
 
     /// Takes in one advertisement; order and repetitions do not matter.
     pub fn insert(&mut self, advertisement: &Advertisement) -> Inserted {
+        self.take(advertisement).inserted
+    }
+
+    /// As [`Index::insert`], and tells what was given up for it.
+    pub fn take(&mut self, advertisement: &Advertisement) -> Taken {
         let seen = Seen { ts: advertisement.event_ts, uid: advertisement.uid.clone() };
         self.insert_seen(&advertisement.node, seen, &advertisement.content, false)
     }
 
-    /// Moves the horizon: `newest` is an event time of the organisation. Never moves it back.
-    pub fn advance(&mut self, newest: Timestamp) {
+    /// Number of runs kept, over all nodes.
+    pub fn len(&self) -> usize {
+        self.nodes.values().map(|runs| runs.runs.len()).sum()
+    }
+
+    /// True when nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// Moves the horizon: `newest` is an event time of the organisation. Never moves it back. Returns
+    /// how many runs are given up.
+    pub fn advance(&mut self, newest: Timestamp) -> u64 {
         if self.newest.is_some_and(|known| known >= newest) {
-            return;
+            return 0;
         }
         self.newest = Some(newest);
         let horizon = self.horizon();
+        let mut gone = 0;
         self.nodes.retain(|_, runs| {
-            runs.prune(horizon);
+            gone += runs.prune(horizon);
             !runs.runs.is_empty()
         });
+        gone
     }
 
     /// Takes in all that another state of the same key knows.
@@ -149,17 +178,21 @@ impl Index {
         seen: Seen,
         content: &Content,
         conflicting: bool,
-    ) -> Inserted {
-        self.advance(seen.ts);
+    ) -> Taken {
+        let behind_horizon = self.advance(seen.ts);
         if seen.ts < self.horizon() {
-            return Inserted::TooOld;
+            return Taken { inserted: Inserted::TooOld, behind_horizon, over_limit: 0 };
         }
         let max_runs = if self.unbounded { usize::MAX } else { MAX_RUNS };
-        if let Some(runs) = self.nodes.get_mut(node) {
-            return runs.insert(seen, content, conflicting, max_runs);
+        // The entry interface would clone the node each time; nearly all are known.
+        if !self.nodes.contains_key(node) {
+            self.nodes.insert(node.clone(), Runs::default());
         }
-        let runs = self.nodes.entry(node.clone()).or_default();
-        runs.insert(seen, content, conflicting, max_runs)
+        let Some(runs) = self.nodes.get_mut(node) else {
+            return Taken { inserted: Inserted::TooOld, behind_horizon, over_limit: 0 };
+        };
+        let inserted = runs.insert(seen, content, conflicting);
+        Taken { inserted, behind_horizon, over_limit: runs.cap(max_runs) }
     }
 }
 
@@ -190,18 +223,12 @@ impl Runs {
         intervals
     }
 
-    fn insert(
-        &mut self,
-        seen: Seen,
-        content: &Content,
-        conflicting: bool,
-        max_runs: usize,
-    ) -> Inserted {
+    fn insert(&mut self, seen: Seen, content: &Content, conflicting: bool) -> Inserted {
         if self.floor.is_some_and(|floor| seen.ts <= floor) {
             return Inserted::TooOld;
         }
         let after = self.runs.partition_point(|run| run.first() <= seen.ts);
-        let inserted = match after.checked_sub(1) {
+        match after.checked_sub(1) {
             Some(at) if self.runs[at].last() >= seen.ts => {
                 self.insert_within(at, seen, content, conflicting)
             }
@@ -209,9 +236,7 @@ impl Runs {
                 self.insert_between(after, seen, content, conflicting);
                 Inserted::Changed
             }
-        };
-        self.cap(max_runs);
-        inserted
+        }
     }
 
     /// `seen` lies after run `after - 1` and before run `after`.
@@ -276,11 +301,13 @@ impl Runs {
         self.runs.splice(at..at, parts.into_iter().flatten());
     }
 
-    fn cap(&mut self, max_runs: usize) {
+    /// Returns how many runs are given up.
+    fn cap(&mut self, max_runs: usize) -> u64 {
         let surplus = self.runs.len().saturating_sub(max_runs);
         if let Some(floor) = self.runs.drain(..surplus).next_back().map(|run| run.last()) {
             self.floor = Some(floor);
         }
+        surplus as u64
     }
 
     fn raise_floor(&mut self, floor: Timestamp) {
@@ -288,18 +315,21 @@ impl Runs {
         self.drop_while(|ts| ts <= floor);
     }
 
-    fn prune(&mut self, horizon: Timestamp) {
+    /// Returns how many runs are given up.
+    fn prune(&mut self, horizon: Timestamp) -> u64 {
         self.floor = self.floor.filter(|floor| *floor >= horizon);
-        self.drop_while(|ts| ts < horizon);
+        self.drop_while(|ts| ts < horizon)
     }
 
-    fn drop_while(&mut self, old: impl Fn(Timestamp) -> bool) {
+    fn drop_while(&mut self, old: impl Fn(Timestamp) -> bool) -> u64 {
         let gone = self.runs.partition_point(|run| old(run.last()));
         self.runs.drain(..gone);
+        let runs = gone as u64;
         if let Some(run) = self.runs.first_mut() {
             let gone = run.seen.partition_point(|seen| old(seen.ts));
             run.seen.drain(..gone);
         }
+        runs
     }
 }
 

@@ -319,3 +319,22 @@ fn an_unbounded_index_gives_nothing_up_and_is_stored_as_any_other() {
     let restored: Index = rmp_serde::from_slice(&stored).unwrap();
     assert_eq!(restored, Index { unbounded: false, ..unbounded });
 }
+
+#[test]
+fn what_is_given_up_is_counted() {
+    let mut index = Index::default();
+    let (mut behind_horizon, mut over_limit) = (0, 0);
+    let mut take = |index: &mut Index, ts: i64, model: &str| {
+        let taken = index.take(&ad("a", ts, model, "u"));
+        behind_horizon += taken.behind_horizon;
+        over_limit += taken.over_limit;
+        (behind_horizon, over_limit)
+    };
+    for n in 0..300 {
+        take(&mut index, n, if n % 2 == 0 { "m1" } else { "m2" });
+    }
+    assert_eq!((index.len(), take(&mut index, 300, "m1")), (MAX_RUNS, (0, 45)));
+    let later = 300 + HORIZON_MS;
+    assert_eq!(take(&mut index, later, "m1"), (255, 45), "all but the last, which is continued");
+    assert_eq!((index.len(), index.is_empty()), (1, false));
+}
