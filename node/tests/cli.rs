@@ -328,3 +328,31 @@ fn version_goes_to_stdout() {
     assert_eq!(code(&output), 0);
     assert_eq!(stdout(&output), format!("naap {}\n", env!("CARGO_PKG_VERSION")));
 }
+
+#[test]
+fn shares_of_members_are_told() {
+    let output = naap(&["topology", "--members", "b,a,c=0"], &[]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let expected = "\
+64 shards
+  member  weight  shards  if it leaves
+  a            8      32  32 to b
+  b            8      32  32 to a
+  c            0       0  nothing moves
+the fullest member has 1.00 times its even share
+";
+    assert_eq!(stdout(&output), expected);
+
+    let output = naap(&["topology", "--members", "b,a,c=0", "--output", "json"], &[]);
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let shards = |n: usize| value["members"][n]["shards"].as_array().unwrap().len();
+    assert_eq!((shards(0) + shards(1), shards(2)), (64, 0));
+    assert_eq!(value["members"][0]["leave"]["b"], shards(0), "all that a had goes to b");
+
+    let output = naap(&["topology", "--members", "a,a"], &[]);
+    assert_eq!(code(&output), 2);
+    assert_eq!(stderr(&output), "error: --members: a name is given twice; give each member once\n");
+    let output = naap(&["topology", "--members", "a=900"], &[]);
+    assert_eq!(code(&output), 2);
+    assert!(stderr(&output).contains("'900' is not a weight"), "{}", stderr(&output));
+}

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use naap_actors::placement::Member;
 use naap_protocol::time::Timestamp;
 
 use super::parse;
@@ -260,6 +261,23 @@ Examples:
     /// Print every setting with its type, default, range and meaning, as Markdown or JSON
     #[command(after_help = "Example:\n  naap config reference > docs/configuration.md")]
     Reference,
+}
+
+/// `naap topology`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With --members it prints which member of a cluster would have how many shards, and what would move
+if one of them left. This is arithmetic: no node is asked, and a node does not yet join others.
+
+Examples:
+  naap topology
+  naap topology --config naap.toml --output json
+  naap topology --members naap-0,naap-1,naap-2
+  naap topology --members naap-0,naap-1=4,naap-2=0 --set cluster.shards=512")]
+pub struct TopologyArgs {
+    /// Names of nodes, each with an optional weight from 0 (drains) to 255 [default weight: 8]
+    #[arg(long, value_name = "NAME[=WEIGHT],..", value_delimiter = ',', value_parser = parse::member)]
+    pub members: Vec<Member>,
 }
 
 /// `naap engine`

@@ -5,6 +5,7 @@ mod config;
 mod failure;
 mod generate;
 mod parse;
+mod placement;
 mod store;
 mod topology;
 
@@ -18,6 +19,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 pub use args::{
     BackfillAttributionArgs, BackfillCommand, ConfigCommand, EngineArgs, ExplainCommand,
     ExplainSessionArgs, GenerateArgs, QueryArgs, ReplayArgs, RunArgs, SchemaCommand, StoreArgs,
+    TopologyArgs,
 };
 pub use failure::Failure;
 pub(crate) use failure::environment;
@@ -117,10 +119,7 @@ pub enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Print the actors, queues and topics that this configuration builds
-    #[command(
-        after_help = "Examples:\n  naap topology\n  naap topology --config naap.toml --output json"
-    )]
-    Topology,
+    Topology(TopologyArgs),
     /// Serve the embedded ClickHouse engine; started by other commands
     #[command(hide = true)]
     Engine(EngineArgs),
@@ -178,7 +177,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Schema(command) => store::schema(command, &cli.global),
         Command::Generate(args) => generate::run(args, &cli.global),
         Command::Engine(args) => store::engine(args),
-        Command::Topology => topology::run(&cli.global),
+        Command::Topology(args) => topology::run(args, &cli.global),
         Command::Run(args) => crate::run::run(args, &cli.global),
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use naap_actors::placement::{FULL_WEIGHT, Member};
+
 use crate::config::Setting;
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -38,6 +40,20 @@ pub(super) fn orchestrators(text: &str) -> Result<u64, String> {
 /// Any name that can be an organisation.
 pub(super) fn name(text: &str) -> Result<String, String> {
     crate::config::Name::from_text(text).map(|name| name.as_str().to_owned())
+}
+
+/// `name` or `name=weight`
+pub(super) fn member(text: &str) -> Result<Member, String> {
+    let (text, weight) = match text.split_once('=') {
+        None => (text, FULL_WEIGHT),
+        Some((text, weight)) => (
+            text,
+            weight.parse().map_err(|_| {
+                format!("'{weight}' is not a weight; give a whole number from 0 to 255")
+            })?,
+        ),
+    };
+    Ok(Member { name: name(text)?, weight })
 }
 
 pub(super) fn url(text: &str) -> Result<String, String> {

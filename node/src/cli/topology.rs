@@ -1,4 +1,5 @@
-//! `naap topology`: the actors, their channels and what bounds them.
+//! `naap topology`: the actors, their channels and what bounds them; or where members have their
+//! shards.
 
 use std::fmt::Write as _;
 
@@ -6,11 +7,19 @@ use indicatif::BinaryBytes;
 use naap_actors::topology::{Bound, Count, Sizes, Topology, topology};
 use naap_protocol::rows;
 
-use super::{Failure, Global, Output, emit};
+use super::placement::Shares;
+use super::{Failure, Global, Output, TopologyArgs, emit};
 
 /// Runs the command.
-pub(super) fn run(global: &Global) -> Result<(), Failure> {
+pub(super) fn run(args: &TopologyArgs, global: &Global) -> Result<(), Failure> {
     let config = global.load(Vec::new())?.config;
+    if !args.members.is_empty() {
+        let shares = Shares::new(&args.members, config.cluster.shards as u16)?;
+        return match global.output {
+            Output::Json => json(&shares),
+            Output::Text => emit(&shares.text()),
+        };
+    }
     let topology = topology(Sizes {
         shards: config.cluster.shards as u16,
         tables: rows::ALL.len(),
@@ -19,13 +28,15 @@ pub(super) fn run(global: &Global) -> Result<(), Failure> {
         sinks: config.memory.sinks.0,
     });
     match global.output {
-        Output::Json => {
-            // Plain data always serialises.
-            let json = serde_json::to_string_pretty(&topology).unwrap_or_default();
-            emit(&format!("{json}\n"))
-        }
+        Output::Json => json(&topology),
         Output::Text => emit(&text(&topology)),
     }
+}
+
+fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    // Plain data always serialises.
+    let json = serde_json::to_string_pretty(value).unwrap_or_default();
+    emit(&format!("{json}\n"))
 }
 
 fn text(topology: &Topology) -> String {
