@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use naap_protocol::capability::decide::{Decision, DirectWindow, Source};
+use naap_protocol::capability::decide::{Decision, DirectWindow, Identity, Source};
 use naap_protocol::capability::evidence::{Evidence, Question, Role, Subject};
 use naap_protocol::capability::index::{Index, WINDOW_MS};
 use naap_protocol::time::Timestamp;
@@ -120,7 +120,8 @@ impl Standing {
 /// The time after which no advertisement can change a decision at `t`, if there is one: the only node
 /// behind the key was advertised before `t` under a name of its own, and either so shortly before
 /// that it is direct by that alone, or again after `t`. Later advertisements then extend the interval
-/// or begin another one, and both leave band, evidence and surface as they are.
+/// or begin another one, and both leave band, evidence and surface as they are. Not so behind a hot
+/// wallet: a node that has it as its own takes its place whenever it is advertised.
 fn settled(
     decision: &Decision,
     t: Timestamp,
@@ -131,7 +132,8 @@ fn settled(
     let mut nodes = index.nodes();
     let (_, runs) = nodes.next()?;
     let before = chosen.snapshot_ts <= t && decision.source == Source::Direct;
-    if !before || chosen.model.is_empty() || nodes.next().is_some() {
+    let gives_way = decision.identity == Identity::Alias;
+    if !before || gives_way || chosen.model.is_empty() || nodes.next().is_some() {
         return None;
     }
     if chosen.distance_ms <= window.prior_ms {
@@ -171,6 +173,17 @@ mod tests {
                 },
             },
         )
+    }
+
+    /// Advertisements that name the wallet `0xw`, as their own or as a hot one.
+    fn of_wallet() -> impl Strategy<Value = Advertisement> {
+        let canonical = prop::sample::select(&["0xw", "0xa", "0xa"][..]);
+        (advertisement(), canonical, 0..4i64).prop_map(|(mut advertisement, canonical, hours)| {
+            advertisement.node.canonical = canonical.into();
+            advertisement.event_ts = Timestamp(hours * HOUR / 2);
+            advertisement.content.aliases = vec!["0xw".into()];
+            advertisement
+        })
     }
 
     fn question(session: u128, t: i64, model: &str, told: Option<u64>) -> Question {
@@ -216,6 +229,33 @@ mod tests {
                 let expected = (*when < steps.len()).then(|| subject.decide(&index, window));
                 prop_assert_eq!(told.get(&(session as u128)), expected.as_ref());
             }
+        }
+    }
+
+    proptest! {
+        /// The same where only a wallet was observed: a hot wallet gives way to the node that has it
+        /// as its own.
+        #[test]
+        fn every_subscriber_of_a_wallet_knows_the_last_decision(
+            advertisements in prop::collection::vec(of_wallet(), 1..6),
+            hour in 0..2i64,
+        ) {
+            let (mut index, mut subscribers) = (Index::default(), Subscribers::default());
+            let window = DirectWindow::default();
+            let ts = Timestamp(hour * HOUR);
+            let subject = Subject { ts, address: "0xw".into(), ..Subject::default() };
+            let (key, role) = ("0xw".into(), Role::Address);
+            let subjects = vec![(subject.clone(), None)];
+            let asked = Question { key, role, subjects, ..question(1, 0, "", None) };
+            let mut told = subscribers.ask(asked, &index, window).remove(0).decision;
+            for advertisement in &advertisements {
+                index.insert(advertisement);
+                subscribers.advertised(advertisement.event_ts);
+                for news in subscribers.decide_again(&index, window).remove(&0).unwrap_or_default() {
+                    told = news.decision;
+                }
+            }
+            prop_assert_eq!(told, subject.decide(&index, window));
         }
     }
 
