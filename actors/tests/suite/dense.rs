@@ -58,7 +58,7 @@ proptest! {
                 2 => { stage.write(); }
                 3 => stage.restart(false),
                 4 => stage.restart(true),
-                5 => { stage.take(&inputs[*place], *place as u64); }
+                5 => { stage.take(&inputs[*place], (inputs.len() + *place) as u64); }
                 _ => { stage.take(&inputs[*place], *place as u64); }
             }
         }
