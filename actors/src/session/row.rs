@@ -74,7 +74,7 @@ pub fn session_row<'a>(story: &'a Story<'a>, texts: &'a RowTexts<'a>, stamp: Sta
         pipeline: &identity.pipeline,
         model_id: &identity.model,
         gpu_id: identity.gpu,
-        model_hint: symbols.text(summary.first_hint),
+        model_hint: symbols.text(summary.hints.model),
         pipeline_source: identity.pipeline_source,
         model_source: identity.model_source,
         has_model_change: differ(names.iter().map(|n| &*n.model)),

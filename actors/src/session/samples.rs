@@ -6,7 +6,7 @@
 //! force; where none is in force, or it began after the close and does not count, no decision
 //! applies: status `''`, source `unattributed`.
 
-use naap_protocol::identity::{is_blank, sha256_hex, trace_category};
+use naap_protocol::identity::{sha256_hex, trace_category};
 use naap_protocol::rows::samples::{StatusSample, TraceEdge};
 use naap_protocol::rows::signals::ParamUpdate;
 use naap_protocol::signal::AiKind;
@@ -128,9 +128,12 @@ impl<'r> Line<'r> {
         hint_of(hints, symbols)
     }
 
+    /// `model_hint`: a text of the pipeline allow-list is none (backlog 022).
     fn model_hint(&self) -> &'r str {
-        let text = self.text(self.signal.hint);
-        if is_blank(text) { "" } else { text }
+        match HintOf::of(self.signal.hint, &self.story.state.symbols) {
+            Some(HintOf::Model(text)) => self.text(text),
+            Some(HintOf::Pipeline(_)) | None => "",
+        }
     }
 
     /// `params_json` and `params_hash`.

@@ -65,8 +65,6 @@ pub struct Summary {
     pub closed_ts: Option<Timestamp>,
     /// First non-empty gateway label.
     pub gateway: Sym,
-    /// First non-blank `pipeline` text, as sent.
-    pub first_hint: Sym,
     /// First hints of the session.
     pub hints: Hints,
     /// Those hints from each place on where they changed: at most twice.
@@ -215,7 +213,6 @@ impl Summary {
 
     /// Takes the `pipeline` text of a status or AI event.
     fn hint(&mut self, (at, text): (u32, Sym), symbols: &Symbols) {
-        keep_first(&mut self.first_hint, text, symbols);
         let known = self.known_hint.filter(|(known, _)| *known == text);
         let hint = known.map(|(_, hint)| hint).or_else(|| HintOf::of(text, symbols));
         let Some(hint) = hint else { return };

@@ -275,7 +275,7 @@ const NAMES: &[Vector<'_>] = &[
     (
         "022 allow-listed value only",
         "ST@1000{A,p=LLM}",
-        "pipeline=llm pipeline_source=hint model_id= model_source=none workflow_id=llm",
+        "pipeline=llm pipeline_source=hint model_id= model_source=none workflow_id=llm model_hint=",
     ),
     (
         "022 wallet with several models",

@@ -107,7 +107,7 @@ impl Case {
 }
 
 /// The first row that `found` has otherwise than `want`, and in which columns.
-fn difference(want: &Store, found: &Store) -> Option<String> {
+pub fn difference(want: &Store, found: &Store) -> Option<String> {
     let by_key = |store: &Store| -> BTreeMap<_, Cells> {
         store.latest().into_iter().map(|(table, key, row)| ((table, key), row)).collect()
     };

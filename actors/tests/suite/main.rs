@@ -6,6 +6,7 @@ mod backfill;
 mod cells;
 mod clocks;
 mod convergence;
+mod dense;
 mod generated;
 mod holding;
 mod instruments;

@@ -316,6 +316,14 @@ const VECTORS: &[Vector] = &[
              model_hint=streamdiffusion-sdxl-v2v orchestrator_address=",
         )],
     ),
+    (
+        "a text of the allow-list is no model hint (backlog 022)",
+        "PU@1000{p=LLM} ST@2000{p=LLM}",
+        &[
+            (UPDATE, "e01", "pipeline=llm pipeline_source=hint model_id= model_hint="),
+            (STATUS, "e02", "model_hint="),
+        ],
+    ),
     ("V136, corrected", "PU@1000{A} CAP@900{A}", &[(UPDATE, "e01", "orchestrator_address=0xa")]),
 ];
 
