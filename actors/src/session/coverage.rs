@@ -6,9 +6,10 @@
 //! selection was asked with. Rows are corrected when either changes.
 
 use naap_protocol::event::TraceType;
+use naap_protocol::identity::is_blank;
 use naap_protocol::rows::sessions::SessionCoverage;
 use naap_protocol::rows::signals::EdgeCoverage;
-use naap_protocol::state::{StoredBody, StoredSignal};
+use naap_protocol::state::{StoredBody, StoredSignal, Sym};
 use naap_protocol::time::Timestamp;
 
 use super::attribution::{Identity, hint_of};
@@ -55,6 +56,8 @@ pub struct Prefix<'r> {
     resolved: Option<usize>,
     /// The identity as of the last place that was asked for.
     identity: Option<(Speaker, Identity<'r>)>,
+    /// Place of the first signal that names a gateway; beyond all if none does.
+    gateway: u32,
 }
 
 /// What the identity of a session is read off.
@@ -69,7 +72,9 @@ enum Speaker {
 impl<'r> Prefix<'r> {
     /// The walk over `story` from its start.
     pub fn of(story: &'r Story<'r>) -> Self {
-        Self { story, marks: 0, closed: None, counted: 0, resolved: None, identity: None }
+        let named = |signal: &StoredSignal| !is_blank(story.state.symbols.text(signal.gateway));
+        let gateway = story.signals.iter().position(named).map_or(u32::MAX, |at| at as u32);
+        Self { story, marks: 0, closed: None, counted: 0, resolved: None, identity: None, gateway }
     }
 
     /// Goes to the signal at place `at`.
@@ -116,6 +121,11 @@ impl<'r> Prefix<'r> {
         &self.identity.insert(identity).1
     }
 
+    /// The first gateway of the session as of `at`.
+    pub(super) fn gateway(&self, at: u32) -> Sym {
+        if self.gateway <= at { self.story.summary.gateway } else { Sym::default() }
+    }
+
     /// The edges that were seen as of `signal`, which stands at place `at`.
     pub(super) fn edges(&self, at: u32, signal: &StoredSignal) -> Edges {
         let summary = self.story.summary;
@@ -133,6 +143,7 @@ impl<'r> Prefix<'r> {
         let edges = self.edges(at, line.signal);
         let identity = self.identity(at);
         row!(EdgeCoverage, line, stamp, {
+            gateway: line.text(line.gateway),
             orchestrator_address: identity.address,
             pipeline: &identity.pipeline,
             model_id: &identity.model,

@@ -368,10 +368,12 @@ impl SessionActor {
     }
 
     /// Whether rows that are due now, at tick `now`, have to wait: for an answer under way, or up to
-    /// `limit` ticks for evidence about a selection that has none (backlog 024, phase 3).
+    /// `limit` ticks for evidence about the selection in force if it has none (backlog 024, phase 3).
     pub fn hold(&mut self, now: u64, limit: u64) -> Hold {
-        let unresolved = |answer: &Answer| answer.decision().is_none_or(|d| d.chosen.is_none());
-        let unresolved = self.state.answers.iter().any(unresolved);
+        // The selection in force; the answers begin with those about selections, in order.
+        let last = self.summary.selections().len().checked_sub(1);
+        let last = last.and_then(|last| self.state.answers.get(last));
+        let unresolved = last.and_then(Answer::decision).is_some_and(|d| d.chosen.is_none());
         let waiting = self.is_waiting();
         if waiting || (unresolved && limit > 0) {
             let since = *self.held_since.get_or_insert(now);

@@ -10,7 +10,7 @@ use naap_protocol::identity::{sha256_hex, trace_category};
 use naap_protocol::rows::samples::{StatusSample, TraceEdge};
 use naap_protocol::rows::signals::ParamUpdate;
 use naap_protocol::signal::AiKind;
-use naap_protocol::state::{StoredBody, StoredSignal, Symbols};
+use naap_protocol::state::{StoredBody, StoredSignal, Sym, Symbols};
 
 use super::attribution::{Attributed, Identity, hint_of};
 use super::pen::{Pen, Put, Stamp};
@@ -37,7 +37,6 @@ macro_rules! row {
             clock_domain: signal.clock().label(),
             kafka_ts: signal.record_ts,
             is_late: crate::session::lateness::is_late(signal),
-            gateway: line.text(signal.gateway),
             version: stamp.version,
             ingestion_timestamp: stamp.now,
             $($columns)*
@@ -56,6 +55,8 @@ pub struct Line<'r> {
     pub signal: &'r StoredSignal,
     /// Its uid as text.
     pub uid: String,
+    /// First gateway of the session as of the signal.
+    pub gateway: Sym,
 }
 
 /// The identity columns that were made last: neighbours mostly share them.
@@ -70,13 +71,13 @@ struct Claim<'c, 'a> {
 }
 
 impl<'r> Line<'r> {
-    /// The line of `signal`.
-    pub fn of(story: &'r Story<'r>, signal: &'r StoredSignal) -> Self {
-        Self { story, signal, uid: signal.uid.to_string() }
+    /// The line of `signal`; `gateway` is the first one of the session as of it.
+    pub fn of(story: &'r Story<'r>, signal: &'r StoredSignal, gateway: Sym) -> Self {
+        Self { story, signal, uid: signal.uid.to_string(), gateway }
     }
 
     /// The text of `sym`.
-    pub fn text(&self, sym: naap_protocol::state::Sym) -> &'r str {
+    pub fn text(&self, sym: Sym) -> &'r str {
         self.story.state.symbols.text(sym)
     }
 
@@ -147,6 +148,7 @@ impl<'r> Line<'r> {
         let id = claim.identity;
         let (method, confidence) = claim.by_segment();
         let mut row = row!(StatusSample, self, stamp, {
+            gateway: self.text(self.signal.gateway),
             orchestrator_address: id.address,
             orchestrator_url: id.url,
             pipeline: &id.pipeline,
@@ -178,6 +180,7 @@ impl<'r> Line<'r> {
         let (method, confidence) = claim.by_segment();
         let trace_type = trace_type(self.signal);
         row!(TraceEdge, self, stamp, {
+            gateway: self.text(self.signal.gateway),
             orchestrator_address: id.address,
             orchestrator_url: id.url,
             pipeline: &id.pipeline,
@@ -212,6 +215,7 @@ impl<'r> Line<'r> {
             StoredBody::Status { .. } | StoredBody::Trace { .. } => "",
         };
         row!(ParamUpdate, self, stamp, {
+            gateway: self.text(self.gateway),
             orchestrator_address: id.address,
             orchestrator_url: id.url,
             pipeline: &id.pipeline,

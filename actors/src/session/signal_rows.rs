@@ -35,7 +35,7 @@ pub(super) fn write_signals(
             return take_back(story.state, signal, pen, count);
         }
         let mut written = signal.written;
-        let line = Line::of(story, signal);
+        let line = Line::of(story, signal, prefix.gateway(at));
         let put = line.write(&mut recent, &mut written.fact, pen);
         count.fact(put, &signal.body);
         let edges = prefix.edges(at, signal);

@@ -203,7 +203,7 @@ const VECTORS: &[Vector] = &[
                 "known_stream=1 has_first_processed_edge=1 has_first_playable_edge=1 \
                  startup_edge_matched=1 playable_edge_matched=1 unmatched_reason= \
                  is_terminal_signal=0 trace_type=gateway_receive_few_processed_segments \
-                 gateway_ts=2500 gateway=",
+                 gateway_ts=2500 gateway=gw1",
             ),
             (COVERAGE, "e02", "has_first_playable_edge=0 unmatched_reason=awaiting_playable_edge"),
             (SESSION, "", "unmatched_reason= is_terminal=0 gateway=gw1 session_start_ts=1000"),

@@ -32,7 +32,7 @@ table! {
             kafka_ts: Timestamp,
             /// 1 when the record reached the broker more than 10 minutes after `gateway_ts`.
             is_late: bool,
-            /// Gateway of the signal; '' when unknown.
+            /// First gateway of the session as of the signal; '' when unknown.
             gateway: &'a str [low],
             /// Canonical orchestrator wallet of the session, lower case; '' until attributed.
             orchestrator_address: &'a str,
@@ -101,7 +101,7 @@ table! {
             kafka_ts: Timestamp,
             /// 1 when the record reached the broker more than 10 minutes after `gateway_ts`.
             is_late: bool,
-            /// Gateway of the signal; '' when unknown.
+            /// First gateway of the session as of the signal; '' when unknown.
             gateway: &'a str [low],
             /// Canonical orchestrator wallet, lower case; '' when not attributed.
             orchestrator_address: &'a str,
