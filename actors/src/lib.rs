@@ -18,6 +18,7 @@ pub mod ingest;
 pub mod names;
 pub mod orchestrator;
 pub mod outbox;
+pub mod ownership;
 pub mod placement;
 pub mod ports;
 pub mod region;

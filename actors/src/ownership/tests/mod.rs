@@ -1,0 +1,153 @@
+//! Visits every state that a small cluster can reach, in breadth, and judges each.
+
+mod log;
+mod world;
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use world::{Bounds, Step, World};
+
+/// A rule that is broken on purpose: the exploration must notice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fault {
+    /// Acknowledges when the log has taken a claim, not when it is read back.
+    AckUnread,
+    /// Runs the shard when the `Open` is appended, not when it is read back.
+    OpenUnread,
+    /// Does not hear the `Open` of others.
+    IgnoreRivals,
+    /// Snapshots of all authors share one key.
+    KeysWithoutEpoch,
+    /// A redelivered event that changes nothing makes no row.
+    TrustState,
+}
+
+/// What an exploration has found.
+struct Found {
+    states: usize,
+    /// The first violation, and the shortest way to it.
+    broken: Option<(&'static str, Vec<Step>)>,
+    /// States from which the good end can not be reached any more; the way to one of them.
+    stuck: Option<Vec<Step>>,
+}
+
+fn explore(bounds: Bounds, fault: Option<Fault>) -> Found {
+    let start = World::new(bounds, fault);
+    let mut known = HashMap::from([(fingerprint(&start), 0_u32)]);
+    let mut came: Vec<(u32, Step)> = vec![(0, Step::Compact)];
+    let mut before: Vec<Vec<u32>> = vec![Vec::new()];
+    let mut good = vec![start.done()];
+    let mut level = vec![(0_u32, start)];
+    while !level.is_empty() {
+        let mut next = Vec::new();
+        for (number, world) in level {
+            for step in World::steps().filter(|step| world.may(*step)) {
+                let mut then = world.clone();
+                if then.take(step).is_none() {
+                    continue;
+                }
+                let fresh = known.len() as u32;
+                let to = *known.entry(fingerprint(&then)).or_insert(fresh);
+                if to == fresh {
+                    came.push((number, step));
+                    before.push(Vec::new());
+                    good.push(then.done());
+                    if let Some(what) = then.broken {
+                        let broken = Some((what, way(&came, to)));
+                        return Found { states: known.len(), broken, stuck: None };
+                    }
+                    next.push((to, then));
+                }
+                if to != number {
+                    before[to as usize].push(number);
+                }
+            }
+        }
+        level = next;
+    }
+    let stuck = unreached(&before, good).map(|number| way(&came, number));
+    Found { states: known.len(), broken: None, stuck }
+}
+
+fn fingerprint(world: &World) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    world.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The first state from which no good one can be reached.
+fn unreached(before: &[Vec<u32>], mut good: Vec<bool>) -> Option<u32> {
+    let mut open: Vec<u32> = (0..).zip(&good).filter(|(_, good)| **good).map(|(n, _)| n).collect();
+    while let Some(number) = open.pop() {
+        for &earlier in &before[number as usize] {
+            if !std::mem::replace(&mut good[earlier as usize], true) {
+                open.push(earlier);
+            }
+        }
+    }
+    (0..).zip(&good).find(|(_, good)| !**good).map(|(n, _)| n)
+}
+
+fn way(came: &[(u32, Step)], mut number: u32) -> Vec<Step> {
+    let mut steps = Vec::new();
+    while number != 0 {
+        let (from, step) = came[number as usize];
+        steps.push(step);
+        number = from;
+    }
+    steps.reverse();
+    steps
+}
+
+const SMALL: Bounds = Bounds { events: 1, sessions: 1, crashes: 0, flips: 1, quarrels: 0 };
+
+#[track_caller]
+fn holds(bounds: Bounds) {
+    let found = explore(bounds, None);
+    assert!(found.states > 100, "{} states are too few to be all", found.states);
+    assert!(found.broken.is_none(), "{:?}", found.broken);
+    assert!(found.stuck.is_none(), "stuck after {:?}", found.stuck);
+}
+
+#[test]
+fn a_planned_hand_off() {
+    holds(SMALL);
+}
+
+#[test]
+fn a_crash() {
+    holds(Bounds { flips: 0, crashes: 1, ..SMALL });
+}
+
+#[test]
+fn a_rival_that_was_declared_down_and_lives() {
+    holds(Bounds { quarrels: 1, ..SMALL });
+}
+
+#[test]
+fn two_events_of_one_session() {
+    holds(Bounds { events: 2, crashes: 1, flips: 0, ..SMALL });
+}
+
+#[test]
+fn two_sessions() {
+    holds(Bounds { events: 2, sessions: 2, ..SMALL });
+}
+
+#[test]
+fn every_broken_rule_is_noticed() {
+    let quarrel = Bounds { quarrels: 1, ..SMALL };
+    let crash = Bounds { crashes: 1, flips: 0, ..SMALL };
+    let cases = [
+        (Fault::AckUnread, quarrel),
+        (Fault::OpenUnread, quarrel),
+        (Fault::IgnoreRivals, quarrel),
+        (Fault::KeysWithoutEpoch, Bounds { events: 2, ..quarrel }),
+        (Fault::TrustState, crash),
+    ];
+    for (fault, bounds) in cases {
+        let found = explore(bounds, Some(fault));
+        assert!(found.broken.is_some(), "{fault:?} is not noticed in {} states", found.states);
+    }
+}

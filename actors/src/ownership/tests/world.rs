@@ -1,0 +1,509 @@
+//! A small cluster around one shard: nodes, a compacted log, a table of rows, and an input that
+//! repeats whatever a shard wants.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::Fault;
+use super::log::{Claim, Key, Log, Value, record};
+use crate::ownership::{Effect, Event, Leftovers, Opening, Owner, Record, Take};
+
+pub const NODES: usize = 2;
+
+/// How far the exploration goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Bounds {
+    /// Events of the input. Event `n` is of session `n % sessions`.
+    pub events: u8,
+    pub sessions: u8,
+    /// Boots that end.
+    pub crashes: u8,
+    /// Changes of the placement.
+    pub flips: u8,
+    /// Takeovers from a holder that lives, and openings against a rival that lives.
+    pub quarrels: u8,
+}
+
+/// A shard that runs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Shard {
+    opening: Opening,
+    applied: u8,
+    /// What the last stored claim said.
+    stored: u8,
+    /// By session: the accepted events.
+    state: Vec<u8>,
+    /// By session: touched since its last snapshot.
+    dirty: Vec<bool>,
+    sequence: u8,
+    cycle: Option<Cycle>,
+    draining: bool,
+    drained: bool,
+}
+
+/// A commit cycle: its snapshots are on the way, then its rows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Cycle {
+    claim: u8,
+    rows: Vec<(u8, u8)>,
+    written: bool,
+}
+
+/// The things that leave keys behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Thing {
+    Claim,
+    Session(u8),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Node {
+    owner: Owner<Claim>,
+    incarnation: u64,
+    /// The node that it believes to be placed.
+    view: usize,
+    /// Where the reader stands; `None` when nothing is read.
+    position: Option<u8>,
+    /// The end of the partition when reading began.
+    end: Option<u8>,
+    /// By session: the merge of the snapshots read.
+    restored: Vec<u8>,
+    leftovers: Leftovers<Thing>,
+    /// On the way to the log. Outlives the process: a broker may still have it.
+    sent: VecDeque<(Key, Value)>,
+    waiting: bool,
+    shard: Option<Shard>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct World {
+    bounds: Bounds,
+    fault: Option<Fault>,
+    log: Log,
+    nodes: Vec<Node>,
+    placed: usize,
+    /// By session: version and content of the latest row.
+    rows: Vec<((u64, u8), u8)>,
+    /// Everything below was acknowledged to the input.
+    acked: u8,
+    /// Who has run the shard in which epoch.
+    ran: BTreeMap<u64, Opening>,
+    /// What was found wrong.
+    pub broken: Option<&'static str>,
+}
+
+/// One step of the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Flip,
+    Compact,
+    Learn(usize),
+    Recheck(usize),
+    Suspect(usize),
+    Elapse(usize),
+    /// A boot ends; what it has sent still arrives.
+    Crash(usize),
+    /// A boot ends, and with it what it has sent.
+    Vanish(usize),
+    Read(usize),
+    Land(usize),
+    Deliver(usize),
+    Save(usize),
+    Write(usize),
+    Store(usize),
+    Drain(usize),
+}
+
+impl World {
+    pub fn new(bounds: Bounds, fault: Option<Fault>) -> Self {
+        let sessions = usize::from(bounds.sessions);
+        Self {
+            bounds,
+            fault,
+            log: Log::default(),
+            nodes: (0..NODES).map(|n| Node::boot(n, 1, 0, sessions)).collect(),
+            placed: 0,
+            rows: vec![((0, 0), 0); sessions],
+            acked: 0,
+            ran: BTreeMap::new(),
+            broken: None,
+        }
+    }
+
+    /// Every step, possible or not.
+    pub fn steps() -> impl Iterator<Item = Step> {
+        let each = [
+            Step::Learn,
+            Step::Recheck,
+            Step::Suspect,
+            Step::Elapse,
+            Step::Crash,
+            Step::Vanish,
+            Step::Read,
+            Step::Land,
+            Step::Deliver,
+            Step::Save,
+            Step::Write,
+            Step::Store,
+            Step::Drain,
+        ];
+        let of_nodes =
+            (0..NODES).flat_map(move |node| each.map(|step: fn(usize) -> Step| step(node)));
+        [Step::Flip, Step::Compact].into_iter().chain(of_nodes)
+    }
+
+    /// Whether it is worth trying: copying a world costs more than asking.
+    pub fn may(&self, step: Step) -> bool {
+        let node = |n: usize| &self.nodes[n];
+        match step {
+            Step::Flip => self.bounds.flips > 0,
+            Step::Compact => true,
+            Step::Learn(n) => node(n).view != self.placed,
+            Step::Recheck(n) => node(n).view == n,
+            Step::Suspect(n) => node(n).view == n && self.bounds.quarrels > 0,
+            Step::Elapse(n) => node(n).waiting,
+            Step::Crash(n) => self.bounds.crashes > 0 && !node(n).sent.is_empty(),
+            Step::Vanish(_) => self.bounds.crashes > 0,
+            Step::Read(n) => node(n).position.is_some(),
+            Step::Land(n) => !node(n).sent.is_empty(),
+            Step::Deliver(n) | Step::Save(n) | Step::Write(n) | Step::Store(n) | Step::Drain(n) => {
+                node(n).shard.is_some()
+            }
+        }
+    }
+
+    /// Takes the step in place; `None` when it is not possible now.
+    pub fn take(&mut self, step: Step) -> Option<()> {
+        match step {
+            Step::Flip => {
+                self.bounds.flips = self.bounds.flips.checked_sub(1)?;
+                self.placed = (self.placed + 1) % NODES;
+            }
+            Step::Compact => self.log.compact(self.same()),
+            Step::Learn(n) => {
+                let was = std::mem::replace(&mut self.nodes[n].view, self.placed);
+                if was == n && self.placed != n {
+                    self.tell(n, Event::Lost);
+                }
+            }
+            Step::Recheck(n) => self.recheck(n)?,
+            Step::Suspect(n) => {
+                self.wanted(n)?;
+                self.bounds.quarrels = self.bounds.quarrels.checked_sub(1)?;
+                self.tell(n, Event::Won(Take::Now));
+            }
+            Step::Elapse(n) => {
+                let waits = std::mem::take(&mut self.nodes[n].waiting);
+                waits.then_some(())?;
+                if self.contested() {
+                    self.bounds.quarrels = self.bounds.quarrels.checked_sub(1)?;
+                }
+                self.tell(n, Event::Elapsed);
+            }
+            Step::Crash(n) | Step::Vanish(n) => {
+                self.bounds.crashes = self.bounds.crashes.checked_sub(1)?;
+                let node = &self.nodes[n];
+                let late = matches!(step, Step::Crash(_));
+                let sent = if late { node.sent.clone() } else { VecDeque::new() };
+                let sessions = usize::from(self.bounds.sessions);
+                self.nodes[n] = Node::boot(n, node.incarnation + 1, self.placed, sessions);
+                self.nodes[n].sent = sent;
+            }
+            Step::Read(n) => self.read(n)?,
+            Step::Land(n) => {
+                let (key, value) = self.nodes[n].sent.pop_front()?;
+                self.log.append(key, value);
+                let value = self.log.entries.last().map(|entry| entry.value);
+                if let (Some(Fault::AckUnread), Some(Value::Claim(claim))) = (self.fault, value) {
+                    self.ack(claim);
+                }
+            }
+            Step::Deliver(n) => self.deliver(n)?,
+            Step::Save(n) => self.save(n)?,
+            Step::Write(n) => self.write(n)?,
+            Step::Store(n) => {
+                let shard = self.nodes[n].shard.as_mut()?;
+                let cycle = shard.cycle.take_if(|cycle| cycle.written)?;
+                shard.stored = cycle.claim;
+                self.tell(n, Event::Stored(Claim { applied: cycle.claim, valid: false }));
+            }
+            Step::Drain(n) => {
+                let shard = self.nodes[n].shard.as_mut()?;
+                let done = shard.draining && !shard.drained && shard.idle();
+                done.then_some(())?;
+                shard.drained = true;
+                self.tell(n, Event::Drained);
+            }
+        }
+        if !matches!(step, Step::Deliver(_) | Step::Save(_) | Step::Learn(_) | Step::Flip) {
+            self.judge();
+        }
+        Some(())
+    }
+
+    fn wanted(&self, n: usize) -> Option<()> {
+        (self.nodes[n].view == n).then_some(())
+    }
+
+    /// Whether two nodes believe that they should have the shard.
+    fn contested(&self) -> bool {
+        self.nodes.iter().enumerate().filter(|(n, node)| node.view == *n).count() > 1
+    }
+
+    /// What a node does every second: what it should have must be open.
+    fn recheck(&mut self, n: usize) -> Option<()> {
+        self.wanted(n)?;
+        let up = |holder: &Opening| {
+            self.nodes
+                .iter()
+                .enumerate()
+                .any(|(m, node)| *holder.node == *name(m) && holder.incarnation == node.incarnation)
+        };
+        let down = self.nodes[n].owner.holder().is_some_and(|holder| !up(holder));
+        self.tell(n, Event::Won(if down { Take::Now } else { Take::WhenClosed }));
+        Some(())
+    }
+
+    fn read(&mut self, n: usize) -> Option<()> {
+        let node = &mut self.nodes[n];
+        let position = node.position?;
+        let Some(entry) = self.log.next(position).cloned() else {
+            node.position = Some(self.log.end);
+            return self.caught_up(n);
+        };
+        node.position = Some(entry.offset + 1);
+        if let (Key::Snapshot(_, session), Value::Events(events)) = (&entry.key, entry.value) {
+            node.restored[usize::from(*session)] |= events;
+        }
+        if entry.value != Value::Tombstone {
+            self.sweep(n, &entry.key);
+        }
+        let deaf = match (&self.fault, &entry.key) {
+            (Some(Fault::IgnoreRivals), Key::Open(opening)) => *opening.node != *name(n),
+            _ => false,
+        };
+        if let Some(record) = record(&entry).filter(|_| !deaf) {
+            self.tell(n, Event::Read(record));
+        }
+        let _ = self.caught_up(n);
+        Some(())
+    }
+
+    fn caught_up(&mut self, n: usize) -> Option<()> {
+        let node = &mut self.nodes[n];
+        let (position, end) = (node.position?, node.end?);
+        (position >= end).then_some(())?;
+        node.end = None;
+        self.tell(n, Event::CaughtUp);
+        Some(())
+    }
+
+    /// Removes what the record just read stands for.
+    fn sweep(&mut self, n: usize, key: &Key) {
+        let node = &mut self.nodes[n];
+        let (author, thing) = match key {
+            Key::Progress(author) => (author, Thing::Claim),
+            Key::Snapshot(author, session) => (author, Thing::Session(*session)),
+            Key::Open(_) | Key::Close(_) => return,
+        };
+        for opening in node.leftovers.read(thing, author, node.owner.opening()) {
+            let key = match thing {
+                Thing::Claim => Key::Progress(opening),
+                Thing::Session(session) => Key::Snapshot(opening, session),
+            };
+            node.sent.push_back((key, Value::Tombstone));
+        }
+    }
+
+    /// The input repeats what the shard wants next; anything else is skipped or refused.
+    fn deliver(&mut self, n: usize) -> Option<()> {
+        let (events, sessions, fault) = (self.bounds.events, self.bounds.sessions, self.fault);
+        let shard = self.nodes[n].shard.as_mut().filter(|shard| !shard.draining)?;
+        let event = shard.applied;
+        (event < events).then_some(())?;
+        let session = usize::from(event % sessions);
+        let known = shard.state[session] & (1 << event) != 0;
+        shard.state[session] |= 1 << event;
+        shard.dirty[session] |= !(known && fault == Some(Fault::TrustState));
+        shard.applied += 1;
+        Some(())
+    }
+
+    /// Step 1 of a commit cycle.
+    fn save(&mut self, n: usize) -> Option<()> {
+        let node = &mut self.nodes[n];
+        let shard = node.shard.as_mut()?;
+        (shard.cycle.is_none() && shard.applied > shard.stored).then_some(())?;
+        let mut rows = Vec::new();
+        for session in 0..self.bounds.sessions {
+            if std::mem::take(&mut shard.dirty[usize::from(session)]) {
+                let events = shard.state[usize::from(session)];
+                rows.push((session, events));
+                let key = Key::Snapshot(shard.opening.clone(), session);
+                node.sent.push_back((key, Value::Events(events)));
+            }
+        }
+        shard.cycle = Some(Cycle { claim: shard.applied, rows, written: false });
+        Some(())
+    }
+
+    /// Step 2: once the snapshots are acknowledged, the rows.
+    fn write(&mut self, n: usize) -> Option<()> {
+        let node = &mut self.nodes[n];
+        let shard = node.shard.as_mut().filter(|_| node.sent.is_empty())?;
+        let cycle = shard.cycle.as_mut().filter(|cycle| !cycle.written)?;
+        cycle.written = true;
+        shard.sequence += 1;
+        for (session, events) in &cycle.rows {
+            let row = &mut self.rows[usize::from(*session)];
+            let version = (shard.opening.epoch, shard.sequence);
+            // Of equal versions the table keeps any: the model keeps the later.
+            if version >= row.0 {
+                *row = (version, *events);
+            }
+        }
+        Some(())
+    }
+
+    fn tell(&mut self, n: usize, event: Event<Claim>) {
+        for effect in self.nodes[n].owner.on(event) {
+            self.perform(n, effect);
+        }
+    }
+
+    fn perform(&mut self, n: usize, effect: Effect<Claim>) {
+        let node = &mut self.nodes[n];
+        match effect {
+            Effect::Follow => {
+                (node.position, node.end) = (Some(0), Some(self.log.end));
+            }
+            Effect::Unfollow => {
+                (node.position, node.end, node.leftovers) = (None, None, Leftovers::default());
+                node.restored.fill(0);
+            }
+            Effect::Append(record) => {
+                let early = self.fault == Some(Fault::OpenUnread);
+                if let (true, Record::Open(opening)) = (early, &record) {
+                    self.start(n, opening.clone(), None);
+                }
+                let sent = match record {
+                    Record::Open(opening) => (Key::Open(opening), Value::Empty),
+                    Record::Close(opening) => (Key::Close(opening), Value::Empty),
+                    Record::Progress(opening, claim) => {
+                        (Key::Progress(opening), Value::Claim(claim))
+                    }
+                };
+                self.nodes[n].sent.push_back(sent);
+            }
+            Effect::Start(opening, claim) => self.start(n, opening, claim),
+            Effect::Ack(claim) => self.ack(claim),
+            Effect::Drain => {
+                if let Some(shard) = &mut node.shard {
+                    shard.draining = true;
+                }
+            }
+            Effect::Stop => node.shard = None,
+            Effect::Wait(_) => node.waiting = true,
+        }
+    }
+
+    fn start(&mut self, n: usize, opening: Opening, claim: Option<Claim>) {
+        if claim.is_some_and(|claim| !claim.valid) {
+            self.broken = Some("a shard starts from the claim of a superseded epoch");
+        }
+        if *self.ran.entry(opening.epoch).or_insert(opening.clone()) != opening {
+            self.broken = Some("two openings of the same epoch run the shard");
+        }
+        if let Some(claim) = claim {
+            self.ack(claim);
+        }
+        let node = &mut self.nodes[n];
+        let applied = claim.map_or(0, |claim| claim.applied);
+        let state = node.restored.clone();
+        if (0..applied).any(|event| !holds(&state, event)) {
+            self.broken = Some("a shard starts without the state that its claim speaks of");
+        }
+        let dirty = vec![false; state.len()];
+        node.shard = Some(Shard {
+            opening,
+            applied,
+            stored: applied,
+            state,
+            dirty,
+            sequence: 0,
+            cycle: None,
+            draining: false,
+            drained: false,
+        });
+    }
+
+    fn ack(&mut self, claim: Claim) {
+        if !claim.valid {
+            self.broken = Some("the claim of a superseded epoch is acknowledged");
+        }
+        self.acked = self.acked.max(claim.applied);
+    }
+
+    fn same(&self) -> fn(&Key, &Key) -> bool {
+        let blind: fn(&Key, &Key) -> bool = |a, b| match (a, b) {
+            (Key::Snapshot(_, a), Key::Snapshot(_, b)) => a == b,
+            _ => a == b,
+        };
+        if self.fault == Some(Fault::KeysWithoutEpoch) { blind } else { |a, b| a == b }
+    }
+
+    /// What is claimed or acknowledged is in the state and in the rows, whoever fails next.
+    fn judge(&mut self) {
+        let sessions = 0..self.bounds.sessions;
+        let state: Vec<u8> =
+            sessions.map(|session| self.log.merged(session, self.same())).collect();
+        let rows: Vec<u8> = self.rows.iter().map(|row| row.1).collect();
+        let safe = self.acked.max(self.log.claimed());
+        if (0..safe).any(|event| !holds(&state, event)) {
+            self.broken = Some("an event that is claimed or acknowledged is not in the state");
+        } else if (0..safe).any(|event| !holds(&rows, event)) {
+            self.broken = Some("an event that is claimed or acknowledged is not in the rows");
+        }
+    }
+
+    /// The end that must always stay within reach: the placed node has the shard open, and every
+    /// event is acknowledged.
+    pub fn done(&self) -> bool {
+        let opening = self.nodes[self.placed].owner.opening();
+        let runs = opening.is_some() && self.nodes[self.placed].shard.is_some();
+        runs && self.acked == self.bounds.events
+    }
+}
+
+impl Node {
+    fn boot(n: usize, incarnation: u64, view: usize, sessions: usize) -> Self {
+        Self {
+            owner: Owner::new(name(n), incarnation, 0),
+            incarnation,
+            view,
+            position: None,
+            end: None,
+            restored: vec![0; sessions],
+            leftovers: Leftovers::default(),
+            sent: VecDeque::new(),
+            waiting: false,
+            shard: None,
+        }
+    }
+}
+
+impl Shard {
+    /// Nothing is left to store.
+    fn idle(&self) -> bool {
+        self.cycle.is_none() && self.applied == self.stored
+    }
+}
+
+fn name(n: usize) -> Arc<str> {
+    Arc::from(if n == 0 { "a" } else { "b" })
+}
+
+/// Whether `sets`, by session, hold the event.
+fn holds(sets: &[u8], event: u8) -> bool {
+    sets[usize::from(event) % sets.len()] & (1 << event) != 0
+}
