@@ -1,7 +1,7 @@
 //! Orchestrators: one actor per identity key, which holds what was advertised under it and tells the
 //! sessions that asked whenever that changes an answer.
 
-mod subscribers;
+pub mod subscribers;
 
 use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::capability::evidence::{Evidence, Question};

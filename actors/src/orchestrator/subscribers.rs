@@ -1,6 +1,7 @@
 //! Who has asked an orchestrator what, and what they were told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use naap_protocol::capability::decide::{Decision, DirectWindow, Identity, Source};
 use naap_protocol::capability::evidence::{Evidence, Question, Role, Subject};
@@ -10,8 +11,10 @@ use naap_protocol::time::Timestamp;
 /// The standing questions of one orchestrator. Soft state: sessions ask again when either side is
 /// opened anew.
 #[derive(Debug, Default)]
-pub(super) struct Subscribers {
+pub struct Subscribers {
     by_session: BTreeMap<(u128, Role), Subscription>,
+    /// What is asked about, at time 0: the sessions of an orchestrator ask for few distinct texts.
+    known: BTreeSet<Arc<Subject>>,
     /// Least and greatest event time of the advertisements since the last look.
     news: Option<(Timestamp, Timestamp)>,
 }
@@ -19,12 +22,15 @@ pub(super) struct Subscribers {
 #[derive(Debug)]
 struct Subscription {
     shard: u16,
-    subjects: Vec<Standing>,
+    subjects: Box<[Standing]>,
 }
 
+/// One question. Every session of the retention has some, so they are small.
 #[derive(Debug)]
 struct Standing {
-    subject: Subject,
+    ts: Timestamp,
+    /// The subject, but for its time.
+    about: Arc<Subject>,
     /// Digest of the last answer that the session has or was sent.
     told: Option<u64>,
     /// Advertisements after this time can not change the answer; `None` if any can.
@@ -33,14 +39,14 @@ struct Standing {
 
 impl Subscribers {
     /// Notes a change of the index at `ts`.
-    pub(super) fn advertised(&mut self, ts: Timestamp) {
+    pub fn advertised(&mut self, ts: Timestamp) {
         let (from, to) = self.news.unwrap_or((ts, ts));
         self.news = Some((from.min(ts), to.max(ts)));
     }
 
     /// Takes a question in the place of the session's last one. Returns what the session does not
     /// know.
-    pub(super) fn ask(
+    pub fn ask(
         &mut self,
         question: Question,
         index: &Index,
@@ -49,11 +55,12 @@ impl Subscribers {
         let Question { session, shard, role, subjects, .. } = question;
         let mut answers = Vec::new();
         let standing = subjects.into_iter().map(|(subject, told)| {
-            let mut standing = Standing { subject, told, settled: None };
+            let (ts, about) = (subject.ts, about(&mut self.known, subject));
+            let mut standing = Standing { ts, about, told, settled: None };
             answers.extend(standing.decide((session, role), index, window));
             standing
         });
-        let subjects: Vec<Standing> = standing.collect();
+        let subjects: Box<[Standing]> = standing.collect();
         if subjects.is_empty() {
             self.by_session.remove(&(session, role));
         } else {
@@ -63,7 +70,7 @@ impl Subscribers {
     }
 
     /// Decides again what the news can have changed. Returns what is to be told, by shard.
-    pub(super) fn decide_again(
+    pub fn decide_again(
         &mut self,
         index: &Index,
         window: DirectWindow,
@@ -75,7 +82,7 @@ impl Subscribers {
         };
         for (who, subscription) in &mut self.by_session {
             for standing in &mut subscription.subjects {
-                let t = standing.subject.ts;
+                let t = standing.ts;
                 if reached(t) && standing.settled.is_none_or(|settled| from <= settled) {
                     let news = standing.decide(*who, index, window);
                     if let Some(news) = news {
@@ -92,9 +99,21 @@ impl Subscribers {
     fn forget(&mut self, index: &Index) {
         let oldest = Timestamp(index.horizon().0.saturating_sub(WINDOW_MS));
         self.by_session.retain(|_, subscription| {
-            subscription.subjects.iter().any(|standing| standing.subject.ts >= oldest)
+            subscription.subjects.iter().any(|standing| standing.ts >= oldest)
         });
+        self.known.retain(|about| Arc::strong_count(about) > 1);
     }
+}
+
+/// The one copy of `subject` at time 0.
+fn about(known: &mut BTreeSet<Arc<Subject>>, subject: Subject) -> Arc<Subject> {
+    let timeless = Subject { ts: Timestamp(0), ..subject };
+    if let Some(about) = known.get(&timeless) {
+        return Arc::clone(about);
+    }
+    let about = Arc::new(timeless);
+    known.insert(Arc::clone(&about));
+    about
 }
 
 impl Standing {
@@ -105,14 +124,15 @@ impl Standing {
         index: &Index,
         window: DirectWindow,
     ) -> Option<Evidence> {
-        let decision = self.subject.decide(index, window);
-        self.settled = settled(&decision, self.subject.ts, index, window);
+        let subject = Subject { ts: self.ts, ..Subject::clone(&self.about) };
+        let decision = subject.decide(index, window);
+        self.settled = settled(&decision, self.ts, index, window);
         let digest = decision.digest();
         if self.told == Some(digest) {
             return None;
         }
         self.told = Some(digest);
-        let (subject, complete) = (self.subject.clone(), index.covers(self.subject.ts));
+        let complete = index.covers(self.ts);
         Some(Evidence { session, role, subject, decision, complete })
     }
 }
@@ -269,5 +289,22 @@ mod tests {
         let ended = Question { subjects: Vec::new(), ..question(1, 0, "", None) };
         subscribers.ask(ended, &index, window);
         assert!(subscribers.by_session.is_empty());
+    }
+
+    #[test]
+    fn sessions_share_what_they_ask_about_as_long_as_one_asks() {
+        let (index, mut subscribers) = (Index::default(), Subscribers::default());
+        let window = DirectWindow::default();
+        for session in 0..100 {
+            subscribers.ask(question(session, 7 * session as i64, "m1", None), &index, window);
+        }
+        assert_eq!(subscribers.known.len(), 1);
+        assert!(size_of::<Standing>() <= 48, "{}", size_of::<Standing>());
+        for session in 0..100 {
+            let ended = Question { subjects: Vec::new(), ..question(session, 0, "", None) };
+            subscribers.ask(ended, &index, window);
+        }
+        subscribers.forget(&index);
+        assert!(subscribers.known.is_empty());
     }
 }

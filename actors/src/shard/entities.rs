@@ -172,6 +172,7 @@ impl<E> Entities<E> {
                 wheel.insert(id, next);
             }
         }
+        give_back(awake);
         count
     }
 
@@ -186,6 +187,7 @@ impl<E> Entities<E> {
             }
             stays
         });
+        give_back(&mut self.awake);
         // Keys of sleepers would pile up with every time they are woken.
         self.wheel.clear();
         for (&id, hosted) in &self.awake {
@@ -202,6 +204,15 @@ impl<E> Entities<E> {
     /// Every entity awake, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &E> {
         self.awake.values().map(|hosted| &hosted.entity)
+    }
+}
+
+/// Gives the room of many sleepers back, which would cost as much as if they were awake; that of a
+/// few is kept for the next ones.
+fn give_back<V>(awake: &mut IdMap<V>) {
+    const KEPT: usize = 64;
+    if awake.capacity() > KEPT && awake.len() < awake.capacity() / 4 {
+        awake.shrink_to(awake.len() * 2);
     }
 }
 
@@ -231,6 +242,22 @@ mod tests {
         entities.committed();
         assert_eq!(entities.tick(|_| 2, |_| ()), 1);
         assert_eq!(entities.len(), 0);
+    }
+
+    #[test]
+    fn many_sleepers_leave_no_room_behind() {
+        let mut entities = Entities::new(1);
+        (0..10_000).for_each(|id| wake(&mut entities, id));
+        entities.committed();
+        assert!(entities.awake.capacity() >= 10_000);
+        assert_eq!(entities.tick(|_| 1, |_| ()), 10_000);
+        assert_eq!(entities.awake.capacity(), 0);
+        (0..10_000).for_each(|id| wake(&mut entities, id));
+        assert_eq!(entities.sleep_durable(|_| ()), 10_000);
+        assert_eq!(entities.awake.capacity(), 0);
+        wake(&mut entities, 1);
+        assert_eq!(entities.tick(|_| 1, |_| ()), 1);
+        assert!(entities.awake.capacity() > 0, "room for one is no burden");
     }
 
     #[test]

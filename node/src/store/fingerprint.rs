@@ -1,6 +1,6 @@
 //! Fingerprints of relations (quality.md 11.3): equal if and only if the latest rows are.
 
-use naap_protocol::rows::{self, TableSpec};
+use naap_protocol::rows::{self, FINGERPRINT_SETTINGS, TableSpec};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -28,10 +28,8 @@ struct Doubled {
     duplicate_keys: u64,
 }
 
-/// 64-bit integers arrive as numbers, whatever the server's default is. Small blocks on one thread
-/// keep the memory of a large table's texts bounded.
-const SETTINGS: &str = "SETTINGS output_format_json_quote_64bit_integers = 0, max_threads = 1, \
-                        max_block_size = 2048, preferred_block_size_bytes = 1048576";
+/// Keys that one query remembers, so that its memory does not grow with the table.
+const BUCKET_KEYS: u64 = 1 << 20;
 
 /// The fingerprint of `table`.
 ///
@@ -41,13 +39,19 @@ pub async fn of(store: &Store, table: &TableSpec) -> Result<Fingerprint, StoreEr
     let what = format!("fingerprint {}", table.name);
     let Hashed { rows, fingerprint } =
         one(store, &what, &table.fingerprint_sql(store.database())).await?;
-    let Doubled { duplicate_keys } =
-        one(store, &what, &table.duplicate_keys_sql(store.database())).await?;
+    let buckets = rows.div_ceil(BUCKET_KEYS);
+    let mut duplicate_keys = 0;
+    for bucket in 0..buckets {
+        let sql = table.duplicate_keys_sql(store.database(), (bucket, buckets));
+        let Doubled { duplicate_keys: more } = one(store, &what, &sql).await?;
+        duplicate_keys += more;
+    }
     Ok(Fingerprint { rows, fingerprint, duplicate_keys })
 }
 
 async fn one<T: DeserializeOwned>(store: &Store, what: &str, sql: &str) -> Result<T, StoreError> {
-    let mut rows: Vec<T> = store.rows(what, &format!("{sql}\n{SETTINGS}")).await?;
+    let sql = format!("{sql}\n{FINGERPRINT_SETTINGS}");
+    let mut rows: Vec<T> = store.rows(what, &sql).await?;
     let reason = "no row in the answer".to_owned();
     rows.pop().ok_or_else(|| StoreError::Statement { what: what.to_owned(), reason })
 }

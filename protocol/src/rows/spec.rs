@@ -104,6 +104,12 @@ pub const FINGERPRINT_EXCLUDED: &[&str] = &[
     "node",
 ];
 
+/// What the queries of a fingerprint are to be run with. 64-bit integers arrive as numbers, whatever
+/// the server's default is. One thread and small blocks bound the memory, whatever the size of the
+/// table: a block is held with the text of each of its rows, and texts can be long.
+pub const FINGERPRINT_SETTINGS: &str = "SETTINGS output_format_json_quote_64bit_integers = 0, \
+    max_threads = 1, max_block_size = 128, preferred_block_size_bytes = 1048576";
+
 impl TableSpec {
     /// The table comment.
     pub fn comment(&self) -> &'static str {
@@ -158,11 +164,13 @@ impl TableSpec {
     }
 
     /// The query for `duplicate_keys`: latest rows that share their key with another one, which is
-    /// 0 in a sound store. A query of its own, because together they need the memory of both.
-    pub fn duplicate_keys_sql(&self, database: &str) -> String {
+    /// 0 in a sound store. It counts bucket `bucket` of `buckets`; the sum over all of them is the
+    /// number for the table, and no query has to remember more than its share of the keys.
+    pub fn duplicate_keys_sql(&self, database: &str, (bucket, buckets): (u64, u64)) -> String {
         let (key, name) = (self.order_by.join(", "), self.name);
         format!(
-            "SELECT count() - uniqExact({key}) AS duplicate_keys\nFROM `{database}`.`{name}` FINAL"
+            "SELECT count() - uniqExact({key}) AS duplicate_keys\nFROM `{database}`.`{name}` FINAL\n\
+             WHERE cityHash64({key}) % {buckets} = {bucket}"
         )
     }
 }

@@ -184,23 +184,33 @@ impl PartialOrd for Uid {
 }
 
 fn parse_uuid(text: &str) -> Option<u128> {
-    let bytes = text.as_bytes();
-    if bytes.len() != 36 {
+    let bytes: &[u8; 36] = text.as_bytes().try_into().ok()?;
+    if [8, 13, 18, 23].iter().any(|&place| bytes[place] != b'-') {
         return None;
     }
-    let mut value: u128 = 0;
-    for (i, &b) in bytes.iter().enumerate() {
-        let digit = match (i, b) {
-            (8 | 13 | 18 | 23, b'-') => continue,
-            (8 | 13 | 18 | 23, _) => return None,
-            (_, b'0'..=b'9') => b - b'0',
-            (_, b'a'..=b'f') => b - b'a' + 10,
-            _ => return None,
-        };
-        value = value << 4 | u128::from(digit);
-    }
-    Some(value)
+    let mut all = 0;
+    let mut hex = |part: std::ops::Range<usize>| {
+        bytes[part].iter().fold(0u64, |value, &byte| {
+            let digit = HEX[usize::from(byte)];
+            all |= digit;
+            value << 4 | u64::from(digit)
+        })
+    };
+    let high = hex(0..8) << 32 | hex(9..13) << 16 | hex(14..18);
+    let low = hex(19..23) << 48 | hex(24..36);
+    (all < 16).then(|| u128::from(high) << 64 | u128::from(low))
 }
+
+/// The value of each lower-case hexadecimal digit; 16 for every other byte.
+const HEX: [u8; 256] = {
+    let mut values = [16; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        values[b"0123456789abcdef"[digit as usize] as usize] = digit;
+        digit += 1;
+    }
+    values
+};
 
 /// Number of a text in [`Symbols`]; 0 is always `""`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::unwrap_used)]
 
 mod client;
+mod fingerprint;
 mod fixture;
 mod lifecycle;
 mod measure;

@@ -1,0 +1,66 @@
+//! The queries of a fingerprint, on the engine that runs them.
+
+use naap_protocol::rows::ddl::create_table;
+use naap_protocol::rows::raw::RawStreamingEvent;
+use naap_protocol::rows::{FINGERPRINT_SETTINGS, Row, TableSpec};
+
+use crate::fixture::Fixture;
+
+const TABLE: &TableSpec = RawStreamingEvent::SPEC;
+
+/// A data folder with the table; nothing in it is merged.
+async fn start() -> Fixture {
+    let fixture = Fixture::start().await;
+    fixture.execute("CREATE DATABASE naap").await;
+    let qualified = format!("naap.{}", TABLE.name);
+    fixture.execute(&create_table(TABLE).replacen(TABLE.name, &qualified, 1)).await;
+    fixture.execute(&format!("SYSTEM STOP MERGES {qualified}")).await;
+    fixture
+}
+
+/// Adds `count` rows from offset `from` on, with a record time of 2026 in month `month`.
+async fn insert(fixture: &Fixture, (from, count): (u64, u64), month: u8) {
+    let sql = format!(
+        "INSERT INTO naap.{} (source_topic, source_offset, source_record_timestamp, data, \
+         ingestion_timestamp) \
+         SELECT 't', {from} + number, '2026-0{month}-01 00:00:00', repeat(hex(number), 1000), now64(3) \
+         FROM numbers({count})",
+        TABLE.name
+    );
+    fixture.execute(&sql).await;
+}
+
+#[tokio::test]
+async fn a_fingerprint_needs_little_memory_whatever_the_table_holds() {
+    const BOUND: &str = "max_memory_usage = 60000000";
+    let fixture = start().await;
+    for from in (0..4).map(|part| part * 10_000) {
+        insert(&fixture, (from, 10_000), 1).await;
+    }
+    let sql = TABLE.fingerprint_sql("naap");
+    let free = fixture.post("/", format!("{sql} FORMAT TSV").as_bytes()).await;
+    assert!(free.text().starts_with("40000\t"), "{}", free.text());
+    let bounded = format!("{sql} {FINGERPRINT_SETTINGS}, {BOUND} FORMAT TSV");
+    let bounded = fixture.post("/", bounded.as_bytes()).await;
+    assert_eq!(bounded.text(), free.text());
+    let careless = format!("{sql} SETTINGS {BOUND} FORMAT TSV");
+    assert_eq!(fixture.post("/", careless.as_bytes()).await.code(), 241, "the bound is one");
+    fixture.stop().await;
+}
+
+#[tokio::test]
+async fn buckets_add_up_to_the_duplicate_keys_of_a_table() {
+    let fixture = start().await;
+    insert(&fixture, (0, 1000), 1).await;
+    insert(&fixture, (990, 20), 2).await;
+    for buckets in [1, 7] {
+        let mut doubled = 0;
+        for bucket in 0..buckets {
+            let sql = TABLE.duplicate_keys_sql("naap", (bucket, buckets));
+            assert_eq!(fixture.number(&sql).await, 0, "the latest rows have keys of their own");
+            doubled += fixture.number(&sql.replace("FINAL", "")).await;
+        }
+        assert_eq!(doubled, 10, "{buckets} buckets");
+    }
+    fixture.stop().await;
+}
