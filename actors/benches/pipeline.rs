@@ -2,18 +2,20 @@
 //! ractor actor per session. `cargo bench -p naap-actors`.
 #![allow(clippy::expect_used, clippy::print_stdout, clippy::unwrap_used)]
 
-use naap_actors::session::tally::Cause;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::ops::Range;
 use std::sync::Arc;
 
 use naap_actors::ingest::{Partitions, RecordBatch, RecordEntry, Router};
+use naap_actors::orchestrator::subscribers::Subscribers;
 use naap_actors::ports::{Clock, ShardRecord, StateLog, StateLogError, StateRecord};
 use naap_actors::session::SessionActor;
+use naap_actors::session::tally::Cause;
 use naap_actors::shard::{Applied, ROUTING_VERSION, ShardCore, ShardOptions};
 use naap_generator::{Plan, Profile};
 use naap_protocol::capability::decide::DirectWindow;
-use naap_protocol::capability::evidence::{Evidence, Question};
+use naap_protocol::capability::evidence::{Evidence, Question, Subject};
 use naap_protocol::capability::index::Index;
 use naap_protocol::event::Event;
 use naap_protocol::gate::{Gate, Outcome, Record};
@@ -32,6 +34,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const SHARDS: u16 = 16;
 const BATCH: usize = 500;
+const IDLE_TICKS: u64 = 600;
 
 #[derive(Debug)]
 struct Never;
@@ -81,8 +84,8 @@ fn source() -> SourcePartition {
     SourcePartition { topic: "streaming_events".to_owned(), partition: 0 }
 }
 
-/// The captured messages, `times` over with fresh ids, so that each counts.
-fn captured(times: usize) -> Vec<String> {
+/// The captured messages, once per number of `copies` with fresh ids, so that each counts.
+fn captured(copies: Range<usize>) -> Vec<String> {
     let capture = include_str!("../../tests/fixtures/events-2026-01-08.jsonl");
     let fresh = |copy: usize| {
         capture.lines().filter(|line| !line.is_empty()).map(move |line| {
@@ -91,7 +94,7 @@ fn captured(times: usize) -> Vec<String> {
             line.replace("\"stream_id\":\"", &stream)
         })
     };
-    (0..times).flat_map(fresh).collect()
+    copies.flat_map(fresh).collect()
 }
 
 fn generated(sessions: u64) -> Vec<String> {
@@ -102,12 +105,13 @@ fn generated(sessions: u64) -> Vec<String> {
     String::from_utf8(lines).expect("text").lines().map(str::to_owned).collect()
 }
 
-fn batches(lines: &[String]) -> Vec<RecordBatch> {
+/// Batches of `lines`, which stand from offset `start` on.
+fn batches(lines: &[String], start: u64) -> Vec<RecordBatch> {
     let chunks = lines.chunks(BATCH).enumerate();
     chunks
         .map(|(number, chunk)| {
             let (mut data, mut records) = (Vec::new(), Vec::new());
-            let first = (number * BATCH) as u64;
+            let first = start + (number * BATCH) as u64;
             for (line, offset) in chunk.iter().zip(first..) {
                 let start = data.len();
                 data.extend_from_slice(line.as_bytes());
@@ -157,8 +161,8 @@ impl Routing {
 
 fn cores() -> Vec<ShardCore> {
     let options = ShardOptions {
-        idle_ticks: 600,
-        after_close_ticks: 600,
+        idle_ticks: IDLE_TICKS,
+        after_close_ticks: IDLE_TICKS,
         awake_budget: 1 << 30,
         retention_ms: None,
         hold_ticks: 0,
@@ -184,27 +188,77 @@ fn apply(cores: &mut [ShardCore], envelope: &Envelope) {
 
 /// A commit cycle and, for the sessions that wait for their answers, another one.
 fn commit(cores: &mut [ShardCore]) {
+    let unknown = |question: Question| {
+        let Question { session, role, subjects, .. } = question;
+        let answer = move |(subject, _): (Subject, _)| {
+            let decision = subject.decide(&Index::default(), DirectWindow::default());
+            Evidence { session, role, subject, decision, complete: true }
+        };
+        subjects.into_iter().map(answer).collect()
+    };
     for core in cores {
-        while std::hint::black_box(one_cycle(core)) > 0 {}
+        while std::hint::black_box(one_cycle(core, unknown)) > 0 {}
     }
 }
 
-fn one_cycle(core: &mut ShardCore) -> usize {
+/// A commit cycle in which `answer` says what the orchestrators know.
+fn one_cycle(core: &mut ShardCore, mut answer: impl FnMut(Question) -> Vec<Evidence>) -> usize {
     let saved = core.commit(true).expect("a commit");
     core.take_rows();
     core.committed();
     let mut questions = saved.questions;
     while !questions.is_empty() {
-        for Question { session, role, subjects, .. } in questions {
-            for (subject, _) in subjects {
-                let decision = subject.decide(&Index::default(), DirectWindow::default());
-                let evidence = Evidence { session, role, subject, decision, complete: true };
-                core.learn(evidence, Cause::LateCapability).expect("a shard");
-            }
+        for evidence in questions.into_iter().flat_map(&mut answer) {
+            core.learn(evidence, Cause::LateCapability).expect("a shard");
         }
         questions = core.questions();
     }
     saved.owing
+}
+
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("a status");
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).expect("a size");
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|kib| kib.parse().ok())
+        .map_or(0, |kib: usize| kib << 10)
+}
+
+/// What a session costs that sleeps, with its standing questions: how memory grows from the first
+/// sessions, which have filled caches and buffers, to the last.
+fn idle() {
+    const STEPS: usize = 100;
+    const COPIES: usize = 1000;
+    let (mut routing, mut shards) = (Routing::new(), cores());
+    let mut orchestrators: HashMap<String, Subscribers> = HashMap::new();
+    let (index, window) = (Index::default(), DirectWindow::default());
+    let (mut offset, mut sessions, mut sizes) = (0, 0, Vec::new());
+    for step in 0..STEPS {
+        let mut lines = captured(step * COPIES..(step + 1) * COPIES);
+        lines.retain(|line| line.contains("\"stream_trace\""));
+        for batch in batches(&lines, offset) {
+            routing.route(&batch).iter().for_each(|envelope| apply(&mut shards, envelope));
+        }
+        offset += lines.len() as u64;
+        for core in &mut shards {
+            let mut ask = |question: Question| {
+                let subscribers = orchestrators.entry(question.key.clone()).or_default();
+                subscribers.ask(question, &index, window)
+            };
+            while one_cycle(core, &mut ask) > 0 {}
+            (0..=IDLE_TICKS).for_each(|_| core.tick());
+            assert_eq!(core.sessions_awake(), 0);
+            sessions += core.take_counts().sessions;
+        }
+        sizes.push((sessions, resident()));
+    }
+    let [first, last] = [sizes[STEPS / 4], sizes[STEPS - 1]];
+    let bytes = last.1.saturating_sub(first.1) as f64 / (last.0 - first.0) as f64;
+    println!(
+        "{sessions} sleeping sessions of {} orchestrators: {bytes:.0} bytes each",
+        orchestrators.len()
+    );
 }
 
 /// The sessions of `envelopes` with their signals in total order, decoded.
@@ -348,7 +402,7 @@ fn lone_actors(frames: Vec<(u128, Vec<u8>)>) -> usize {
 }
 
 fn run(name: &str, lines: &[String]) {
-    let batches = batches(lines);
+    let batches = batches(lines, 0);
     measure(&format!("{name}: decode"), || decode(lines));
     let mut routing = Routing::new();
     let mut envelopes = Vec::new();
@@ -396,6 +450,7 @@ fn run(name: &str, lines: &[String]) {
 
 fn main() {
     println!("{:<44} {:>9} {:>7} {:>12} {:>8}", "", "events", "CPU s", "events/CPU s", "us");
-    run("capture", &captured(4000));
+    idle();
+    run("capture", &captured(0..4000));
     run("generated", &generated(8000));
 }
