@@ -193,7 +193,9 @@ fn left_behind() -> DataDir {
     later["timestamp"] = json!((ts + 4 * 86_400_000).to_string());
     later["id"] = json!("later");
     first.push(later);
-    // A replay gives nothing up before its end: this has to be the service.
+    // A replay gives nothing up before its end: this has to be the service, in a folder that keeps
+    // rows of old events.
+    dir.replay(&[written(&dir, "nothing.jsonl", &[])]);
     for (name, events) in [("first.jsonl", &first), ("late.jsonl", &late)] {
         let events = File::open(written(&dir, name, events)).unwrap();
         run(naap(&dir, &["run"], &[]).stdin(events));
