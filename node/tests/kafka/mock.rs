@@ -233,7 +233,7 @@ async fn a_partition_that_ends_before_the_applied_offset_stands_still() {
 async fn a_partition_goes_to_a_second_node_only_when_it_is_applied() {
     let topic = "shared";
     let (_cluster, bootstrap) = mock(topic, 2);
-    crate::real::share(&bootstrap, topic, true).await;
+    crate::real::share(&bootstrap, topic).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

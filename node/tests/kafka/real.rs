@@ -33,10 +33,8 @@ async fn create(bootstrap: &str, name: &str, partitions: i32) -> String {
 }
 
 /// Two nodes share two partitions: the first gives one away after it has applied what it read of
-/// it, and the second goes on exactly there. The mock broker refuses commits while a group
-/// rebalances, which a real one does not: there (`may_refuse`) the second may have to start at the
-/// offset of the group before, and the state log tells what is applied.
-pub async fn share(bootstrap: &str, topic: &str, may_refuse: bool) {
+/// it, and the second goes on exactly there.
+pub async fn share(bootstrap: &str, topic: &str) {
     let setup = |node| Setup { node, applies: false, ..Setup::new(bootstrap, topic) };
     let mut first = setup("naap-0").start().await.unwrap();
     for partition in 0..2 {
@@ -53,21 +51,15 @@ pub async fn share(bootstrap: &str, topic: &str, may_refuse: bool) {
             break partition;
         }
     };
-    let start = match second.next().await {
-        Got::Assign(partition, 0) if may_refuse && partition == given => 0,
-        other => {
-            assert_eq!(other, Got::Assign(given, 10));
-            10
-        }
-    };
+    assert_eq!(second.next().await, Got::Assign(given, 10));
     for partition in 0..2 {
         write_numbers(bootstrap, topic, partition, 10..15);
     }
     let of = |records: &[Record]| -> Vec<_> {
         records.iter().map(|record| (record.partition, record.offset)).collect()
     };
-    let (records, _) = second.records(15 - start as usize).await;
-    assert_eq!(of(&records), (start..15).map(|offset| (given, offset)).collect::<Vec<_>>());
+    let (records, _) = second.records(5).await;
+    assert_eq!(of(&records), (10..15).map(|offset| (given, offset)).collect::<Vec<_>>());
     let (records, _) = first.records(5).await;
     assert_eq!(of(&records), (10..15).map(|offset| (1 - given, offset)).collect::<Vec<_>>());
 
@@ -87,7 +79,7 @@ pub async fn share(bootstrap: &str, topic: &str, may_refuse: bool) {
 async fn two_nodes_share_a_topic_of_a_real_broker() {
     let Some(bootstrap) = bootstrap("two_nodes_share_a_topic_of_a_real_broker") else { return };
     let topic = create(&bootstrap, "share", 2).await;
-    share(&bootstrap, &topic, false).await;
+    share(&bootstrap, &topic).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
