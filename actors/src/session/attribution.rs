@@ -140,6 +140,29 @@ pub struct Identity<'a> {
     pub distance_ms: Option<i64>,
 }
 
+/// Fills the identity columns that every attributed row has from `$identity`, the others as given.
+macro_rules! attributed {
+    ($row:ident, $identity:expr, { $($columns:tt)* }) => {{
+        let identity: &$crate::session::attribution::Identity<'_> = $identity;
+        $row {
+            orchestrator_address: identity.address,
+            orchestrator_url: identity.url,
+            pipeline: &identity.pipeline,
+            model_id: &identity.model,
+            gpu_id: identity.gpu,
+            gpu_candidate_count: identity.gpu_candidates,
+            attribution_status: identity.status,
+            attribution_source: identity.source,
+            attribution_reason: identity.reason,
+            selected_snapshot_ts: identity.snapshot_ts,
+            selected_snapshot_event_uid: identity.snapshot_uid,
+            attribution_distance_ms: identity.distance_ms,
+            $($columns)*
+        }
+    }};
+}
+pub(super) use attributed;
+
 impl<'a> Identity<'a> {
     /// The identity of a selection.
     pub fn of(attributed: &Attributed<'a>, symbols: &'a Symbols) -> Self {

@@ -14,6 +14,7 @@ use naap_protocol::time::Timestamp;
 
 use super::attribution::{Identity, hint_of};
 use super::pen::Stamp;
+use super::row::RowParts;
 use super::samples::{Line, row, trace_type};
 use super::selection::Hints;
 use super::story::Story;
@@ -159,17 +160,18 @@ impl<'r> Prefix<'r> {
     }
 }
 
-fn is_close(signal: &StoredSignal) -> bool {
+/// The signal is a close trace.
+pub(super) fn is_close(signal: &StoredSignal) -> bool {
     matches!(signal.body, StoredBody::Trace { kind: TraceType::GatewayIngestStreamClosed, .. })
 }
 
 /// The coverage row of a session that has signals. It is terminal when the session is closed.
 pub fn session_coverage_row<'a>(
     story: &'a Story<'a>,
-    identity: &'a Identity<'a>,
+    parts: &'a RowParts<'a>,
     stamp: Stamp,
 ) -> SessionCoverage<'a> {
-    let Story { state, summary, signals, .. } = story;
+    let (Story { state, summary, .. }, identity) = (story, &parts.identity);
     let edges = Edges {
         known: summary.request.is_some(),
         processed: summary.processed.is_some(),
@@ -194,7 +196,7 @@ pub fn session_coverage_row<'a>(
         playable_edge_matched: edges.known && edges.playable,
         is_terminal: edges.terminal,
         unmatched_reason: edges.unmatched(),
-        late_after_close_count: summary.close_counts(signals, &state.symbols).post_close_signals,
+        late_after_close_count: parts.close.post_close_signals,
         version: stamp.version,
         ingestion_timestamp: stamp.now,
     }

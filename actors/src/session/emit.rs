@@ -14,7 +14,7 @@ use super::drawn::Drawn;
 use super::invariants::{Published, lineage_defects};
 use super::latency::{Latencies, Semantics, latency_row};
 use super::pen::{Pen, Put};
-use super::row::{RowTexts, session_row};
+use super::row::{RowParts, session_row};
 use super::signal_rows::{note, take_back_displaced, write_signals};
 use super::story::Story;
 use super::tally::{Cause, Delayed, Tally};
@@ -140,13 +140,13 @@ impl SessionActor {
         let displaced = take_back_displaced(&self.state, drawn.taken_back, pen, &mut count);
         let signals = write_signals(&story, self.dirty, pen, &mut count);
         if !story.signals.is_empty() {
-            let texts = RowTexts::of(&story);
-            let put = pen.put(&mut known.session, |stamp| session_row(&story, &texts, stamp));
+            let parts = RowParts::of(&story);
+            let put = pen.put(&mut known.session, |stamp| session_row(&story, &parts, stamp));
             self.versions += u32::from(put.is_written());
-            let latencies = write_latencies(pen, (&story, &texts.identity), &mut known.latency);
-            drawn.attribution = attribution(&story, &texts.identity);
+            let latencies = write_latencies(pen, (&story, &parts.identity), &mut known.latency);
+            drawn.attribution = attribution(&story, &parts.identity);
             count.session(put, latencies, (before, Counted::of(&drawn)));
-            let coverage = |stamp| session_coverage_row(&story, &texts.identity, stamp);
+            let coverage = |stamp| session_coverage_row(&story, &parts, stamp);
             count.count(pen.put(&mut known.coverage, coverage));
             segments::write(&story, &mut known.segments, pen, &mut count);
             swaps::write(&story, &mut known.swaps, pen, &mut count);

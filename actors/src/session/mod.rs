@@ -40,15 +40,14 @@ use std::collections::BTreeMap;
 use naap_protocol::capability::decide::Decision;
 use naap_protocol::capability::evidence::{Answer, Evidence, Question, Role, Subject};
 use naap_protocol::codec::{self, CodecError, TraceContext};
-use naap_protocol::event::{Event, TraceType};
+use naap_protocol::event::Event;
 use naap_protocol::signal::signal;
-use naap_protocol::state::{
-    Delivery, SessionState, Sighting, SignalWritten, StoredBody, StoredSignal, Verdict,
-};
+use naap_protocol::state::{Delivery, SessionState, Sighting, SignalWritten, Verdict};
 use naap_protocol::time::Timestamp;
 
 use arrival::Arrival;
 use attribution::is_resolved;
+use coverage::is_close;
 use drawn::Drawn;
 use emit::Causes;
 use instruments::WaitOutcome;
@@ -151,10 +150,6 @@ impl SessionActor {
     }
 
     fn awake(state: SessionState) -> Self {
-        let is_close = |signal: &StoredSignal| {
-            let StoredBody::Trace { kind, .. } = signal.body else { return false };
-            kind == TraceType::GatewayIngestStreamClosed
-        };
         let known = !state.signals.is_empty();
         Self {
             shown_open: known.then(|| !state.signals.iter().any(is_close)),
@@ -326,8 +321,8 @@ impl SessionActor {
         self.state.answers.iter().find(|answer| answer.subject == *subject)
     }
 
-    /// Takes in what an orchestrator says, or a backfill in its place (`cause`). `true` when the rows may have changed, or there is more
-    /// to ask.
+    /// Takes in what an orchestrator says, or a backfill in its place (`cause`). `true` when the rows
+    /// may have changed, or there is more to ask.
     pub fn learn(&mut self, evidence: Evidence, cause: Cause) -> bool {
         let Evidence { role, subject, decision, complete, .. } = evidence;
         let known = self.state.answers.iter_mut().find(|answer| answer.subject == subject);

@@ -2,25 +2,28 @@
 
 use naap_protocol::rows::sessions::Session;
 
-use super::attribution::Identity;
+use super::attribution::{Identity, attributed};
 use super::outcome::{StartupClass, completeness, service_failure_reason};
 use super::pen::Stamp;
 use super::story::Story;
+use super::summary::CloseCounts;
 
 /// The only kind of workflow there is; also the workflow id of a session without a pipeline.
 const WORKFLOW_TYPE: &str = "ai_live_video_stream";
 
-/// Texts of a row that are made for it and do not stand in the session's state.
+/// What the rows of a session as a whole are made of, beside its story.
 #[derive(Clone, Debug)]
-pub struct RowTexts<'a> {
+pub struct RowParts<'a> {
     first_uid: String,
     last_uid: String,
     /// The identity columns of the session.
     pub identity: Identity<'a>,
+    /// Counts around its close.
+    pub close: CloseCounts,
 }
 
-impl<'a> RowTexts<'a> {
-    /// The texts for the row of this session.
+impl<'a> RowParts<'a> {
+    /// The parts for the rows of this session.
     pub fn of(story: &Story<'a>) -> Self {
         let uid = |signal: Option<&naap_protocol::state::StoredSignal>| {
             signal.map_or_else(String::new, |s| s.uid.to_string())
@@ -29,6 +32,7 @@ impl<'a> RowTexts<'a> {
             first_uid: uid(story.signals.first()),
             last_uid: uid(story.signals.last()),
             identity: story.identity(),
+            close: story.summary.close_counts(story.signals, &story.state.symbols),
         }
     }
 }
@@ -41,16 +45,16 @@ fn differ<'n>(names: impl Iterator<Item = &'n str>) -> bool {
 }
 
 /// The row of a session that has signals.
-pub fn session_row<'a>(story: &'a Story<'a>, texts: &'a RowTexts<'a>, stamp: Stamp) -> Session<'a> {
-    let Story { state, summary, signals, .. } = story;
+pub fn session_row<'a>(story: &'a Story<'a>, parts: &'a RowParts<'a>, stamp: Stamp) -> Session<'a> {
+    let Story { state, summary, .. } = story;
     let symbols = &state.symbols;
     let startup = summary.startup();
     let class = startup.class();
     let selections = story.counted();
     let last = selections.last().map(|attributed| attributed.selection);
-    let counts = summary.close_counts(signals, symbols);
+    let counts = parts.close;
     let (health_signal_count, health_expected_signal_count) = summary.health_signals();
-    let identity = &texts.identity;
+    let identity = &parts.identity;
     let resolved = || selections.iter().filter(|s| s.chosen().is_some());
     let names: Vec<Identity<'_>> = resolved().map(|s| Identity::of(s, symbols)).collect();
     let canonicals = story.canonicals().len();
@@ -59,7 +63,7 @@ pub fn session_row<'a>(story: &'a Story<'a>, texts: &'a RowTexts<'a>, stamp: Sta
     let end = summary.closed_ts.or(summary.end_ts);
     let swaps = u16::try_from(summary.swaps).unwrap_or(u16::MAX);
     let observed_url = last.map_or("", |s| symbols.text(s.url));
-    Session {
+    attributed!(Session, identity, {
         org: &state.org,
         workflow_session_id: &state.session_id,
         workflow_type: WORKFLOW_TYPE,
@@ -67,13 +71,8 @@ pub fn session_row<'a>(story: &'a Story<'a>, texts: &'a RowTexts<'a>, stamp: Sta
         stream_id: &state.stream_id,
         request_id: &state.request_id,
         gateway: symbols.text(summary.gateway),
-        orchestrator_address: identity.address,
-        orchestrator_url: identity.url,
         observed_address: last.map_or("", |s| symbols.text(s.address)),
         observed_url,
-        pipeline: &identity.pipeline,
-        model_id: &identity.model,
-        gpu_id: identity.gpu,
         model_hint: symbols.text(summary.hints.model),
         pipeline_source: identity.pipeline_source,
         model_source: identity.model_source,
@@ -81,13 +80,6 @@ pub fn session_row<'a>(story: &'a Story<'a>, texts: &'a RowTexts<'a>, stamp: Sta
         has_pipeline_change: differ(names.iter().map(|n| &*n.pipeline)),
         gpu_attribution_method: identity.method,
         gpu_attribution_confidence: identity.confidence,
-        gpu_candidate_count: identity.gpu_candidates,
-        attribution_status: identity.status,
-        attribution_source: identity.source,
-        attribution_reason: identity.reason,
-        selected_snapshot_ts: identity.snapshot_ts,
-        selected_snapshot_event_uid: identity.snapshot_uid,
-        attribution_distance_ms: identity.distance_ms,
         attribution_identity: identity.matched,
         session_start_ts: summary.start_ts.unwrap_or_default(),
         session_end_ts: summary.end_ts,
@@ -136,10 +128,10 @@ pub fn session_row<'a>(story: &'a Story<'a>, texts: &'a RowTexts<'a>, stamp: Sta
         active_duration_ms: (summary.health.samples > 0).then_some(summary.active_ms),
         skew_ms: summary.skew_ms,
         event_count: summary.events,
-        source_first_event_uid: &texts.first_uid,
-        source_last_event_uid: &texts.last_uid,
+        source_first_event_uid: &parts.first_uid,
+        source_last_event_uid: &parts.last_uid,
         version: stamp.version,
         ingestion_timestamp: stamp.now,
         ..Session::default()
-    }
+    })
 }

@@ -6,15 +6,16 @@
 //! force; where none is in force, or it began after the close and does not count, no decision
 //! applies: status `''`, source `unattributed`.
 
+use naap_protocol::capability::catalogue::Hint;
 use naap_protocol::identity::{sha256_hex, trace_category};
 use naap_protocol::rows::samples::{StatusSample, TraceEdge};
 use naap_protocol::rows::signals::ParamUpdate;
 use naap_protocol::signal::AiKind;
 use naap_protocol::state::{StoredBody, StoredSignal, Sym, Symbols};
 
-use super::attribution::{Attributed, Identity, hint_of};
+use super::attribution::{Attributed, Identity, attributed, hint_of};
 use super::pen::{Pen, Put, Stamp};
-use super::selection::{HintOf, Hints};
+use super::selection::Hints;
 use super::story::{Cover, Story};
 
 /// How status samples and trace edges come by their identity (clarification 20).
@@ -120,21 +121,14 @@ impl<'r> Line<'r> {
     }
 
     /// What the signal itself says about pipeline and model.
-    fn hint(&self) -> naap_protocol::capability::catalogue::Hint<'r> {
+    fn hint(&self) -> Hint<'r> {
         let symbols = &self.story.state.symbols;
-        let mut hints = Hints::default();
-        if let Some(hint) = HintOf::of(self.signal.hint, symbols) {
-            hints.keep(hint);
-        }
-        hint_of(hints, symbols)
+        hint_of(Hints::of(self.signal.hint, symbols), symbols)
     }
 
     /// `model_hint`: a text of the pipeline allow-list is none (backlog 022).
     fn model_hint(&self) -> &'r str {
-        match HintOf::of(self.signal.hint, &self.story.state.symbols) {
-            Some(HintOf::Model(text)) => self.text(text),
-            Some(HintOf::Pipeline(_)) | None => "",
-        }
+        self.text(Hints::of(self.signal.hint, &self.story.state.symbols).model)
     }
 
     /// `params_json` and `params_hash`.
@@ -147,27 +141,16 @@ impl<'r> Line<'r> {
     fn status<'s>(&'s self, claim: &Claim<'s, '_>, stamp: Stamp) -> StatusSample<'s> {
         let id = claim.identity;
         let (method, confidence) = claim.by_segment();
-        let mut row = row!(StatusSample, self, stamp, {
+        let mut row = attributed!(StatusSample, id, {
             gateway: self.text(self.signal.gateway),
-            orchestrator_address: id.address,
-            orchestrator_url: id.url,
-            pipeline: &id.pipeline,
-            model_id: &id.model,
-            gpu_id: id.gpu,
             model_hint: self.model_hint(),
             pipeline_source: id.pipeline_source,
             model_source: id.model_source,
             is_attributed: claim.is_attributed,
             gpu_attribution_method: method,
             gpu_attribution_confidence: confidence,
-            gpu_candidate_count: id.gpu_candidates,
-            attribution_status: id.status,
-            attribution_source: id.source,
-            attribution_reason: id.reason,
-            selected_snapshot_ts: id.snapshot_ts,
-            selected_snapshot_event_uid: id.snapshot_uid,
-            attribution_distance_ms: id.distance_ms,
             segment_index: claim.segment,
+            ..row!(StatusSample, self, stamp, {})
         });
         if let StoredBody::Status { state, output_fps, input_fps, .. } = self.signal.body {
             (row.state, row.output_fps, row.input_fps) = (self.text(state), output_fps, input_fps);
@@ -179,27 +162,16 @@ impl<'r> Line<'r> {
         let id = claim.identity;
         let (method, confidence) = claim.by_segment();
         let trace_type = trace_type(self.signal);
-        row!(TraceEdge, self, stamp, {
+        attributed!(TraceEdge, id, {
             gateway: self.text(self.signal.gateway),
-            orchestrator_address: id.address,
-            orchestrator_url: id.url,
-            pipeline: &id.pipeline,
-            model_id: &id.model,
-            gpu_id: id.gpu,
             trace_type,
             trace_category: trace_category(trace_type),
             is_swap_event: trace_type == "orchestrator_swap",
             is_attributed: claim.is_attributed,
             gpu_attribution_method: method,
             gpu_attribution_confidence: confidence,
-            gpu_candidate_count: id.gpu_candidates,
-            attribution_status: id.status,
-            attribution_source: id.source,
-            attribution_reason: id.reason,
-            selected_snapshot_ts: id.snapshot_ts,
-            selected_snapshot_event_uid: id.snapshot_uid,
-            attribution_distance_ms: id.distance_ms,
             segment_index: claim.segment,
+            ..row!(TraceEdge, self, stamp, {})
         })
     }
 
@@ -214,31 +186,20 @@ impl<'r> Line<'r> {
             StoredBody::Ai { message, .. } => self.text(message),
             StoredBody::Status { .. } | StoredBody::Trace { .. } => "",
         };
-        row!(ParamUpdate, self, stamp, {
+        attributed!(ParamUpdate, id, {
             gateway: self.text(self.gateway),
-            orchestrator_address: id.address,
-            orchestrator_url: id.url,
-            pipeline: &id.pipeline,
-            model_id: &id.model,
-            gpu_id: id.gpu,
             model_hint: self.model_hint(),
             pipeline_source: id.pipeline_source,
             model_source: id.model_source,
             is_attributed: claim.is_attributed,
             gpu_attribution_method: id.method,
             gpu_attribution_confidence: id.confidence,
-            gpu_candidate_count: id.gpu_candidates,
-            attribution_status: id.status,
-            attribution_source: id.source,
-            attribution_reason: id.reason,
-            selected_snapshot_ts: id.snapshot_ts,
-            selected_snapshot_event_uid: id.snapshot_uid,
-            attribution_distance_ms: id.distance_ms,
             segment_index: claim.segment,
             update_type: "params_update",
             message,
             params_json,
             params_hash,
+            ..row!(ParamUpdate, self, stamp, {})
         })
     }
 }

@@ -1,12 +1,12 @@
 //! The segments of a session as rows (lifecycle 5.3, tables.md 2.4).
 
 use naap_protocol::rows::sessions::Segment as SegmentRow;
-use naap_protocol::state::StoredBody;
 use naap_protocol::time::Timestamp;
 
-use super::attribution::{Attributed, Identity};
+use super::attribution::{Attributed, Identity, attributed};
 use super::emit::Written;
 use super::pen::{Pen, Stamp};
+use super::samples::trace_type;
 use super::story::{Segment, Story};
 
 /// Texts of a row that are made for it and do not stand in the session's state.
@@ -72,41 +72,25 @@ fn row<'t>(
         Some(_) => "stream_closed",
         None => "",
     };
-    let trace = match story.signals.get(segment.opened_by).map(|signal| &signal.body) {
-        Some(StoredBody::Trace { kind, .. }) => kind.name(),
-        _ => "",
-    };
-    SegmentRow {
+    attributed!(SegmentRow, identity, {
         segment_start_ts: segment.start,
         segment_end_ts: segment.end,
         gateway: story.state.symbols.text(story.summary.gateway),
-        orchestrator_address: identity.address,
-        orchestrator_url: identity.url,
         previous_orchestrator_address: canonical(story, place.checked_sub(1)),
         next_orchestrator_address: canonical(story, Some(place + 1)),
-        pipeline: &identity.pipeline,
-        model_id: &identity.model,
-        gpu_id: identity.gpu,
         model_hint: texts.hint,
         pipeline_source: identity.pipeline_source,
         model_source: identity.model_source,
         gpu_attribution_method: identity.method,
         gpu_attribution_confidence: identity.confidence,
-        gpu_candidate_count: identity.gpu_candidates,
-        attribution_status: identity.status,
-        attribution_source: identity.source,
-        attribution_reason: identity.reason,
-        selected_snapshot_ts: identity.snapshot_ts,
-        selected_snapshot_event_uid: identity.snapshot_uid,
-        attribution_distance_ms: identity.distance_ms,
         reason: if close_reason.is_empty() { open_reason } else { close_reason },
         open_reason,
         close_reason,
-        source_trace_type: trace,
+        source_trace_type: story.signals.get(segment.opened_by).map_or("", trace_type),
         source_event_uid: &texts.uid,
         is_retracted: false,
         ..key(story, index, stamp)
-    }
+    })
 }
 
 fn retracted<'t>(story: &'t Story<'_>, index: u16, stamp: Stamp) -> SegmentRow<'t> {

@@ -64,6 +64,15 @@ impl HintOf {
 }
 
 impl Hints {
+    /// The hints of one `pipeline` text.
+    pub fn of(text: Sym, symbols: &Symbols) -> Self {
+        let mut hints = Self::default();
+        if let Some(hint) = HintOf::of(text, symbols) {
+            hints.keep(hint);
+        }
+        hints
+    }
+
     /// Keeps `hint` if it is the first of its kind.
     pub fn keep(&mut self, hint: HintOf) {
         let (slot, text) = match hint {

@@ -9,7 +9,7 @@ use naap_protocol::state::{SessionState, StoredBody, StoredSignal};
 use naap_protocol::time::Timestamp;
 
 use super::attribution::{Attributed, Identity, hint_of, subject};
-use super::selection::{HintOf, Hints, counted};
+use super::selection::{Hints, counted};
 use super::summary::{MarkKind, Summary};
 use super::swaps::{Swap, lineage};
 
@@ -173,11 +173,7 @@ pub fn left_by(signal: &StoredSignal, state: &SessionState, session: Hints) -> O
     if !named || !matches!(signal.body, StoredBody::Trace { .. }) {
         return None;
     }
-    let mut hints = Hints::default();
-    if let Some(hint) = HintOf::of(signal.hint, symbols) {
-        hints.keep(hint);
-    }
-    let hint = hint_of(hints.or(session), symbols);
+    let hint = hint_of(Hints::of(signal.hint, symbols).or(session), symbols);
     Some(subject(signal.ord_ts, url, address, &hint))
 }
 

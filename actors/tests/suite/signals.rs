@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use naap_actors::session::SessionActor;
 use naap_actors::session::pen::Stamp;
-use naap_actors::session::row::{RowTexts, session_row};
+use naap_actors::session::row::{RowParts, session_row};
 use naap_protocol::event::{
     AiEvent, Body, DedupStrategy, Discovered, Event, IngestMetrics, Orchestrator, Payment, Status,
     Trace, TraceType,
@@ -250,8 +250,8 @@ pub fn row(session: &mut SessionActor) -> Option<Cells> {
     if story.signals.is_empty() {
         return None;
     }
-    let texts = RowTexts::of(&story);
-    let row = session_row(&story, &texts, Stamp { version: 7, now: Timestamp(BASE) });
+    let parts = RowParts::of(&story);
+    let row = session_row(&story, &parts, Stamp { version: 7, now: Timestamp(BASE) });
     let mut bytes = Vec::new();
     row.encode(&mut bytes);
     cells::read(Session::SPEC, &bytes).pop()
