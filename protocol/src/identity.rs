@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::event::envelope::{self, Envelope};
-use crate::event::{Body, DedupStrategy, Event};
+use crate::event::{DedupStrategy, Event};
 
 /// The text is empty or only whitespace.
 pub fn is_blank(text: &str) -> bool {
@@ -155,16 +155,10 @@ impl<'a> EntityKey<'a> {
     /// The entity that deduplicates `event` and writes its typed rows: its session for session
     /// families, the event itself for advertisements, discovery results and payments.
     pub fn owner(org: &'a str, event: &'a Event<'a>) -> Self {
-        let (stream_id, request_id) = match &event.body {
-            Body::Status(body) => (&body.stream_id, &body.request_id),
-            Body::Trace(body) => (&body.stream_id, &body.request_id),
-            Body::Ai(body) => (&body.stream_id, &body.request_id),
-            Body::Ingest(body) => (&body.stream_id, &body.request_id),
-            Body::Capabilities(_) | Body::Discovery(_) | Body::Payment(_) => {
-                return Self::event(org, &event.uid);
-            }
-        };
-        Self::session(org, stream_id, request_id, &event.uid)
+        match event.body.session_ids() {
+            Some((stream_id, request_id)) => Self::session(org, stream_id, request_id, &event.uid),
+            None => Self::event(org, &event.uid),
+        }
     }
 
     /// What the key names.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use naap_protocol::capability::evidence::Question;
 use naap_protocol::codec::{self, CodecError, TraceContext};
-use naap_protocol::event::{Body, Event};
+use naap_protocol::event::Event;
 use naap_protocol::identity::{EntityId, session_key};
 use naap_protocol::state::{Delivery, EventState, Progress, Sighting, Verdict};
 use naap_protocol::wire::{Advertised, Envelope, EnvelopeHead, Item};
@@ -436,18 +436,7 @@ impl ShardCore {
 }
 
 fn new_session(org: &str, event: &Event<'_>) -> SessionActor {
-    let (stream_id, request_id) = session_ids(&event.body);
+    let (stream_id, request_id) = event.body.session_ids().unwrap_or_default();
     let key = session_key(stream_id, request_id, &event.uid);
     SessionActor::new(org, key, stream_id, request_id)
-}
-
-/// Stream and request id of a session event; blank for the families that have none.
-pub fn session_ids<'a>(body: &'a Body<'_>) -> (&'a str, &'a str) {
-    match body {
-        Body::Status(s) => (&s.stream_id, &s.request_id),
-        Body::Trace(t) => (&t.stream_id, &t.request_id),
-        Body::Ai(a) => (&a.stream_id, &a.request_id),
-        Body::Ingest(i) => (&i.stream_id, &i.request_id),
-        Body::Capabilities(_) | Body::Discovery(_) | Body::Payment(_) => ("", ""),
-    }
 }

@@ -184,12 +184,10 @@ impl Index {
             return Taken { inserted: Inserted::TooOld, behind_horizon, over_limit: 0 };
         }
         let max_runs = if self.unbounded { usize::MAX } else { MAX_RUNS };
-        // The entry interface would clone the node each time; nearly all are known.
-        if !self.nodes.contains_key(node) {
-            self.nodes.insert(node.clone(), Runs::default());
-        }
-        let Some(runs) = self.nodes.get_mut(node) else {
-            return Taken { inserted: Inserted::TooOld, behind_horizon, over_limit: 0 };
+        // The entry interface alone would clone the node each time; nearly all are known.
+        let runs = match self.nodes.get_mut(node) {
+            Some(runs) => runs,
+            None => self.nodes.entry(node.clone()).or_default(),
         };
         let inserted = runs.insert(seen, content, conflicting);
         Taken { inserted, behind_horizon, over_limit: runs.cap(max_runs) }

@@ -108,6 +108,17 @@ pub enum Body<'a> {
 }
 
 impl Body<'_> {
+    /// Stream and request id of an event of a session; `None` for the families that have none.
+    pub fn session_ids(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Status(body) => Some((&body.stream_id, &body.request_id)),
+            Self::Trace(body) => Some((&body.stream_id, &body.request_id)),
+            Self::Ai(body) => Some((&body.stream_id, &body.request_id)),
+            Self::Ingest(body) => Some((&body.stream_id, &body.request_id)),
+            Self::Capabilities(_) | Self::Discovery(_) | Self::Payment(_) => None,
+        }
+    }
+
     /// The family name, as in the envelope's `type`.
     pub fn family(&self) -> &'static str {
         match self {
