@@ -19,7 +19,7 @@ use super::sample_rows::{note_samples, take_back_samples, write_samples};
 use super::signal_rows::{note, take_back_displaced, write_signals};
 use super::story::Story;
 use super::tally::{Cause, Delayed, Tally};
-use super::{segments, swaps};
+use super::{figures, segments, swaps};
 use crate::names;
 
 /// Why rows that were written may be corrected.
@@ -157,6 +157,7 @@ impl SessionActor {
         }
         let from = drawn.hours.update(&story, self.dirty);
         drawn.hours.write(&story, from, &mut known.hours, pen, &mut count);
+        figures::touch(&story, &mut known, &mut drawn.figures, pen);
         self.published = Some(check(&story, self.published.as_ref(), &count));
         note(&mut self.state.displaced[drawn.taken_back..], &displaced);
         note(&mut self.state.signals[self.dirty..], &signals);

@@ -19,6 +19,7 @@ pub mod counters;
 pub mod coverage;
 mod drawn;
 pub mod emit;
+mod figures;
 pub mod hours;
 pub mod ingest;
 pub mod instruments;
