@@ -202,7 +202,8 @@ fn open(log: &Arc<MemoryLog>, options: ShardOptions) -> ShardCore {
     let record = vec![StateRecord::Open { shard: 0, open }];
     log.append(&mut std::iter::once(record)).expect("a log");
     let applied = known.progress.applied.clone();
-    let progress = Progress { epoch, cycle: 0, routing_version: ROUTING_VERSION, applied };
+    let dirty = naap_protocol::slice::DirtySlices::default();
+    let progress = Progress { epoch, cycle: 0, routing_version: ROUTING_VERSION, applied, dirty };
     let mut core = ShardCore::new(0, progress, options, log.clone(), clock());
     let questions = core.resume(&known.progress).expect("a log");
     answer(&mut core, questions);

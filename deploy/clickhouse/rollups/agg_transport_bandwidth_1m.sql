@@ -27,14 +27,14 @@ WITH
             is_rated,
             arrayJoin(arrayZip(
                 minutes,
-                arrayPushBack(rx_floors, rx_bytes - arraySum(rx_floors)),
-                arrayPushBack(tx_floors, tx_bytes - arraySum(tx_floors))
+                arrayPushBack(rx_floors, toUInt64(rx_bytes - arraySum(rx_floors))),
+                arrayPushBack(tx_floors, toUInt64(tx_bytes - arraySum(tx_floors)))
             )) AS piece,
             fromUnixTimestamp64Milli(piece.1.1 * 60000, 'UTC') AS minute_start,
             piece.1.1 = last_minute AS is_last,
             piece.2 AS rx, piece.3 AS tx,
-            if(is_rated, toUInt64(piece.1.2), 0) AS observed,
-            0 AS expected,
+            if(is_rated, toUInt64(piece.1.2), toUInt64(0)) AS observed,
+            toUInt64(0) AS expected,
             is_last AS sampled, segments * is_last AS segments,
             failed_segments * is_last AS failed, dropped_segments * is_last AS dropped
         FROM samples
@@ -76,9 +76,9 @@ WITH
     session_minutes AS (
         SELECT
             link_type, orchestrator_address, gateway, pipeline, model_id, gpu_id, region, workflow_session_id,
-            minute_start, sum(rx) AS rx, sum(tx) AS tx, sumIf(rx, is_rated) AS rated_rx,
-            sumIf(tx, is_rated) AS rated_tx, sum(observed) AS observed, sum(expected) AS expected,
-            sum(sampled) AS sampled, sum(segments) AS segments, sum(failed) AS failed, sum(dropped) AS dropped
+            minute_start, sum(x.rx) AS rx, sum(x.tx) AS tx, sumIf(x.rx, x.is_rated) AS rated_rx,
+            sumIf(x.tx, x.is_rated) AS rated_tx, sum(x.observed) AS observed, sum(x.expected) AS expected,
+            sum(x.sampled) AS sampled, sum(x.segments) AS segments, sum(x.failed) AS failed, sum(x.dropped) AS dropped
         FROM (
             SELECT link_type, orchestrator_address, gateway, pipeline, model_id, gpu_id, region,
                 workflow_session_id, is_rated, minute_start, rx, tx, observed, expected, sampled, segments, failed, dropped
@@ -87,18 +87,19 @@ WITH
             SELECT link_type, orchestrator_address, gateway, pipeline, model_id, gpu_id, region,
                 workflow_session_id, is_rated, minute_start, rx, tx, observed, expected, sampled, segments, failed, dropped
             FROM expected
-        )
+        ) AS x
         GROUP BY link_type, orchestrator_address, gateway, pipeline, model_id, gpu_id, region, workflow_session_id, minute_start
     )
 SELECT
     {org:String} AS org, toDateTime64(toStartOfHour(minute_start), 3, 'UTC') AS window_start, minute_start, link_type,
     orchestrator_address, gateway, pipeline AS pipeline_id, model_id, gpu_id, region,
-    sum(rx) AS rx_bytes, sum(tx) AS tx_bytes, sum(rated_rx) AS rated_rx_bytes, sum(rated_tx) AS rated_tx_bytes,
-    sum(observed) AS observed_ms, sum(expected) AS expected_ms, sum(sampled) AS samples,
-    sum(m.segments) AS segments, sum(failed) AS failed_segments, sum(dropped) AS dropped_segments,
-    uniqExactIf(workflow_session_id, rx + tx + observed + sampled > 0) AS sessions,
-    sumMapIf([bucket(intDiv(rated_rx * 8, greatest(observed, 1)))], [toUInt64(1)], observed > 0) AS rx_rates,
-    sumMapIf([bucket(intDiv(rated_tx * 8, greatest(observed, 1)))], [toUInt64(1)], observed > 0) AS tx_rates,
+    sum(m.rx) AS rx_bytes, sum(m.tx) AS tx_bytes, sum(m.rated_rx) AS rated_rx_bytes,
+    sum(m.rated_tx) AS rated_tx_bytes, sum(m.observed) AS observed_ms, sum(m.expected) AS expected_ms,
+    sum(m.sampled) AS samples, sum(m.segments) AS segments, sum(m.failed) AS failed_segments,
+    sum(m.dropped) AS dropped_segments,
+    uniqExactIf(m.workflow_session_id, m.rx + m.tx + m.observed + m.sampled > 0) AS sessions,
+    sumMapIf([bucket(intDiv(m.rated_rx * 8, greatest(m.observed, 1)))], [toUInt64(1)], m.observed > 0) AS rx_rates,
+    sumMapIf([bucket(intDiv(m.rated_tx * 8, greatest(m.observed, 1)))], [toUInt64(1)], m.observed > 0) AS tx_rates,
     rx_rates.1 AS rx_rate_buckets, rx_rates.2 AS rx_rate_counts,
     tx_rates.1 AS tx_rate_buckets, tx_rates.2 AS tx_rate_counts
 FROM session_minutes AS m
