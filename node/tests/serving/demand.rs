@@ -150,7 +150,6 @@ fn fees_join_the_keys_and_need_no_session() {
         org,
         payment_ts: at_minute(4, minute),
         source_event_uid: uid,
-        workflow_session_id: "s",
         gateway: GATEWAY,
         recipient: "0xa",
         pipeline: PIPELINE,
