@@ -11,6 +11,7 @@ pub mod explain;
 pub mod kafka;
 pub mod logging;
 pub mod node;
+pub mod quality;
 pub mod replay;
 pub mod run;
 pub mod state_log;

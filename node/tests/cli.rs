@@ -87,6 +87,7 @@ fn help_is_up_to_date() {
         "explain session",
         "backfill",
         "backfill attribution",
+        "verify",
         "generate",
         "schema",
         "schema apply",
