@@ -4,6 +4,7 @@
 //! its input is delivered again, rows without a claim are overwritten by equal ones.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,9 @@ use crate::clocks::ClockSigns;
 use crate::ports::{StateLog, StateLogError, StateRecord};
 use crate::shard::{ShardCommit, ShardCounts, ShardMsg, Traffic};
 use crate::sink::{SinkGone, Sinks};
+
+/// State is appended in pieces of about this size, bytes.
+const APPEND: usize = 1 << 20;
 
 /// What a cycle made durable.
 #[derive(Clone, Debug, Default)]
@@ -80,22 +84,20 @@ pub async fn run_cycle(
     Ok(outcome)
 }
 
-/// Collects the shards one after the other, so that only a few are held in memory at a time.
+/// Saves the state of the shards, and has each hand its rows over once its state is safe: rows of a
+/// state that never comes back could not be taken back. Only a few shards are held in memory at a
+/// time.
 async fn save_state(
     shards: &[ActorRef<ShardMsg>],
     log: &Arc<dyn StateLog>,
     flush: bool,
     outcome: &mut Committed,
 ) -> Result<Vec<Progress>, CommitError> {
-    let (feed, mut batches) = tokio::sync::mpsc::channel::<Vec<StateRecord>>(2);
-    let writer = tokio::task::spawn_blocking({
-        let log = Arc::clone(log);
-        move || log.append(&mut std::iter::from_fn(|| batches.blocking_recv()))
-    });
     let mut claims = Vec::with_capacity(shards.len());
+    let (mut unsaved, mut bytes, mut first) = (Vec::new(), 0, 0);
     for (number, shard) in shards.iter().enumerate() {
-        let gone = || CommitError::ShardGone(number);
-        let commit = ractor::call!(shard, ShardMsg::Commit, flush).map_err(|_| gone())?;
+        let gone = |_| CommitError::ShardGone(number);
+        let commit = ractor::call!(shard, ShardMsg::Commit, flush).map_err(gone)?;
         let ShardCommit { records, progress, counts, traffic, oldest_wait, signs } = commit;
         outcome.records += records.len() as u64;
         outcome.counts.add(counts);
@@ -103,17 +105,33 @@ async fn save_state(
         outcome.oldest_wait = outcome.oldest_wait.max(oldest_wait);
         outcome.signs.merge(signs);
         claims.push(progress);
-        // A closed channel means that the writer has failed, which is reported below.
-        if !records.is_empty() && feed.send(records).await.is_err() {
-            break;
+        bytes += records.iter().map(StateRecord::size).sum::<usize>();
+        unsaved.extend(records);
+        if bytes >= APPEND || number + 1 == shards.len() {
+            append(log, std::mem::take(&mut unsaved)).await?;
+            hand_over(shards, first..=number).await?;
+            (bytes, first) = (0, number + 1);
         }
     }
-    drop(feed);
-    writer.await.map_err(|_| CommitError::WriterEnded)??;
     Ok(claims)
 }
 
+/// The state of the shards `numbers` is safe: has them hand over their rows.
+async fn hand_over(
+    shards: &[ActorRef<ShardMsg>],
+    numbers: RangeInclusive<usize>,
+) -> Result<(), CommitError> {
+    for number in numbers {
+        let gone = |_| CommitError::ShardGone(number);
+        ractor::call!(shards[number], ShardMsg::Saved).map_err(gone)?;
+    }
+    Ok(())
+}
+
 async fn append(log: &Arc<dyn StateLog>, records: Vec<StateRecord>) -> Result<(), CommitError> {
+    if records.is_empty() {
+        return Ok(());
+    }
     let log = Arc::clone(log);
     let write = move || log.append(&mut std::iter::once(records));
     Ok(tokio::task::spawn_blocking(write).await.map_err(|_| CommitError::WriterEnded)??)

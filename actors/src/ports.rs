@@ -53,6 +53,16 @@ pub enum StateRecord {
     },
 }
 
+impl StateRecord {
+    /// Bytes of what varies in size.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Snapshot { frame, .. } => frame.len(),
+            Self::Open { .. } | Self::Progress { .. } => 0,
+        }
+    }
+}
+
 /// The durable state of the shards of this node (design.md, state log).
 ///
 /// Calls block; the caller keeps them off the event loop, except [`StateLog::entity`], which is a

@@ -27,6 +27,9 @@ pub struct IngestOptions {
     pub window_bytes: usize,
     /// Bytes of records and envelopes in hand at most.
     pub buffer_bytes: usize,
+    /// Bytes of envelopes with the shards whose effects are not durable, at most. A commit cycle
+    /// starts early at half of it.
+    pub uncommitted_bytes: usize,
     /// Time between the starts of two commit cycles.
     pub flush_interval: Duration,
 }
@@ -103,6 +106,9 @@ struct State {
     /// Intake permits of batches whose envelopes still wait for a window.
     held: Vec<OwnedSemaphorePermit>,
     waiting_bytes: usize,
+    /// Bytes sent to the shards since the last commit cycle began, and before that.
+    sent: usize,
+    saving: usize,
     status: IngestStatus,
     /// Evidence that had travelled at the last commit.
     traffic: Traffic,
@@ -148,6 +154,8 @@ impl Actor for IngestActor {
             windows,
             held: Vec::new(),
             waiting_bytes: 0,
+            sent: 0,
+            saving: 0,
             status: IngestStatus::default(),
             traffic: Traffic::default(),
             // What was left unfinished before the shards were opened has to be settled.
@@ -182,7 +190,7 @@ impl Actor for IngestActor {
             }
             IngestMsg::Tick => state.maybe_commit(&myself)?,
             IngestMsg::CommitDone(outcome) => {
-                state.committed(outcome?);
+                state.committed(&myself, outcome?)?;
                 state.maybe_commit(&myself)?;
             }
             IngestMsg::Finish(reply) => {
@@ -225,17 +233,10 @@ impl State {
         myself: &ActorRef<IngestMsg>,
         envelope: Envelope,
     ) -> Result<(), ActorProcessingErr> {
-        let limit = self.args.options.window_bytes;
-        let window = &mut self.windows[usize::from(envelope.head.shard)];
-        // One envelope always may go, however large.
-        if window.waiting.is_empty() && (window.out == 0 || window.out + envelope.cost() <= limit) {
-            window.out += envelope.cost();
-            self.args.region.cast(RegionMsg::Deliver(envelope, myself.clone()))?;
-        } else {
-            self.waiting_bytes += envelope.cost();
-            window.waiting.push_back(envelope);
-        }
-        Ok(())
+        let shard = usize::from(envelope.head.shard);
+        self.waiting_bytes += envelope.cost();
+        self.windows[shard].waiting.push_back(envelope);
+        self.send(myself, shard)
     }
 
     fn credit(
@@ -244,23 +245,42 @@ impl State {
         shard: u16,
         bytes: usize,
     ) -> Result<(), ActorProcessingErr> {
-        let limit = self.args.options.window_bytes;
         let window = &mut self.windows[usize::from(shard)];
         window.out = window.out.saturating_sub(bytes);
-        while let Some(next) = window.waiting.front() {
-            let cost = next.cost();
-            if window.out > 0 && window.out + cost > limit {
+        self.send(myself, usize::from(shard))?;
+        self.let_in();
+        Ok(())
+    }
+
+    /// Sends what waits for `shard` as far as its window and the budget of the node allow.
+    fn send(
+        &mut self,
+        myself: &ActorRef<IngestMsg>,
+        shard: usize,
+    ) -> Result<(), ActorProcessingErr> {
+        let IngestOptions { window_bytes, uncommitted_bytes, .. } = self.args.options;
+        let window = &mut self.windows[shard];
+        while let Some(cost) = window.waiting.front().map(Envelope::cost) {
+            // One envelope always may go, however large.
+            let narrow = window.out > 0 && window.out + cost > window_bytes;
+            let unsaved = self.sent + self.saving;
+            if narrow || (unsaved > 0 && unsaved + cost > uncommitted_bytes) {
                 break;
             }
             let Some(envelope) = window.waiting.pop_front() else { break };
             window.out += cost;
+            self.sent += cost;
             self.waiting_bytes -= cost;
             self.args.region.cast(RegionMsg::Deliver(envelope, myself.clone()))?;
         }
+        Ok(())
+    }
+
+    /// Lets records in again once nothing waits.
+    fn let_in(&mut self) {
         if self.waiting_bytes == 0 {
             self.held.clear();
         }
-        Ok(())
     }
 
     /// Starts a commit cycle when one is due and none is under way.
@@ -274,7 +294,8 @@ impl State {
             self.finish_if_applied();
             return Ok(());
         }
-        if self.finishing.is_empty() && Instant::now() < self.next_commit {
+        let full = self.sent >= self.args.options.uncommitted_bytes / 2;
+        if self.finishing.is_empty() && !full && Instant::now() < self.next_commit {
             return Ok(());
         }
         let windows = &self.windows;
@@ -284,13 +305,19 @@ impl State {
         }
         self.committing = true;
         self.unsaved = false;
+        self.saving = std::mem::take(&mut self.sent);
         let flush = !self.finishing.is_empty();
         self.args.region.cast(RegionMsg::Commit(myself.clone(), flush))?;
         Ok(())
     }
 
-    fn committed(&mut self, committed: Committed) {
+    fn committed(
+        &mut self,
+        myself: &ActorRef<IngestMsg>,
+        committed: Committed,
+    ) -> Result<(), ActorProcessingErr> {
         self.committing = false;
+        self.saving = 0;
         self.status.commits += 1;
         self.status.shards.add(committed.counts);
         self.status.applied = committed.applied;
@@ -303,6 +330,11 @@ impl State {
         let pause = self.args.options.flush_interval.saturating_sub(committed.took);
         self.next_commit = Instant::now() + pause.max(committed.took);
         self.args.applied.send_replace(self.status.applied.clone());
+        for shard in 0..self.windows.len() {
+            self.send(myself, shard)?;
+        }
+        self.let_in();
+        Ok(())
     }
 
     fn finish_if_applied(&mut self) {

@@ -108,6 +108,8 @@ pub enum ShardMsg {
     Resume,
     /// End the commit cycle. `true` ends every wait that is not for an answer.
     Commit(bool, RpcReplyPort<ShardCommit>),
+    /// What the last commit returned is in the state log: its rows may go to the sinks.
+    Saved(RpcReplyPort<()>),
     /// The last commit is durable.
     Committed,
     /// One second has passed.
@@ -135,6 +137,8 @@ struct State {
     args: ShardArgs,
     orchestrators: BTreeMap<u128, ActorRef<OrchestratorMsg>>,
     traffic: Traffic,
+    /// Rows wait that rest on state which is not in the log yet.
+    unsaved: bool,
 }
 
 pub(crate) async fn spawn(
@@ -154,7 +158,8 @@ impl Actor for ShardActor {
         _myself: ActorRef<ShardMsg>,
         args: ShardArgs,
     ) -> Result<State, ActorProcessingErr> {
-        Ok(State { args, orchestrators: BTreeMap::new(), traffic: Traffic::default() })
+        let (orchestrators, traffic) = (BTreeMap::new(), Traffic::default());
+        Ok(State { args, orchestrators, traffic, unsaved: false })
     }
 
     async fn handle(
@@ -183,6 +188,11 @@ impl Actor for ShardActor {
                 let commit = state.commit(flush).await?;
                 // The cycle was given up; the next one takes the changes along.
                 drop(reply.send(commit));
+            }
+            ShardMsg::Saved(reply) => {
+                state.unsaved = false;
+                state.send_rows().await?;
+                drop(reply.send(()));
             }
             ShardMsg::Committed => state.args.core.committed(),
             ShardMsg::Tick => state.args.core.tick(),
@@ -227,7 +237,7 @@ impl State {
         }
         let questions = self.args.core.questions();
         self.send(questions)?;
-        if self.args.core.row_bytes() >= PARCEL {
+        if !self.unsaved && self.args.core.row_bytes() >= PARCEL {
             self.send_rows().await?;
         }
         from.cast(IngestMsg::Credit { shard, bytes: envelope.cost() })?;
@@ -317,7 +327,7 @@ impl State {
             let (shard, entity) = (self.args.shard, EntityId(id));
             records.extend(frame.map(|frame| StateRecord::Snapshot { shard, entity, frame }));
         }
-        self.send_rows().await?;
+        self.unsaved = true;
         let traffic = Traffic { owing, ..self.traffic };
         let counts = self.args.core.take_counts();
         Ok(ShardCommit { records, progress, counts, traffic, oldest_wait, signs })
