@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::clocks::ClockSigns;
 use crate::ports::{StateLog, StateLogError, StateRecord};
+use crate::rollup::Marks;
 use crate::shard::{ShardCommit, ShardCounts, ShardMsg, Traffic};
 use crate::sink::{SinkGone, Sinks};
 
@@ -25,6 +26,8 @@ const APPEND: usize = 1 << 20;
 pub struct Committed {
     /// Per source partition the first offset that some shard has not applied durably.
     pub applied: BTreeMap<SourcePartition, u64>,
+    /// Slices whose figures are older than the rows of some shard.
+    pub dirty: Vec<Marks>,
     /// Counts of all shards since the last cycle.
     pub counts: ShardCounts,
     /// Evidence that travels between the shards.
@@ -72,6 +75,7 @@ pub async fn run_cycle(
     let claims = save_state(shards, log, flush, &mut outcome).await?;
     sinks.flush().await?;
     outcome.applied = applied_everywhere(&claims);
+    outcome.dirty = dirty_slices(&claims);
     let progress = claims.into_iter().enumerate();
     let records = progress
         .map(|(shard, progress)| StateRecord::Progress { shard: shard as u16, progress })
@@ -135,6 +139,16 @@ async fn append(log: &Arc<dyn StateLog>, records: Vec<StateRecord>) -> Result<()
     let log = Arc::clone(log);
     let write = move || log.append(&mut std::iter::once(records));
     Ok(tokio::task::spawn_blocking(write).await.map_err(|_| CommitError::WriterEnded)??)
+}
+
+/// What each shard names as dirty.
+fn dirty_slices(claims: &[Progress]) -> Vec<Marks> {
+    let claims = claims.iter().enumerate().filter(|(_, claim)| !claim.dirty.is_empty());
+    let marks = |(shard, claim): (usize, &Progress)| {
+        let Progress { epoch, dirty, .. } = claim;
+        Marks { shard: shard as u16, epoch: *epoch, dirty: dirty.clone() }
+    };
+    claims.map(marks).collect()
 }
 
 /// The lowest claim per partition; a partition that a shard knows nothing of is not claimed.

@@ -23,6 +23,7 @@ pub mod placement;
 pub mod ports;
 pub mod region;
 mod reject_rows;
+pub mod rollup;
 pub mod session;
 pub mod shard;
 pub mod sink;

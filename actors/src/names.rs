@@ -20,6 +20,14 @@ pub const REJECTED: &str = "naap_ingest_rejected_total";
 pub const DUPLICATES: &str = "naap_duplicates_total";
 /// Bytes of envelopes that wait for a shard's window.
 pub const INGEST_WAITING_BYTES: &str = "naap_ingest_waiting_bytes";
+/// Slices of published figures that wait for a computation.
+pub const ROLLUP_WAITING: &str = "naap_rollup_waiting_slices";
+/// How long the oldest of them has waited, in seconds.
+pub const ROLLUP_LAG: &str = "naap_rollup_lag_seconds";
+/// Slices computed, by `outcome` (`computed`, `failed`).
+pub const ROLLUP_SLICES: &str = "naap_rollup_slices_total";
+/// Duration of a computation in seconds.
+pub const ROLLUP_SECONDS: &str = "naap_rollup_seconds";
 /// Commit cycles completed.
 pub const COMMITS: &str = "naap_commit_cycles_total";
 /// Duration of a commit cycle in seconds.

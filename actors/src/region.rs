@@ -18,6 +18,7 @@ use crate::ingest::IngestMsg;
 use crate::names;
 use crate::orchestrator::OrchestratorOptions;
 use crate::ports::{Clock, StateLog, StateRecord};
+use crate::rollup::{self, Marks, RollupArgs, RollupMsg, Rollups};
 use crate::session::instruments::{Waiting, publish_clocks};
 use crate::shard::{
     self, Mark, ROUTING_VERSION, ShardArgs, ShardCore, ShardMsg, ShardOptions, ShardStatus,
@@ -40,6 +41,10 @@ pub enum RegionMsg {
     /// Run a commit cycle over everything delivered so far and tell the ingest. `true` ends every
     /// wait for evidence that may still come.
     Commit(ActorRef<IngestMsg>, bool),
+    /// Figures were computed: tell the shard.
+    Settled(Marks),
+    /// Compute all figures that wait, then answer.
+    RollUp(RpcReplyPort<()>),
     /// One second has passed.
     Tick,
     /// Say how the shards are, in order.
@@ -65,6 +70,8 @@ pub struct RegionArgs {
     pub log: Arc<dyn StateLog>,
     /// Where rows go.
     pub sinks: Sinks,
+    /// How figures are kept up to date; `None` leaves them alone.
+    pub rollups: Option<Rollups>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -76,6 +83,7 @@ struct State {
     log: Arc<dyn StateLog>,
     sinks: Sinks,
     clock: Arc<dyn Clock>,
+    rollup: Option<ActorRef<RollupMsg>>,
     /// Only one commit cycle runs at a time.
     clocks: Arc<Mutex<ClockWatch>>,
 }
@@ -102,7 +110,9 @@ impl Actor for ShardRegion {
         args: RegionArgs,
     ) -> Result<State, ActorProcessingErr> {
         let mut shards = Vec::with_capacity(usize::from(args.shards));
-        for (number, (claim, progress)) in open_all(&args)?.into_iter().enumerate() {
+        let opened = open_all(&args)?;
+        let epoch = opened.first().map_or(0, |(_, progress)| progress.epoch);
+        for (number, (claim, progress)) in opened.into_iter().enumerate() {
             let (shard, log, clock) = (number as u16, args.log.clone(), args.clock.clone());
             let shard = ShardArgs {
                 shard,
@@ -120,7 +130,16 @@ impl Actor for ShardRegion {
             shard.cast(ShardMsg::Resume)?;
         }
         let (clock, clocks) = (args.clock, Arc::default());
-        Ok(State { shards: Arc::new(shards), log: args.log, sinks: args.sinks, clock, clocks })
+        let rollup = match args.rollups {
+            Some(rollups) => {
+                let (region, clock) = (myself.clone(), clock.clone());
+                let args = RollupArgs { rollups, epoch, region, clock };
+                Some(rollup::spawn(args, myself.get_cell()).await?)
+            }
+            None => None,
+        };
+        let (log, sinks) = (args.log, args.sinks);
+        Ok(State { shards: Arc::new(shards), log, sinks, clock, rollup, clocks })
     }
 
     async fn handle(
@@ -142,9 +161,19 @@ impl Actor for ShardRegion {
                 state.shard(shard)?.cast(ShardMsg::Backfill(evidence))?;
             }
             RegionMsg::Commit(ingest, flush) => state.commit(ingest, flush),
+            RegionMsg::Settled(marks) => {
+                state.shard(marks.shard)?.cast(ShardMsg::Settled(marks))?;
+            }
+            RegionMsg::RollUp(reply) => match &state.rollup {
+                Some(rollup) => rollup.cast(RollupMsg::Finish(reply))?,
+                None => drop(reply.send(())),
+            },
             RegionMsg::Tick => {
                 for shard in state.shards.iter() {
                     shard.cast(ShardMsg::Tick)?;
+                }
+                if let Some(rollup) = &state.rollup {
+                    rollup.cast(RollupMsg::Tick)?;
                 }
             }
             RegionMsg::Inspect(reply) => {
@@ -183,10 +212,14 @@ impl State {
     fn commit(&self, ingest: ActorRef<IngestMsg>, flush: bool) {
         let (shards, sinks, log) = (self.shards.clone(), self.sinks.clone(), self.log.clone());
         let (clocks, clock) = (self.clocks.clone(), self.clock.clone());
+        let rollup = self.rollup.clone();
         tokio::spawn(async move {
             let mut outcome = run_cycle(&shards, &sinks, &log, flush).await;
             if let Ok(committed) = &mut outcome {
                 show_evidence(committed, &mut *clocks.lock().await, clock.now());
+                let dirty = std::mem::take(&mut committed.dirty);
+                // Shards name them again in the next cycle.
+                drop(rollup.map(|rollup| rollup.cast(RollupMsg::Dirty(dirty))));
                 metrics::counter!(names::COMMITS).increment(1);
                 metrics::counter!(names::DUPLICATES).increment(committed.counts.duplicates);
                 metrics::histogram!(names::COMMIT_SECONDS).record(committed.took.as_secs_f64());
@@ -227,7 +260,9 @@ fn open_all(args: &RegionArgs) -> Result<Vec<(Progress, Progress)>, ActorProcess
         let epoch = known.epoch.max(args.epoch_floor) + 1;
         let (node, incarnation) = (args.node.clone(), args.incarnation);
         records.push(StateRecord::Open { shard, open: EpochOpen { epoch, node, incarnation } });
-        let progress = Progress { epoch, cycle: 0, routing_version: ROUTING_VERSION, applied };
+        let dirty = claim.dirty.clone().carried_over();
+        let progress =
+            Progress { epoch, cycle: 0, routing_version: ROUTING_VERSION, applied, dirty };
         opened.push((claim, progress));
     }
     args.log.append(&mut std::iter::once(records))?;

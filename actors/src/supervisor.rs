@@ -19,6 +19,7 @@ use crate::ingest::{self, IngestArgs, IngestMsg, IngestOptions, IngestStatus, In
 use crate::orchestrator::OrchestratorOptions;
 use crate::ports::{Clock, StateLog, TableWriter};
 use crate::region::{self, RegionArgs, RegionMsg};
+use crate::rollup::Rollups;
 use crate::shard::ShardOptions;
 use crate::sink::{SinkOptions, Sinks};
 
@@ -49,6 +50,8 @@ pub struct NodeArgs<W> {
     pub log: Arc<dyn StateLog>,
     /// Where rows go.
     pub writer: Arc<W>,
+    /// How figures are kept up to date; `None` leaves them alone.
+    pub rollups: Option<Rollups>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -119,6 +122,30 @@ impl Node {
         (&mut self.failed).await.unwrap_or_else(ended)
     }
 
+    /// Commits everything taken so far, then computes every figure that is older than its rows. The
+    /// next commit notes that.
+    ///
+    /// # Errors
+    /// When the node fails before that.
+    pub async fn roll_up(&mut self) -> Result<(), NodeFailure> {
+        let (finish, region) = (self.finish(), self.region.clone());
+        let ingest = self.intake.actor().clone();
+        let work = async move {
+            finish.await?;
+            let failed = |e: String| NodeFailure(format!("the figures were not computed: {e}"));
+            ractor::call!(region, RegionMsg::RollUp).map_err(|e| failed(e.to_string()))?;
+            ingest.cast(IngestMsg::Unsaved).map_err(|e| failed(e.to_string()))
+        };
+        let outcome = tokio::select! {
+            outcome = work => outcome,
+            failure = &mut self.failed => Err(failure.unwrap_or_else(|_| stopped())),
+        };
+        match outcome {
+            Err(seen) => Err(self.reason(seen).await),
+            outcome => outcome,
+        }
+    }
+
     /// Commits everything taken so far, then stops the tree from the top of the data path down.
     ///
     /// # Errors
@@ -129,16 +156,21 @@ impl Node {
             status = finish => status,
             failure = &mut self.failed => Err(failure.unwrap_or_else(|_| stopped())),
         };
-        // The ingest ends a moment before its supervisor tells why.
         let status = match status {
-            Err(unfinished) if !self.failed.is_terminated() => {
-                let told = tokio::time::timeout(GRACE, &mut self.failed).await;
-                Err(told.ok().and_then(Result::ok).unwrap_or(unfinished))
-            }
+            Err(unfinished) => Err(self.reason(unfinished).await),
             status => status,
         };
         self.stop().await;
         status
+    }
+
+    /// Why the node failed: an actor ends a moment before its supervisor tells why.
+    async fn reason(&mut self, seen: NodeFailure) -> NodeFailure {
+        if self.failed.is_terminated() {
+            return seen;
+        }
+        let told = tokio::time::timeout(GRACE, &mut self.failed).await;
+        told.ok().and_then(Result::ok).unwrap_or(seen)
     }
 
     /// Commits everything taken so far and says what became of it.
@@ -194,6 +226,7 @@ impl<W: TableWriter> Actor for NodeSupervisor<W> {
             orchestrators: args.orchestrators,
             log: args.log,
             sinks: sinks.clone(),
+            rollups: args.rollups,
             clock: args.clock,
         };
         let region = region::spawn(region, cell.clone()).await?;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use naap_actors::backoff::Backoff;
 use naap_actors::ingest::{Intake, RecordBatch, RecordEntry};
 use naap_actors::ports::{Clock, StateLog};
-use naap_actors::supervisor::Node;
+use naap_actors::supervisor::{Node, NodeFailure};
 use naap_protocol::org::OrgMap;
 use naap_protocol::state::SourcePartition;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -172,11 +172,29 @@ async fn live(
         InputSource::Embedded => from_stdin(&mut node, stop).await,
     };
     match end {
-        Ok(End::Stopped) => drain(config, node, stop).await,
+        Ok(End::Stopped) => {
+            if let Err(failure) = roll_up(config, &mut node, stop).await {
+                return Ok(End::Failed(failure.to_string()));
+            }
+            drain(config, node, stop).await
+        }
         other => {
             node.stop().await;
             other
         }
+    }
+}
+
+/// Computes all figures when the input has ended; a node that is asked to stop leaves them to the next
+/// start.
+async fn roll_up(config: &Config, node: &mut Node, stop: &StopSignals) -> Result<(), NodeFailure> {
+    if config.ingest.source == InputSource::Kafka {
+        return Ok(());
+    }
+    tokio::select! {
+        biased;
+        _ = stop.first() => Ok(()),
+        outcome = node.roll_up() => outcome,
     }
 }
 

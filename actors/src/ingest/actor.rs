@@ -63,6 +63,8 @@ pub enum IngestMsg {
     Tick,
     /// A commit cycle ended.
     CommitDone(Result<Committed, CommitError>),
+    /// There is something to commit besides records.
+    Unsaved,
     /// No more records: commit everything, then answer.
     Finish(RpcReplyPort<IngestStatus>),
     /// Say how far you are.
@@ -193,6 +195,7 @@ impl Actor for IngestActor {
                 state.committed(&myself, outcome?)?;
                 state.maybe_commit(&myself)?;
             }
+            IngestMsg::Unsaved => state.unsaved = true,
             IngestMsg::Finish(reply) => {
                 state.finishing.push(reply);
                 state.maybe_commit(&myself)?;

@@ -18,7 +18,7 @@ use super::row::{RowParts, session_row};
 use super::signal_rows::{note, take_back_displaced, write_signals};
 use super::story::Story;
 use super::tally::{Cause, Delayed, Tally};
-use super::{segments, swaps};
+use super::{figures, segments, swaps};
 use crate::names;
 
 /// Why rows that were written may be corrected.
@@ -153,6 +153,7 @@ impl SessionActor {
         }
         let from = drawn.hours.update(&story, self.dirty);
         drawn.hours.write(&story, from, &mut known.hours, pen, &mut count);
+        figures::touch(&story, &mut known, &mut drawn.figures, pen);
         self.published = Some(check(&story, self.published.as_ref(), &count));
         note(&mut self.state.displaced[drawn.taken_back..], &displaced);
         note(&mut self.state.signals[self.dirty..], &signals);

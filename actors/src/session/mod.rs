@@ -18,6 +18,7 @@ pub mod attribution;
 pub mod coverage;
 mod drawn;
 pub mod emit;
+mod figures;
 pub mod hours;
 pub mod instruments;
 pub mod invariants;

@@ -18,6 +18,7 @@ use crate::ingest::IngestMsg;
 use crate::orchestrator::{self, Flushed, OrchestratorArgs, OrchestratorMsg, OrchestratorOptions};
 use crate::ports::{StateLog, StateRecord};
 use crate::region::RegionMsg;
+use crate::rollup::Marks;
 use crate::session::tally::Cause;
 use crate::sink::Sinks;
 
@@ -112,6 +113,8 @@ pub enum ShardMsg {
     Saved(RpcReplyPort<()>),
     /// The last commit is durable.
     Committed,
+    /// Figures were computed.
+    Settled(Marks),
     /// One second has passed.
     Tick,
     /// Say how you are.
@@ -195,6 +198,7 @@ impl Actor for ShardActor {
                 drop(reply.send(()));
             }
             ShardMsg::Committed => state.args.core.committed(),
+            ShardMsg::Settled(Marks { epoch, dirty, .. }) => state.args.core.settled(epoch, &dirty),
             ShardMsg::Tick => state.args.core.tick(),
             ShardMsg::Inspect(reply) => drop(reply.send(state.status())),
         }

@@ -172,6 +172,7 @@ impl Setup {
             sink_budget: sink,
             log: self.log.clone(),
             writer: self.tables.clone(),
+            rollups: None,
             clock: clock(),
         };
         Node::start(args).await.expect("a node")

@@ -22,6 +22,7 @@ table! {
         order: [org, snapshot_ts, source_event_uid, element],
         ttl: "snapshot_date" + 365 days,
         bloom: [source_event_uid, orchestrator_address, orchestrator_url],
+        touches: snapshot_ts + 24 hours,
         columns: {
             /// Organisation, from the source topic.
             org: &'a str [low],
@@ -148,6 +149,7 @@ table! {
         order: [org, snapshot_ts, source_event_uid, element],
         ttl: "snapshot_date" + 365 days,
         bloom: [source_event_uid, orchestrator_address, orchestrator_url],
+        touches: snapshot_ts + 24 hours,
         columns: {
             /// Organisation, from the source topic.
             org: &'a str [low],

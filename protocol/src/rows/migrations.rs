@@ -71,4 +71,5 @@ migrations! {
     6 "0006_ingest_transport_payments.sql",
     7 "0007_rollups.sql",
     8 "0008_session_views.sql",
+    9 "0009_valid_slices.sql",
 }

@@ -23,6 +23,7 @@ pub mod reject_message;
 pub mod rejects;
 pub mod rollups;
 pub mod samples;
+pub mod serving;
 pub mod sessions;
 pub mod signals;
 pub mod spec;
@@ -66,6 +67,12 @@ pub const ALL: &[&TableSpec] = &[
     <transport::TransportSample<'static> as Row>::SPEC,
     <payments::PaymentEvent<'static> as Row>::SPEC,
     <rollups::RollupSlice<'static> as Row>::SPEC,
+    <serving::OrchestratorHour<'static> as Row>::SPEC,
+    <serving::DemandHour<'static> as Row>::SPEC,
+    <serving::FpsFiveMinutes<'static> as Row>::SPEC,
+    <serving::StartupHour<'static> as Row>::SPEC,
+    <serving::AttributionHour<'static> as Row>::SPEC,
+    <serving::QualityBenchmark<'static> as Row>::SPEC,
 ];
 
 /// The table with this name.

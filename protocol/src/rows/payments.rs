@@ -12,6 +12,7 @@ table! {
         order: [org, payment_ts, source_event_uid],
         ttl: "payment_date" + 180 days,
         bloom: [workflow_session_id, request_id, session_id, recipient],
+        touches: payment_ts,
         columns: {
             /// Organisation, from the source topic.
             org: &'a str [low],

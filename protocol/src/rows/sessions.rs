@@ -388,6 +388,7 @@ table! {
         order: [org, workflow_session_id, window_start, segment_index],
         ttl: "toDate(window_start)" + 180 days,
         bloom: [orchestrator_address],
+        touches: window_start,
         columns: {
             /// Organisation, from the source topic.
             org: &'a str [low],

@@ -2,6 +2,7 @@
 //! DDL, the column comments and the fingerprint follow.
 
 use super::binary::{Type, put_varint};
+use crate::slice::Touch;
 
 /// How a column is stored, where its type alone does not say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,6 +183,12 @@ pub trait Row {
 
     /// Appends the row in `RowBinary`, columns in the order of [`TableSpec::sent`].
     fn encode(&self, out: &mut Vec<u8>);
+
+    /// The slices of the rollups that read the table and that this row enters; `None` when no rollup
+    /// reads it row by row.
+    fn touches(&self) -> Option<Touch<'_>> {
+        None
+    }
 }
 
 /// Rows longer than this are dead letters (`SINK_GUARD` / `record_too_large`, events.md 6.6), bytes.
@@ -226,7 +233,8 @@ pub(crate) const fn plain(field: &'static str) -> &'static str {
 /// Defines a table once: row struct, documentation, encoding and [`TableSpec`].
 ///
 /// A column is `/// comment`, `name: rust type`, optionally `[low]`, `[json]` or `[lineage]`
-/// ([`Storage`]). Every row has `Default`, so a retraction needs only the key columns.
+/// ([`Storage`]). Every row has `Default`, so a retraction needs only the key columns. `touches` names
+/// the time by which a row enters slices of rollups, and how many hours behind that it still counts.
 macro_rules! table {
     (
         $(#[doc = $table_doc:literal])+
@@ -236,6 +244,7 @@ macro_rules! table {
             order: [$($order:ident),+ $(,)?],
             ttl: $ttl:literal + $days:literal days,
             bloom: [$($bloom:ident),* $(,)?],
+            $(touches: $touched:ident $(+ $hours:literal hours)?,)?
             columns: {
                 $($(#[doc = $doc:literal])+ $column:ident: $ty:ty $([$storage:ident])?,)+
             }
@@ -282,6 +291,11 @@ macro_rules! table {
             fn encode(&self, out: &mut Vec<u8>) {
                 $($crate::rows::binary::Column::encode(&self.$column, out);)+
             }
+
+            $(fn touches(&self) -> Option<$crate::slice::Touch<'_>> {
+                let (org, ts) = (self.org, self.$touched);
+                Some($crate::slice::Touch { org, ts, more: 0 $(+ $hours)? })
+            })?
         }
     };
     (@type $ty:ty, low) => { <$ty as $crate::rows::binary::Column>::TYPE.low() };

@@ -63,6 +63,8 @@ pub struct Written {
     pub swaps: Vec<u64>,
     /// Status-hour rows by (start of the hour, segment).
     pub hours: BTreeMap<(Timestamp, u16), u64>,
+    /// Hour that the session's row says it started in: its figures are dirty when that moves.
+    pub start: Option<Timestamp>,
 }
 
 /// What was written of a signal; hashes as in [`Written`].

@@ -16,6 +16,7 @@ use naap_protocol::event::{
     Trace, TraceType, Track,
 };
 use naap_protocol::signal::signal;
+use naap_protocol::slice::DirtySlices;
 use naap_protocol::state::{
     Delivery, Elements, EpochOpen, EventState, OrchestratorState, Progress, SessionState,
     SourcePartition, Written,
@@ -363,6 +364,7 @@ fn written() -> BoxedStrategy<Written> {
             latency: [latency, session],
             swaps: segments.clone(),
             segments,
+            start: hours.first().map(|((ts, _), _)| Timestamp(*ts)),
             hours: hours.into_iter().map(|((ts, i), hash)| ((Timestamp(ts), i), hash)).collect(),
         })
         .boxed()
@@ -443,10 +445,13 @@ pub(crate) fn epoch_open() -> BoxedStrategy<EpochOpen> {
 }
 
 pub(crate) fn progress() -> BoxedStrategy<Progress> {
-    (any::<(u64, u64, u16)>(), btree_map(source(), any::<u64>(), 0..5))
-        .prop_map(|(numbers, applied)| {
+    let hours = btree_map(any::<i64>().prop_map(Timestamp), any::<u64>(), 0..4);
+    let dirty = btree_map(string(), hours, 0..3);
+    (any::<(u64, u64, u16)>(), btree_map(source(), any::<u64>(), 0..5), dirty)
+        .prop_map(|(numbers, applied, dirty)| {
             let (epoch, cycle, routing_version) = numbers;
-            Progress { epoch, cycle, routing_version, applied }
+            let dirty = DirtySlices(dirty);
+            Progress { epoch, cycle, routing_version, applied, dirty }
         })
         .boxed()
 }

@@ -19,6 +19,7 @@ use naap_protocol::event::{
     Trace, TraceType, Track,
 };
 use naap_protocol::signal::signal;
+use naap_protocol::slice::DirtySlices;
 use naap_protocol::state::{
     Deliveries, Delivery, Elements, EpochOpen, EventState, OrchestratorState, Progress,
     SessionState, SourcePartition, Written,
@@ -245,6 +246,7 @@ pub(crate) fn session_state() -> SessionState {
             segments: vec![5, 6],
             swaps: vec![7],
             hours: BTreeMap::from([((at(0), 1), 8)]),
+            start: Some(at(0)),
         },
         owes_rows: true,
         ..SessionState::default()
@@ -324,7 +326,9 @@ pub(crate) fn epoch_open() -> EpochOpen {
 pub(crate) fn progress() -> Progress {
     let other = SourcePartition { topic: "network_events".to_owned(), partition: 0 };
     let applied = BTreeMap::from([(source(), 1 << 33), (other, 7)]);
-    Progress { epoch: 13, cycle: 21, routing_version: 2, applied }
+    let dirty =
+        BTreeMap::from([("cloud_spe".to_owned(), BTreeMap::from([(at(0), 20), (at(9), 21)]))]);
+    Progress { epoch: 13, cycle: 21, routing_version: 2, applied, dirty: DirtySlices(dirty) }
 }
 
 pub(crate) fn head() -> EnvelopeHead {
