@@ -72,6 +72,8 @@ pub(super) fn push_all(
         Family::Ai => tombstone!(RawAiStreamEvent, event_timestamp, raw_event_uid),
         Family::Ingest => tombstone!(RawStreamIngestMetrics, event_timestamp, raw_event_uid),
         Family::Payment => tombstone!(RawPaymentEvent, event_timestamp, raw_event_uid),
+        // The archive holds the record, the session its fact; there is no typed row.
+        Family::Transport => {}
     }
 }
 

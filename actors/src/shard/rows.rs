@@ -105,6 +105,8 @@ impl RowWriter {
             Body::Payment(b) => {
                 self.put(origin, event, &RawPaymentEvent::from_event(ctx, event, b));
             }
+            // The archive has the record, and the session writes its fact.
+            Body::Transport(_) => {}
             Body::Discovery(found) => {
                 for row in RawDiscoveryResult::from_event(ctx, event, found) {
                     self.put(origin, event, &row);
@@ -211,9 +213,12 @@ pub(super) fn elements_of(body: &Body<'_>) -> Elements {
             }
             elements
         }
-        Body::Status(_) | Body::Trace(_) | Body::Ai(_) | Body::Ingest(_) | Body::Payment(_) => {
-            Elements::default()
-        }
+        Body::Status(_)
+        | Body::Trace(_)
+        | Body::Ai(_)
+        | Body::Ingest(_)
+        | Body::Transport(_)
+        | Body::Payment(_) => Elements::default(),
     }
 }
 

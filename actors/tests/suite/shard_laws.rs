@@ -312,6 +312,7 @@ fn into_session(mut event: Event<'static>, session: u8) -> Event<'static> {
         Body::Trace(body) => body.stream_id = id.into(),
         Body::Ai(body) => body.stream_id = id.into(),
         Body::Ingest(body) => body.stream_id = id.into(),
+        Body::Transport(body) => body.stream_id = id.into(),
         Body::Capabilities(_) | Body::Discovery(_) | Body::Payment(_) => {}
     }
     event
@@ -366,9 +367,10 @@ fn deliveries(uids: u32, copies: usize) -> impl Strategy<Value = Vec<(usize, Eve
     let of_session = (signal(uid()), 0..3u8).prop_map(|(text, session)| {
         let mut event = parse(&text).remove(0);
         // Uids are shared by deliveries of one session only.
-        // An ingest metric that replaces the only signal of a session would leave its row behind:
+        // A sample that replaces the only signal of a session would leave its row behind:
         // sessions can not be taken back.
-        let kind = if matches!(event.body, Body::Ingest(_)) { "metric" } else { "" };
+        let is_sample = matches!(event.body, Body::Ingest(_) | Body::Transport(_));
+        let kind = if is_sample { "metric" } else { "" };
         let uid = format!("{}-{session}{kind}", event.uid);
         event.raw = event.raw.replacen(&*event.uid, &uid, 1).into();
         event.data_at.0 += (uid.len() - event.uid.len()) as u32;
@@ -422,7 +424,14 @@ proptest! {
         let rows = latest(&world, options, &ops).latest();
         let (left_out, rows): (Vec<_>, Vec<_>) =
             rows.into_iter().partition(|(table, ..)| *table == QUARANTINE);
-        prop_assert_eq!(rows, latest(&world.counted(), OPTIONS, &[]).latest());
+        // Samples with a number that is taken: these uids count.
+        let by_number = |row: &Cells| row["failure_details"].contains(" under number ");
+        let (mut rows, mut left_out) = (rows, left_out);
+        rows.extend(left_out.extract_if(.., |(_, _, row)| by_number(row)));
+        rows.sort();
+        let mut counted = latest(&world.counted(), OPTIONS, &[]).latest();
+        counted.sort();
+        prop_assert_eq!(rows, counted);
         let place = |key: &[String]| (key[2].clone(), key[3].clone());
         let left_out: BTreeMap<_, _> =
             left_out.into_iter().map(|(_, key, row)| (place(&key), row)).collect();

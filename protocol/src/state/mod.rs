@@ -4,12 +4,14 @@ mod delivery;
 mod event;
 mod orchestrator;
 mod progress;
+mod sample;
 mod session;
 
 pub use delivery::{Coordinates, Deliveries, Delivery, Family, Sighting, Verdict};
 pub use event::{Elements, EventState};
 pub use orchestrator::OrchestratorState;
 pub use progress::{EpochOpen, Progress, SourcePartition};
+pub use sample::{IngestReading, Reading, Samples, StoredSample, TransportReading};
 pub use session::{
     SessionState, SignalWritten, StoredBody, StoredSignal, Sym, Symbols, Uid, Written,
 };

@@ -14,6 +14,9 @@ use naap_protocol::capability::{
     BadEntry, Document, Entry, Gpu, Hardware, ModelConstraint, ModelSettings, Price,
 };
 use naap_protocol::codec::TraceContext;
+use naap_protocol::event::transport::{
+    Channel, Counters, Link, Observer, TransportMetrics, TransportStream,
+};
 use naap_protocol::event::{
     AiEvent, Body, DedupStrategy, Discovered, Event, IngestMetrics, Orchestrator, Payment, Status,
     Trace, TraceType, Track,
@@ -22,7 +25,7 @@ use naap_protocol::signal::signal;
 use naap_protocol::slice::DirtySlices;
 use naap_protocol::state::{
     Deliveries, Delivery, Elements, EpochOpen, EventState, OrchestratorState, Progress,
-    SessionState, SourcePartition, Written,
+    SessionState, SourcePartition, Uid, Written,
 };
 use naap_protocol::time::Timestamp;
 use naap_protocol::wire::{Advertised, Envelope, EnvelopeBuilder, EnvelopeHead};
@@ -73,6 +76,7 @@ pub(crate) fn events() -> Vec<Event<'static>> {
             Discovered { orchestrator: Orchestrator::default(), latency_ms: None },
         ]),
         Body::Payment(payment()),
+        Body::Transport(transport()),
     ];
     (1..).zip(bodies).map(|(offset, body)| event(offset, body)).collect()
 }
@@ -208,6 +212,36 @@ fn payment() -> Payment<'static> {
     }
 }
 
+fn transport() -> TransportMetrics<'static> {
+    let to = Counters {
+        bytes: 1 << 41,
+        segments: 11,
+        failed_segments: 12,
+        dropped_segments: 13,
+        retries: 14,
+        busy_ms: 15,
+        last_seq: 16,
+    };
+    TransportMetrics {
+        stream_id: Borrowed("stream-1"),
+        request_id: Borrowed("req-1"),
+        pipeline: Borrowed("p"),
+        orchestrator: orchestrator(),
+        stream: TransportStream {
+            attempt: 2,
+            link: Link::GatewayToOrchestrator,
+            channel: Channel::Control,
+            observer: Observer::Orchestrator,
+        },
+        sample_seq: 17,
+        interval_start: at(18),
+        interval_end: at(19),
+        is_final: true,
+        to_orchestrator: to,
+        from_orchestrator: Counters { bytes: 21, last_seq: u64::MAX, ..to },
+    }
+}
+
 fn advertisement(offset: i64, model: &str) -> Advertisement {
     let offer = Offer {
         pipeline: "live-video-to-video".to_owned(),
@@ -260,12 +294,17 @@ pub(crate) fn session_state() -> SessionState {
         if let Some(signal) = signal(event) {
             state.insert(&signal);
         }
+        state.sample(event);
     }
     // A replay of the last one, from elsewhere.
     let again = Event { offset: 2, replay: true, ..named };
     deliveries.observe(&again.uid, &Delivery::of(&again, "streaming_events", 6));
     state.deliveries = deliveries;
     state.displace("no-uuid");
+    let gone = Event { content_hash: 1, ..event(12, Body::Ingest(ingest())) };
+    state.sample(&gone);
+    state.samples.displace(&Uid::new(&gone.uid));
+    state.samples.kept.iter_mut().for_each(|sample| sample.written = 77);
     state
 }
 
