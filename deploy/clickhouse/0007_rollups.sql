@@ -122,6 +122,8 @@ CREATE TABLE IF NOT EXISTS agg_network_demand_1h
     error_status_samples UInt64 COMMENT 'Status samples with an error text over the whole life of the known sessions.' CODEC(T64, ZSTD(1)),
     health_signal_count UInt64 COMMENT 'Health signals seen of the known sessions.' CODEC(T64, ZSTD(1)),
     health_expected_signal_count UInt64 COMMENT 'Health signals expected of the known sessions.' CODEC(T64, ZSTD(1)),
+    gpu_model_name LowCardinality(String) COMMENT 'GPU product name in the newest advertisement of orchestrator, model and GPU up to the end of the hour, at most 24 h old (grain `gpu`); \'\' when unknown.',
+    advertised_capacity Nullable(Int64) COMMENT 'Advertised slots of orchestrator and model in their newest advertisement up to then (grain `gpu`), the same in each row of them; NULL when unknown.' CODEC(T64, ZSTD(1)),
     payments_count UInt64 COMMENT 'Payment events of the hour.' CODEC(T64, ZSTD(1)),
     ticket_count UInt64 COMMENT 'Tickets in them.' CODEC(T64, ZSTD(1)),
     ticket_face_value_wei UInt256 COMMENT 'Sum of the face values of the payment events, wei.' CODEC(ZSTD(1)),

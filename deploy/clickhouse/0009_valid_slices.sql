@@ -103,6 +103,8 @@ CREATE VIEW IF NOT EXISTS v_agg_network_demand_1h AS SELECT
     published.error_status_samples AS error_status_samples,
     published.health_signal_count AS health_signal_count,
     published.health_expected_signal_count AS health_expected_signal_count,
+    published.gpu_model_name AS gpu_model_name,
+    published.advertised_capacity AS advertised_capacity,
     published.payments_count AS payments_count,
     published.ticket_count AS ticket_count,
     published.ticket_face_value_wei AS ticket_face_value_wei,

@@ -22,4 +22,5 @@ pub mod signal;
 pub mod slice;
 pub mod state;
 pub mod time;
+pub mod views;
 pub mod wire;

@@ -7,7 +7,7 @@
 //! `FINAL` and names them in the comment at its head. Rows of a table that it reads make their
 //! slices dirty by `touches` in the table's definition.
 
-use crate::rows::spec::FINGERPRINT_EXCLUDED;
+use crate::rows::spec::fingerprint_sql;
 use crate::rows::{Row, TableSpec, serving};
 
 /// How much one recomputation of a relation covers.
@@ -73,12 +73,7 @@ impl Rollup {
     /// never had any are left out. Parameters: `org`, `hours`, `slice_version`, `now`, `run`,
     /// `open_until` (one moment per hour).
     pub fn publish_sql(&self) -> String {
-        let columns: Vec<&str> = self
-            .table
-            .sent()
-            .map(|column| column.name)
-            .filter(|name| !FINGERPRINT_EXCLUDED.contains(name))
-            .collect();
+        let columns = self.table.fingerprint_columns();
         format!(
             "INSERT INTO rollup_slices (org, relation, window_start, slice_version, slice_rows, content, \
              open_until, revision, refresh_run_id, refreshed_at)
@@ -110,7 +105,21 @@ LEFT JOIN (
 WHERE found.slice_rows > 0 OR known.slice_version > 0
 SETTINGS join_use_nulls = 0",
             name = self.table.name,
-            columns = columns.join(", "),
+        )
+    }
+
+    /// The relation of a table, if it is published in slices.
+    pub fn of(table: &TableSpec) -> Option<&'static Self> {
+        ROLLUPS.iter().find(|rollup| rollup.table.name == table.name)
+    }
+
+    /// The queries that fingerprint the valid rows and count those that share their key with another.
+    pub fn fingerprint_sqls(&self, database: &str) -> (String, String) {
+        let from = format!("`{database}`.`{}`", self.valid_view());
+        let key = self.table.order_by.join(", ");
+        (
+            fingerprint_sql(&self.table.fingerprint_columns(), &from),
+            format!("SELECT count() - uniqExact({key}) AS duplicate_keys\nFROM {from}"),
         )
     }
 

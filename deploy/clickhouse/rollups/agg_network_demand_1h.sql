@@ -1,4 +1,5 @@
--- Reads fact_session_status_hours (attributed, tails too), fact_workflow_sessions, fact_payment_events.
+-- Reads fact_session_status_hours (attributed, tails too), fact_workflow_sessions, fact_payment_events,
+-- dim_orchestrator_capability_snapshots, dim_orchestrator_capability_model_constraints.
 WITH
     started AS (
         SELECT *, toStartOfHour(session_start_ts) AS hour
@@ -92,6 +93,38 @@ WITH
         FROM placed
         ARRAY JOIN ['gpu', 'model', 'pipeline'] AS at
         GROUP BY hour, at, of_region, of_gateway, of_pipeline, of_model, of_orchestrator, of_gpu
+    ),
+    wanted AS (
+        SELECT DISTINCT hour AS wanted_hour, of_orchestrator AS address, of_model AS model, lower(of_gpu) AS gpu
+        FROM totals
+        WHERE at = 'gpu' AND of_orchestrator != ''
+    ),
+    gpu_names AS (
+        SELECT wanted_hour, address, model, gpu, argMax(s.gpu_name, (s.snapshot_ts, s.source_event_uid, s.element)) AS name
+        FROM wanted
+        INNER JOIN (
+            SELECT snapshot_ts, source_event_uid, element, orchestrator_address, model_id, gpu_id, gpu_name
+            FROM dim_orchestrator_capability_snapshots FINAL
+            WHERE org = {org:String} AND gpu_id != ''
+                AND snapshot_ts > arrayMin({hours:Array(DateTime64(3, 'UTC'))}) - INTERVAL 23 HOUR
+                AND snapshot_ts <= arrayMax({hours:Array(DateTime64(3, 'UTC'))}) + INTERVAL 1 HOUR
+        ) AS s ON s.orchestrator_address = wanted.address AND s.model_id = wanted.model AND lower(s.gpu_id) = wanted.gpu
+        WHERE s.snapshot_ts > wanted_hour - INTERVAL 23 HOUR AND s.snapshot_ts <= wanted_hour + INTERVAL 1 HOUR
+        GROUP BY wanted_hour, address, model, gpu
+    ),
+    slots AS (
+        SELECT wanted_hour, address, model,
+            argMax((c.capacity, 1), (c.snapshot_ts, c.source_event_uid, c.element)).1 AS newest
+        FROM (SELECT DISTINCT wanted_hour, address, model FROM wanted) AS w
+        INNER JOIN (
+            SELECT snapshot_ts, source_event_uid, element, orchestrator_address, model_id, capacity
+            FROM dim_orchestrator_capability_model_constraints FINAL
+            WHERE org = {org:String}
+                AND snapshot_ts > arrayMin({hours:Array(DateTime64(3, 'UTC'))}) - INTERVAL 23 HOUR
+                AND snapshot_ts <= arrayMax({hours:Array(DateTime64(3, 'UTC'))}) + INTERVAL 1 HOUR
+        ) AS c ON c.orchestrator_address = w.address AND c.model_id = w.model
+        WHERE c.snapshot_ts > wanted_hour - INTERVAL 23 HOUR AND c.snapshot_ts <= wanted_hour + INTERVAL 1 HOUR
+        GROUP BY wanted_hour, address, model
     )
 SELECT
     {org:String} AS org, hour AS window_start, at AS grain, of_gateway AS gateway, of_region AS region,
@@ -106,6 +139,12 @@ SELECT
     n[16] AS health_expected_signal_count, n[17] AS served_sessions, n[18] AS unserved_sessions,
     n[19] AS unattributed_sessions, n[20] AS no_orch_sessions,
     without_gpu AS gpu_fallback_samples, n[21] AS gpu_fallback_sessions,
+    gpu_names.name AS gpu_model_name, slots.newest AS advertised_capacity,
     payments AS payments_count, tickets AS ticket_count, face AS ticket_face_value_wei,
     expected AS ticket_expected_value_wei
 FROM totals
+LEFT JOIN gpu_names
+    ON gpu_names.wanted_hour = hour AND gpu_names.address = of_orchestrator
+    AND gpu_names.model = of_model AND gpu_names.gpu = lower(of_gpu)
+LEFT JOIN slots
+    ON slots.wanted_hour = hour AND slots.address = of_orchestrator AND slots.model = of_model

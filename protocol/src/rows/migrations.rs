@@ -72,4 +72,5 @@ migrations! {
     7 "0007_rollups.sql",
     8 "0008_session_views.sql",
     9 "0009_valid_slices.sql",
+    10 "0010_serving_views.sql",
 }

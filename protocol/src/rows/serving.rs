@@ -228,6 +228,12 @@ table! {
             health_signal_count: u64,
             /// Health signals expected of the known sessions.
             health_expected_signal_count: u64,
+            /// GPU product name in the newest advertisement of orchestrator, model and GPU up to the end of
+            /// the hour, at most 24 h old (grain `gpu`); '' when unknown.
+            gpu_model_name: &'a str [low],
+            /// Advertised slots of orchestrator and model in their newest advertisement up to then (grain
+            /// `gpu`), the same in each row of them; NULL when unknown.
+            advertised_capacity: Option<i64>,
             /// Payment events of the hour.
             payments_count: u64,
             /// Tickets in them.

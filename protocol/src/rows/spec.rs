@@ -140,12 +140,8 @@ impl TableSpec {
         out
     }
 
-    /// The query that fingerprints the table's latest rows (contract quality.md 11.3).
-    ///
-    /// It answers one row: `rows` and `fingerprint` (32 hex digits, XOR of a 128-bit hash per row,
-    /// order-free). XOR hides even duplicates, so the answer is worth something only together with
-    /// [`TableSpec::duplicate_keys_sql`].
-    pub fn fingerprint_sql(&self, database: &str) -> String {
+    /// The columns of a fingerprint, as arguments.
+    pub fn fingerprint_columns(&self) -> String {
         let columns: Vec<String> = self
             .sent()
             .filter(|column| !FINGERPRINT_EXCLUDED.contains(&column.name))
@@ -155,13 +151,17 @@ impl TableSpec {
                 _ => column.name.to_owned(),
             })
             .collect();
-        format!(
-            "SELECT count() AS rows,\n       \
-             hex(groupBitXor(reinterpretAsUInt128(sipHash128(formatRow('RowBinary', {columns}))))) AS fingerprint\n\
-             FROM `{database}`.`{name}` FINAL",
-            columns = columns.join(", "),
-            name = self.name,
-        )
+        columns.join(", ")
+    }
+
+    /// The query that fingerprints the table's latest rows (contract quality.md 11.3).
+    ///
+    /// It answers one row: `rows` and `fingerprint` (32 hex digits, XOR of a 128-bit hash per row,
+    /// order-free). XOR hides even duplicates, so the answer is worth something only together with
+    /// [`TableSpec::duplicate_keys_sql`].
+    pub fn fingerprint_sql(&self, database: &str) -> String {
+        let from = format!("`{database}`.`{}` FINAL", self.name);
+        fingerprint_sql(&self.fingerprint_columns(), &from)
     }
 
     /// The query for `duplicate_keys`: latest rows that share their key with another one, which is
@@ -174,6 +174,15 @@ impl TableSpec {
              WHERE cityHash64({key}) % {buckets} = {bucket}"
         )
     }
+}
+
+/// The query that fingerprints `columns` of the rows of `from`; see [`TableSpec::fingerprint_sql`].
+pub fn fingerprint_sql(columns: &str, from: &str) -> String {
+    format!(
+        "SELECT count() AS rows,\n       \
+         hex(groupBitXor(reinterpretAsUInt128(sipHash128(formatRow('RowBinary', {columns}))))) AS fingerprint\n\
+         FROM {from}"
+    )
 }
 
 /// A row of one table.

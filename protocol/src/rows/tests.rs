@@ -12,6 +12,7 @@ use super::migrations::MIGRATIONS;
 use super::spec::{FINGERPRINT_EXCLUDED, Storage};
 use super::*;
 use crate::rollup::{ROLLUPS, Rollup};
+use crate::views;
 
 /// Which tables and views stand in which of the first migrations; the tables of all make [`ALL`],
 /// and the last one has the rest.
@@ -270,6 +271,9 @@ fn generated() -> BTreeMap<&'static str, String> {
     let mut files: BTreeMap<_, _> = files.collect();
     let valid = ROLLUPS.iter().map(Rollup::create_valid_view).collect();
     files.insert("0009_valid_slices.sql", file(valid, "rollup.rs"));
+    let bases = views::BASES.iter().map(|base| views::create_base(*base));
+    let serving = bases.chain(views::ALL.iter().map(|view| view.create())).collect();
+    files.insert("0010_serving_views.sql", file(serving, "views"));
     files
 }
 
@@ -343,12 +347,19 @@ const VIEWS: &[(&str, &str)] = &[
 
 #[test]
 fn every_view_says_what_it_is_and_has_its_columns() {
-    let of_slices: BTreeSet<String> = ROLLUPS.iter().map(Rollup::valid_view).collect();
+    let of_slices: BTreeSet<String> = ROLLUPS
+        .iter()
+        .map(Rollup::valid_view)
+        .chain(views::BASES.iter().map(|(name, ..)| (*name).to_owned()))
+        .chain(views::ALL.iter().map(|view| view.name.to_owned()))
+        .collect();
     let others = migrations::views().filter(|name| !of_slices.contains(*name));
     assert!(others.eq(VIEWS.iter().map(|(name, _)| *name)));
     let all = MIGRATIONS.iter().flat_map(migrations::Migration::statements);
     let views = all.filter_map(|statement| statement.strip_prefix(migrations::CREATE_VIEW));
-    let views = views.filter(|view| !of_slices.iter().any(|name| view.starts_with(name.as_str())));
+    let views = views.filter(|view| {
+        !view.split_whitespace().next().is_some_and(|name| of_slices.contains(name))
+    });
     for (sql, (name, columns)) in views.zip(VIEWS) {
         let last = sql.lines().last().unwrap_or_default();
         assert!(last.starts_with("COMMENT '"), "{name} without comment");
