@@ -122,6 +122,7 @@ section! {
         attribution: Attribution,
         supervision: Supervision,
         privacy: Privacy,
+        quality: Quality,
         telemetry: Telemetry,
     }
 
@@ -304,6 +305,16 @@ section! {
     pub struct Privacy {
         /// `hash` replaces prompts, image URLs, client addresses and auth ids by SHA-256 prefixes before a row is built.
         mode: PrivacyMode = PrivacyMode::Keep;
+    }
+
+    /// The scheduled check of stored data.
+    pub struct Quality {
+        /// Check the last settled hour again and again; the results are metrics and rows of `dq_check_results`.
+        enabled: bool = true;
+        /// Time from one run to the next.
+        interval: Duration = minutes(10), secs(10)..=hours(24);
+        /// Gates, thresholds and waivers; not set means those that are built in (`deploy/quality/gates.toml`).
+        gates_file: Option<PathBuf> = None;
     }
 
     /// Logs.

@@ -5,7 +5,7 @@ use naap_protocol::time::Timestamp;
 use serde_json::json;
 
 use super::gates::{Gate, Gates};
-use super::run::{Outcome, Scope, Verdict, chosen, run as run_checks};
+use super::run::{Outcome, Reader, Scope, Verdict, chosen, run as run_checks};
 use super::{Check, checks, report, selftest};
 use crate::cli::{Failure, Global, Output, VerifyArgs, emit, environment, open};
 use crate::clock::SystemClock;
@@ -36,7 +36,7 @@ pub fn run(args: &VerifyArgs, global: &Global) -> Result<(), Failure> {
     let checks = chosen(gate, &wanted);
     let outcomes = runtime.block_on(async {
         let store = open(&args.store.given()?, &config, false).await?;
-        let outcomes = run_checks(&store, &scope, (&gates, gate), &checks).await;
+        let outcomes = run_checks(&Reader::of(&store), &scope, (&gates, gate), &checks).await;
         store.close().await.map_err(environment)?;
         Ok::<_, Failure>(outcomes)
     })?;

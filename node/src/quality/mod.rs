@@ -8,6 +8,7 @@
 pub mod checks;
 pub mod command;
 pub mod gates;
+pub mod probe;
 pub mod relations;
 pub mod report;
 pub mod run;

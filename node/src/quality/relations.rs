@@ -81,6 +81,73 @@ const OF_SESSIONS: &[(&str, &str)] = &[
     ),
 ];
 
+/// What serving relations are recomputed from: names of computations over latest facts.
+const COMPUTED: &[(&str, &str)] = &[
+    // Attributed samples by session, hour and identity, from one hour before the window on.
+    (
+        "groups",
+        "(SELECT org, toDateTime64(toStartOfHour(gateway_ts), 3, 'UTC') AS hour, workflow_session_id, \
+          orchestrator_address, pipeline, model_id, gpu_id, region, count() AS samples, \
+          countIf(output_fps > 0) AS positive, \
+          countIf(state IN ('ONLINE', 'DEGRADED_INFERENCE', 'DEGRADED_INPUT')) AS running, \
+          sum(output_fps) AS fps, positive = 0 AND running = 0 AND samples < 3 AS no_work \
+          FROM fact_stream_status_samples FINAL WHERE @org AND gateway_ts >= @from - INTERVAL 1 HOUR \
+          AND gateway_ts < @to AND is_attributed AND attribution_source = 'direct' AND orchestrator_address != '' \
+          GROUP BY ALL)",
+    ),
+    // The same of the window with the flags of the session, and whether it is a terminal tail.
+    (
+        "evidence",
+        "(SELECT g.org AS org, g.hour AS hour, g.workflow_session_id AS workflow_session_id, \
+          g.orchestrator_address AS orchestrator_address, g.pipeline AS pipeline, g.model_id AS model_id, g.gpu_id AS gpu_id, \
+          g.region AS region, g.samples AS samples, g.positive AS positive, g.running AS running, g.fps AS fps, \
+          g.no_work AS no_work, s.known_stream AS known, s.startup_unexcused AS unexcused, s.loading_only_session AS loading_only, \
+          s.zero_output_fps_session AS zero_fps, s.last_error_occurred AS last_error, \
+          s.confirmed_swap_count > 0 OR s.inferred_orchestrator_change_count > 0 AS swapped, \
+          s.status_error_sample_count AS error_samples, s.health_signal_count AS observed, \
+          s.health_expected_signal_count AS expected, s.startup_success AS success, s.session_start_ts AS started, \
+          s.session_end_ts AS ended, g.no_work AND before.was_no_work AND s.session_start_ts < g.hour \
+          AND ifNull(s.session_end_ts >= g.hour AND s.session_end_ts < g.hour + INTERVAL 1 HOUR, 0) AS tail \
+          FROM @groups AS g LEFT JOIN (SELECT org, hour + INTERVAL 1 HOUR AS hour, workflow_session_id, orchestrator_address, \
+          pipeline, model_id, gpu_id, region, no_work AS was_no_work FROM @groups) AS before \
+          USING (org, hour, workflow_session_id, orchestrator_address, pipeline, model_id, gpu_id, region) \
+          INNER JOIN @all_sessions AS s USING (org, workflow_session_id) WHERE g.hour >= @from)",
+    ),
+    // What demand consists of: attributed samples in their hour, sessions and payments in theirs. A
+    // sample lasts up to the next one of its session, at most 30 s and not beyond its hour; its gateway
+    // is the first one of its segment and hour.
+    (
+        "demand_parts",
+        "(SELECT org, hour, argMinIf(gateway, (gateway_ts, source_event_uid), gateway != '') OVER (PARTITION BY org, \
+          workflow_session_id, hour, segment_index) AS gateway, region, pipeline, model_id, \
+          workflow_session_id AS seen, 1 AS samples, output_fps AS fps, least(30000, \
+          if(next = toDateTime64(0, 3, 'UTC'), 0, dateDiff('millisecond', gateway_ts, next)), \
+          dateDiff('millisecond', gateway_ts, hour + INTERVAL 1 HOUR)) AS ms, 0 AS is_session, [0] AS counts FROM ( \
+          SELECT *, toDateTime64(toStartOfHour(gateway_ts), 3, 'UTC') AS hour, \
+          leadInFrame(gateway_ts, 1, toDateTime64(0, 3, 'UTC')) OVER (PARTITION BY org, workflow_session_id \
+          ORDER BY gateway_ts, source_event_uid ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS next \
+          FROM @all_status) WHERE is_attributed AND orchestrator_address != '' AND gateway_ts >= @from AND gateway_ts < @to \
+          UNION ALL SELECT org, toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC'), gateway, region, pipeline, model_id, \
+          '', 0, 0, 0, 1, arrayMap(n -> if(known_stream, toUInt64(n), 0), [known_stream, orchestrator_address != '', \
+          orchestrator_address = '', startup_unexcused, confirmed_swap_count > 0 OR inferred_orchestrator_change_count > 0, \
+          startup_unexcused OR loading_only_session OR zero_output_fps_session, health_signal_count, \
+          health_expected_signal_count, last_error_occurred, loading_only_session, zero_output_fps_session, \
+          status_error_sample_count]) FROM @sessions \
+          UNION ALL SELECT org, toDateTime64(toStartOfHour(payment_ts), 3, 'UTC'), gateway, '', pipeline, model_id, '', 0, 0, 0, \
+          0, [0] FROM fact_payment_events FINAL WHERE @org AND payment_ts >= @from AND payment_ts < @to)",
+    ),
+    // The same under the pipeline that demand serves (quality.md 0.5).
+    (
+        "demand",
+        "(SELECT part_.* EXCEPT (pipeline), if(part_.pipeline != '' AND lower(part_.pipeline) = lower(part_.model_id), '', \
+          part_.pipeline) AS own, if(own = '', cohort_.only, own) AS chosen, \
+          if(lower(chosen) = lower(part_.model_id), '', chosen) AS pipeline_id FROM @demand_parts AS part_ \
+          LEFT JOIN (SELECT org, toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') AS hour, gateway, region, model_id, \
+          if(uniqExact(pipeline) = 1, any(pipeline), '') AS only FROM @sessions WHERE pipeline != '' \
+          AND lower(pipeline) != lower(model_id) GROUP BY ALL) AS cohort_ USING (org, hour, gateway, region, model_id))",
+    ),
+];
+
 /// The statement with every `@name` written out.
 ///
 /// # Errors
@@ -115,7 +182,7 @@ fn relation(name: &str) -> Option<Cow<'static, str>> {
         let known = Catalogue::builtin().pipelines().map(literal);
         return Some(Cow::Owned(known.collect::<Vec<_>>().join(", ")));
     }
-    if let Some((_, sql)) = OF_SESSIONS.iter().find(|(known, _)| *known == name) {
+    if let Some((_, sql)) = OF_SESSIONS.iter().chain(COMPUTED).find(|(known, _)| *known == name) {
         return Some(Cow::Borrowed(sql));
     }
     // `all_` takes the window away.

@@ -119,7 +119,8 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn new(check: &'static Check, verdict: Verdict) -> Self {
+    /// An outcome without anything to say.
+    pub(super) fn new(check: &'static Check, verdict: Verdict) -> Self {
         Self {
             check,
             verdict,
@@ -141,14 +142,25 @@ pub fn chosen<'a>(gate: &'a Gate, wanted: &'a [&'static Check]) -> Vec<&'static 
     wanted.to_vec()
 }
 
+/// A way to the tables that only reads.
+#[derive(Clone, Debug)]
+pub struct Reader(Client);
+
+impl Reader {
+    /// That of a store.
+    pub fn of(store: &Store) -> Self {
+        Self(store.tables())
+    }
+}
+
 /// Runs the checks one after the other.
 pub async fn run(
-    store: &Store,
+    reader: &Reader,
     scope: &Scope,
     (gates, gate): (&Gates, &Gate),
     checks: &[&'static Check],
 ) -> Vec<Outcome> {
-    let client = reader(store, scope);
+    let client = bound(reader, scope);
     let mut outcomes = Vec::with_capacity(checks.len());
     for check in checks {
         let started = Instant::now();
@@ -160,10 +172,11 @@ pub async fn run(
 }
 
 /// A client that can not write and knows the window.
-fn reader(store: &Store, scope: &Scope) -> Client {
+fn bound(reader: &Reader, scope: &Scope) -> Client {
     let moment = |ts: Timestamp| format!("{}.{:03}", ts.0.div_euclid(1000), ts.0.rem_euclid(1000));
-    store
-        .tables()
+    reader
+        .0
+        .clone()
         .with_setting("readonly", "2")
         .with_setting("max_execution_time", MAX_SECONDS.to_string())
         .with_setting("output_format_json_quote_64bit_integers", "0")

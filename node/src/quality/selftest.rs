@@ -12,7 +12,7 @@ use naap_protocol::rows;
 use serde::Deserialize;
 
 use super::gates::{Gate, Gates};
-use super::run::{Scope, Verdict, run};
+use super::run::{Reader, Scope, Verdict, run};
 use super::{Check, Spoil, checks, relations};
 use crate::cli::{Failure, ReplayArgs, environment};
 use crate::clock::SystemClock;
@@ -157,7 +157,7 @@ async fn test_all(
         .filter(|check| check.can_fail() && (gate.runs(check) || can_be_seeded(check)))
         .collect();
     let mut unsound = BTreeSet::new();
-    for outcome in run(store, &scope, (gates, gate), &all).await {
+    for outcome in run(&Reader::of(store), &scope, (gates, gate), &all).await {
         if outcome.verdict == Verdict::Fail {
             unsound.insert(outcome.check.id);
             let (id, note) = (outcome.check.id, &outcome.note);
@@ -240,7 +240,8 @@ impl Case<'_> {
         if let Err(error) = seeded {
             problems.push(format!("{}: its fault can not be seeded: {error}", check.id));
         } else {
-            let outcomes = run(self.store, self.scope, (self.gates, self.gate), &touched).await;
+            let outcomes =
+                run(&Reader::of(self.store), self.scope, (self.gates, self.gate), &touched).await;
             let red = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Fail);
             let red: Vec<&str> = red.map(|outcome| outcome.check.id).collect();
             if !red.contains(&check.id) {

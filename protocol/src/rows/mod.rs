@@ -18,6 +18,7 @@ pub mod ingest;
 pub mod latency;
 pub mod migrations;
 pub mod payments;
+pub mod quality;
 pub mod raw;
 pub mod reject_message;
 pub mod rejects;
@@ -73,6 +74,7 @@ pub const ALL: &[&TableSpec] = &[
     <serving::StartupHour<'static> as Row>::SPEC,
     <serving::AttributionHour<'static> as Row>::SPEC,
     <serving::QualityBenchmark<'static> as Row>::SPEC,
+    <quality::CheckResult<'static> as Row>::SPEC,
 ];
 
 /// The table with this name.

@@ -3,10 +3,12 @@
 mod archive;
 mod attribution;
 mod lineage;
+mod rollups;
 mod schema;
 mod sessions;
 mod signals;
 mod typed;
+mod views;
 
 use super::Check;
 
@@ -19,6 +21,8 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
         lineage::CHECKS,
         attribution::CHECKS,
         signals::CHECKS,
+        rollups::CHECKS,
+        views::CHECKS,
         schema::CHECKS,
     ]
     .into_iter()
