@@ -1,6 +1,6 @@
 -- Reads fact_stream_status_samples (gold-eligible).
 SELECT
-    {org:String} AS org, toStartOfHour(gateway_ts) AS window_start,
+    org, toStartOfHour(gateway_ts) AS window_start,
     toStartOfFiveMinutes(gateway_ts) AS window_start_5m,
     orchestrator_address, pipeline AS pipeline_id, model_id, gpu_id, region,
     count() AS status_samples,
@@ -9,4 +9,4 @@ SELECT
 FROM fact_stream_status_samples AS s FINAL
 WHERE s.org = {org:String} AND toDateTime64(toStartOfHour(gateway_ts), 3, 'UTC') IN {hours:Array(DateTime64(3, 'UTC'))}
     AND is_attributed = 1 AND attribution_source = 'direct' AND orchestrator_address != ''
-GROUP BY window_start, window_start_5m, orchestrator_address, pipeline_id, model_id, gpu_id, region
+GROUP BY org, window_start, window_start_5m, orchestrator_address, pipeline_id, model_id, gpu_id, region

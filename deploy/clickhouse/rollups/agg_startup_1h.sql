@@ -1,6 +1,6 @@
 -- Reads fact_workflow_sessions.
 SELECT
-    {org:String} AS org, toStartOfHour(session_start_ts) AS window_start, gateway, orchestrator_address,
+    org, toStartOfHour(session_start_ts) AS window_start, gateway, orchestrator_address,
     pipeline AS pipeline_id, model_id, region,
     count() AS known_sessions_count,
     countIf(startup_success) AS startup_success_sessions,
@@ -11,4 +11,4 @@ SELECT
 FROM fact_workflow_sessions AS s FINAL
 WHERE s.org = {org:String} AND toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') IN {hours:Array(DateTime64(3, 'UTC'))}
     AND known_stream
-GROUP BY window_start, gateway, orchestrator_address, pipeline_id, model_id, region
+GROUP BY org, window_start, gateway, orchestrator_address, pipeline_id, model_id, region
