@@ -249,3 +249,172 @@ ORDER BY (org, check_id, checked_at, run_id)
 TTL toDate(checked_at) + INTERVAL 90 DAY DELETE
 SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
 COMMENT 'Results of the checks of stored data: one row per run and check.';
+
+CREATE TABLE IF NOT EXISTS agg_transport_bandwidth_1h
+(
+    org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
+    window_start DateTime64(3, 'UTC') COMMENT 'Start of the hour, UTC.' CODEC(DoubleDelta, ZSTD(1)),
+    link_type LowCardinality(String) COMMENT '`gateway_to_orchestrator` or `orchestrator_to_worker`.',
+    orchestrator_address String COMMENT 'Canonical orchestrator wallet, lower case; \'\' for samples that are not attributed.' CODEC(ZSTD(1)),
+    gateway LowCardinality(String) COMMENT 'Gateway; \'\' when unknown.',
+    pipeline_id LowCardinality(String) COMMENT 'Workflow class; \'\' when unknown.',
+    model_id LowCardinality(String) COMMENT 'Model label; \'\' when unknown.',
+    gpu_id String COMMENT 'GPU uuid; \'\' when unknown.' CODEC(ZSTD(1)),
+    region LowCardinality(String) COMMENT 'Region; \'\' as long as no producer sends one.',
+    rx_bytes UInt64 COMMENT 'Bytes to the orchestrator; all samples together have exactly these.' CODEC(T64, ZSTD(1)),
+    tx_bytes UInt64 COMMENT 'Bytes from the orchestrator.' CODEC(T64, ZSTD(1)),
+    rated_rx_bytes UInt64 COMMENT 'Of `rx_bytes`, those of intervals that carry rates.' CODEC(T64, ZSTD(1)),
+    rated_tx_bytes UInt64 COMMENT 'Of `tx_bytes`, those of intervals that carry rates.' CODEC(T64, ZSTD(1)),
+    observed_ms UInt64 COMMENT 'Time of intervals that carry rates, ms.' CODEC(T64, ZSTD(1)),
+    expected_ms UInt64 COMMENT 'Time in which segments of sessions with this identity ran, ms.' CODEC(T64, ZSTD(1)),
+    samples UInt64 COMMENT 'Samples that end in the window.' CODEC(T64, ZSTD(1)),
+    segments UInt64 COMMENT 'Segments completed in both directions, in samples that end in the window.' CODEC(T64, ZSTD(1)),
+    failed_segments UInt64 COMMENT 'Segments aborted or timed out, in samples that end in the window.' CODEC(T64, ZSTD(1)),
+    dropped_segments UInt64 COMMENT 'Segments never sent, in samples that end in the window.' CODEC(T64, ZSTD(1)),
+    sessions UInt64 COMMENT 'Distinct sessions with bytes or time in the window.' CODEC(T64, ZSTD(1)),
+    rx_rate_buckets Array(UInt32) COMMENT 'Buckets of rates to the orchestrator per session and minute, kbit/s, ascending.' CODEC(ZSTD(1)),
+    rx_rate_counts Array(UInt64) COMMENT 'Session minutes in each of these buckets.' CODEC(ZSTD(1)),
+    tx_rate_buckets Array(UInt32) COMMENT 'Buckets of rates from the orchestrator per session and minute, kbit/s, ascending.' CODEC(ZSTD(1)),
+    tx_rate_counts Array(UInt64) COMMENT 'Session minutes in each of these buckets.' CODEC(ZSTD(1)),
+    slice_version UInt64 COMMENT 'Version of the slice that the row was computed in.' CODEC(T64, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(slice_version)
+PARTITION BY toYYYYMM(window_start)
+ORDER BY (org, window_start, link_type, orchestrator_address, gateway, pipeline_id, model_id, gpu_id, region)
+TTL toDate(window_start) + INTERVAL 400 DAY DELETE
+SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
+COMMENT 'Bandwidth between gateway and orchestrator by hour: gateways\' samples of media.';
+
+CREATE TABLE IF NOT EXISTS agg_transport_bandwidth_1m
+(
+    org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
+    window_start DateTime64(3, 'UTC') COMMENT 'Start of the hour, UTC.' CODEC(DoubleDelta, ZSTD(1)),
+    minute_start DateTime64(3, 'UTC') COMMENT 'Start of the minute, UTC.' CODEC(DoubleDelta, ZSTD(1)),
+    link_type LowCardinality(String) COMMENT '`gateway_to_orchestrator` or `orchestrator_to_worker`.',
+    orchestrator_address String COMMENT 'Canonical orchestrator wallet, lower case; \'\' for samples that are not attributed.' CODEC(ZSTD(1)),
+    gateway LowCardinality(String) COMMENT 'Gateway; \'\' when unknown.',
+    pipeline_id LowCardinality(String) COMMENT 'Workflow class; \'\' when unknown.',
+    model_id LowCardinality(String) COMMENT 'Model label; \'\' when unknown.',
+    gpu_id String COMMENT 'GPU uuid; \'\' when unknown.' CODEC(ZSTD(1)),
+    region LowCardinality(String) COMMENT 'Region; \'\' as long as no producer sends one.',
+    rx_bytes UInt64 COMMENT 'Bytes to the orchestrator; all samples together have exactly these.' CODEC(T64, ZSTD(1)),
+    tx_bytes UInt64 COMMENT 'Bytes from the orchestrator.' CODEC(T64, ZSTD(1)),
+    rated_rx_bytes UInt64 COMMENT 'Of `rx_bytes`, those of intervals that carry rates.' CODEC(T64, ZSTD(1)),
+    rated_tx_bytes UInt64 COMMENT 'Of `tx_bytes`, those of intervals that carry rates.' CODEC(T64, ZSTD(1)),
+    observed_ms UInt64 COMMENT 'Time of intervals that carry rates, ms.' CODEC(T64, ZSTD(1)),
+    expected_ms UInt64 COMMENT 'Time in which segments of sessions with this identity ran, ms.' CODEC(T64, ZSTD(1)),
+    samples UInt64 COMMENT 'Samples that end in the window.' CODEC(T64, ZSTD(1)),
+    segments UInt64 COMMENT 'Segments completed in both directions, in samples that end in the window.' CODEC(T64, ZSTD(1)),
+    failed_segments UInt64 COMMENT 'Segments aborted or timed out, in samples that end in the window.' CODEC(T64, ZSTD(1)),
+    dropped_segments UInt64 COMMENT 'Segments never sent, in samples that end in the window.' CODEC(T64, ZSTD(1)),
+    sessions UInt64 COMMENT 'Distinct sessions with bytes or time in the window.' CODEC(T64, ZSTD(1)),
+    rx_rate_buckets Array(UInt32) COMMENT 'Buckets of rates to the orchestrator per session and minute, kbit/s, ascending.' CODEC(ZSTD(1)),
+    rx_rate_counts Array(UInt64) COMMENT 'Session minutes in each of these buckets.' CODEC(ZSTD(1)),
+    tx_rate_buckets Array(UInt32) COMMENT 'Buckets of rates from the orchestrator per session and minute, kbit/s, ascending.' CODEC(ZSTD(1)),
+    tx_rate_counts Array(UInt64) COMMENT 'Session minutes in each of these buckets.' CODEC(ZSTD(1)),
+    slice_version UInt64 COMMENT 'Version of the slice that the row was computed in.' CODEC(T64, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(slice_version)
+PARTITION BY toYYYYMM(window_start)
+ORDER BY (org, window_start, minute_start, link_type, orchestrator_address, gateway, pipeline_id, model_id, gpu_id, region)
+TTL toDate(window_start) + INTERVAL 90 DAY DELETE
+SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
+COMMENT 'Bandwidth between gateway and orchestrator by minute: gateways\' samples of media.';
+
+CREATE TABLE IF NOT EXISTS agg_ingest_quality_1h
+(
+    org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
+    window_start DateTime64(3, 'UTC') COMMENT 'Start of the hour, UTC.' CODEC(DoubleDelta, ZSTD(1)),
+    gateway LowCardinality(String) COMMENT 'Gateway of the session; \'\' when unknown.',
+    pipeline_id LowCardinality(String) COMMENT 'Workflow class of the session; \'\' when unknown.',
+    model_id LowCardinality(String) COMMENT 'Model label of the session; \'\' when unknown.',
+    region LowCardinality(String) COMMENT 'Region; \'\' as long as no producer sends one.',
+    samples UInt64 COMMENT 'Samples.' CODEC(T64, ZSTD(1)),
+    sessions UInt64 COMMENT 'Distinct sessions with a sample.' CODEC(T64, ZSTD(1)),
+    bytes_received UInt64 COMMENT 'Bytes from clients.' CODEC(T64, ZSTD(1)),
+    bytes_sent UInt64 COMMENT 'Bytes to clients, on WHIP mostly feedback.' CODEC(T64, ZSTD(1)),
+    rated_bytes_received UInt64 COMMENT 'Of `bytes_received`, those of intervals that carry rates.' CODEC(T64, ZSTD(1)),
+    rated_bytes_sent UInt64 COMMENT 'Of `bytes_sent`, those of intervals that carry rates.' CODEC(T64, ZSTD(1)),
+    observed_ms UInt64 COMMENT 'Time of intervals that carry rates, ms.' CODEC(T64, ZSTD(1)),
+    video_packets_received UInt64 COMMENT 'Video packets received.' CODEC(T64, ZSTD(1)),
+    video_packets_lost UInt64 COMMENT 'Video packets lost.' CODEC(T64, ZSTD(1)),
+    audio_packets_received UInt64 COMMENT 'Audio packets received.' CODEC(T64, ZSTD(1)),
+    audio_packets_lost UInt64 COMMENT 'Audio packets lost.' CODEC(T64, ZSTD(1)),
+    video_jitter_sum UInt64 COMMENT 'Sum of video jitter, units of 0.000001 ms.' CODEC(T64, ZSTD(1)),
+    video_jitter_samples UInt64 COMMENT 'Samples with a video jitter.' CODEC(T64, ZSTD(1)),
+    video_jitter_buckets Array(UInt32) COMMENT 'Buckets of video jitter, µs, ascending.' CODEC(ZSTD(1)),
+    video_jitter_counts Array(UInt64) COMMENT 'Samples in each of these buckets.' CODEC(ZSTD(1)),
+    audio_jitter_sum UInt64 COMMENT 'Sum of audio jitter, units of 0.000001 ms.' CODEC(T64, ZSTD(1)),
+    audio_jitter_samples UInt64 COMMENT 'Samples with an audio jitter.' CODEC(T64, ZSTD(1)),
+    audio_jitter_buckets Array(UInt32) COMMENT 'Buckets of audio jitter, µs, ascending.' CODEC(ZSTD(1)),
+    audio_jitter_counts Array(UInt64) COMMENT 'Samples in each of these buckets.' CODEC(ZSTD(1)),
+    rtt_sum UInt64 COMMENT 'Sum of round trips of video and audio, units of 0.000001 ms.' CODEC(T64, ZSTD(1)),
+    rtt_samples UInt64 COMMENT 'Tracks with a round trip.' CODEC(T64, ZSTD(1)),
+    rtt_buckets Array(UInt32) COMMENT 'Buckets of round trips, µs, ascending.' CODEC(ZSTD(1)),
+    rtt_counts Array(UInt64) COMMENT 'Tracks in each of these buckets.' CODEC(ZSTD(1)),
+    media_latency_sum UInt64 COMMENT 'Sum of media latencies of video and audio, units of 0.000001 ms.' CODEC(T64, ZSTD(1)),
+    media_latency_samples UInt64 COMMENT 'Tracks with a media latency.' CODEC(T64, ZSTD(1)),
+    media_latency_buckets Array(UInt32) COMMENT 'Buckets of media latencies, µs, ascending.' CODEC(ZSTD(1)),
+    media_latency_counts Array(UInt64) COMMENT 'Tracks in each of these buckets.' CODEC(ZSTD(1)),
+    good_samples UInt64 COMMENT 'Samples of quality `good`.' CODEC(T64, ZSTD(1)),
+    bad_samples UInt64 COMMENT 'Samples of quality `bad`.' CODEC(T64, ZSTD(1)),
+    other_samples UInt64 COMMENT 'Samples of any other quality.' CODEC(T64, ZSTD(1)),
+    known_sessions UInt64 COMMENT 'Known sessions that ran in the hour, with samples or without.' CODEC(T64, ZSTD(1)),
+    known_sessions_with_samples UInt64 COMMENT 'Of these, the ones with a sample in the hour.' CODEC(T64, ZSTD(1)),
+    session_ms UInt64 COMMENT 'Time that known sessions ran in the hour, ms.' CODEC(T64, ZSTD(1)),
+    slice_version UInt64 COMMENT 'Version of the slice that the row was computed in.' CODEC(T64, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(slice_version)
+PARTITION BY toYYYYMM(window_start)
+ORDER BY (org, window_start, gateway, pipeline_id, model_id, region)
+TTL toDate(window_start) + INTERVAL 400 DAY DELETE
+SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
+COMMENT 'Quality between client and gateway by hour.';
+
+CREATE TABLE IF NOT EXISTS agg_ingest_quality_1m
+(
+    org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
+    window_start DateTime64(3, 'UTC') COMMENT 'Start of the hour, UTC.' CODEC(DoubleDelta, ZSTD(1)),
+    minute_start DateTime64(3, 'UTC') COMMENT 'Start of the minute, UTC.' CODEC(DoubleDelta, ZSTD(1)),
+    gateway LowCardinality(String) COMMENT 'Gateway of the session; \'\' when unknown.',
+    pipeline_id LowCardinality(String) COMMENT 'Workflow class of the session; \'\' when unknown.',
+    model_id LowCardinality(String) COMMENT 'Model label of the session; \'\' when unknown.',
+    region LowCardinality(String) COMMENT 'Region; \'\' as long as no producer sends one.',
+    samples UInt64 COMMENT 'Samples.' CODEC(T64, ZSTD(1)),
+    sessions UInt64 COMMENT 'Distinct sessions with a sample.' CODEC(T64, ZSTD(1)),
+    bytes_received UInt64 COMMENT 'Bytes from clients.' CODEC(T64, ZSTD(1)),
+    bytes_sent UInt64 COMMENT 'Bytes to clients, on WHIP mostly feedback.' CODEC(T64, ZSTD(1)),
+    rated_bytes_received UInt64 COMMENT 'Of `bytes_received`, those of intervals that carry rates.' CODEC(T64, ZSTD(1)),
+    rated_bytes_sent UInt64 COMMENT 'Of `bytes_sent`, those of intervals that carry rates.' CODEC(T64, ZSTD(1)),
+    observed_ms UInt64 COMMENT 'Time of intervals that carry rates, ms.' CODEC(T64, ZSTD(1)),
+    video_packets_received UInt64 COMMENT 'Video packets received.' CODEC(T64, ZSTD(1)),
+    video_packets_lost UInt64 COMMENT 'Video packets lost.' CODEC(T64, ZSTD(1)),
+    audio_packets_received UInt64 COMMENT 'Audio packets received.' CODEC(T64, ZSTD(1)),
+    audio_packets_lost UInt64 COMMENT 'Audio packets lost.' CODEC(T64, ZSTD(1)),
+    video_jitter_sum UInt64 COMMENT 'Sum of video jitter, units of 0.000001 ms.' CODEC(T64, ZSTD(1)),
+    video_jitter_samples UInt64 COMMENT 'Samples with a video jitter.' CODEC(T64, ZSTD(1)),
+    video_jitter_buckets Array(UInt32) COMMENT 'Buckets of video jitter, µs, ascending.' CODEC(ZSTD(1)),
+    video_jitter_counts Array(UInt64) COMMENT 'Samples in each of these buckets.' CODEC(ZSTD(1)),
+    audio_jitter_sum UInt64 COMMENT 'Sum of audio jitter, units of 0.000001 ms.' CODEC(T64, ZSTD(1)),
+    audio_jitter_samples UInt64 COMMENT 'Samples with an audio jitter.' CODEC(T64, ZSTD(1)),
+    audio_jitter_buckets Array(UInt32) COMMENT 'Buckets of audio jitter, µs, ascending.' CODEC(ZSTD(1)),
+    audio_jitter_counts Array(UInt64) COMMENT 'Samples in each of these buckets.' CODEC(ZSTD(1)),
+    rtt_sum UInt64 COMMENT 'Sum of round trips of video and audio, units of 0.000001 ms.' CODEC(T64, ZSTD(1)),
+    rtt_samples UInt64 COMMENT 'Tracks with a round trip.' CODEC(T64, ZSTD(1)),
+    rtt_buckets Array(UInt32) COMMENT 'Buckets of round trips, µs, ascending.' CODEC(ZSTD(1)),
+    rtt_counts Array(UInt64) COMMENT 'Tracks in each of these buckets.' CODEC(ZSTD(1)),
+    media_latency_sum UInt64 COMMENT 'Sum of media latencies of video and audio, units of 0.000001 ms.' CODEC(T64, ZSTD(1)),
+    media_latency_samples UInt64 COMMENT 'Tracks with a media latency.' CODEC(T64, ZSTD(1)),
+    media_latency_buckets Array(UInt32) COMMENT 'Buckets of media latencies, µs, ascending.' CODEC(ZSTD(1)),
+    media_latency_counts Array(UInt64) COMMENT 'Tracks in each of these buckets.' CODEC(ZSTD(1)),
+    good_samples UInt64 COMMENT 'Samples of quality `good`.' CODEC(T64, ZSTD(1)),
+    bad_samples UInt64 COMMENT 'Samples of quality `bad`.' CODEC(T64, ZSTD(1)),
+    other_samples UInt64 COMMENT 'Samples of any other quality.' CODEC(T64, ZSTD(1)),
+    slice_version UInt64 COMMENT 'Version of the slice that the row was computed in.' CODEC(T64, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(slice_version)
+PARTITION BY toYYYYMM(window_start)
+ORDER BY (org, window_start, minute_start, gateway, pipeline_id, model_id, region)
+TTL toDate(window_start) + INTERVAL 90 DAY DELETE
+SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
+COMMENT 'Quality between client and gateway by minute.';

@@ -194,6 +194,187 @@ INNER JOIN (
 WHERE published.slice_version >= slices.slice_version
 COMMENT 'Valid rows of agg_attribution_1h.';
 
+CREATE VIEW IF NOT EXISTS v_agg_transport_bandwidth_1h AS SELECT
+    published.org AS org,
+    published.window_start AS window_start,
+    published.link_type AS link_type,
+    published.orchestrator_address AS orchestrator_address,
+    published.gateway AS gateway,
+    published.pipeline_id AS pipeline_id,
+    published.model_id AS model_id,
+    published.gpu_id AS gpu_id,
+    published.region AS region,
+    published.rx_bytes AS rx_bytes,
+    published.tx_bytes AS tx_bytes,
+    published.rated_rx_bytes AS rated_rx_bytes,
+    published.rated_tx_bytes AS rated_tx_bytes,
+    published.observed_ms AS observed_ms,
+    published.expected_ms AS expected_ms,
+    published.samples AS samples,
+    published.segments AS segments,
+    published.failed_segments AS failed_segments,
+    published.dropped_segments AS dropped_segments,
+    published.sessions AS sessions,
+    published.rx_rate_buckets AS rx_rate_buckets,
+    published.rx_rate_counts AS rx_rate_counts,
+    published.tx_rate_buckets AS tx_rate_buckets,
+    published.tx_rate_counts AS tx_rate_counts,
+    published.slice_version AS slice_version,
+    slices.window_state AS window_state,
+    slices.revision AS revision,
+    slices.refreshed_at AS refreshed_at
+FROM (SELECT * FROM agg_transport_bandwidth_1h FINAL) AS published
+INNER JOIN (
+    SELECT org, window_start, slice_version, window_state, revision, refreshed_at
+    FROM rollup_slices FINAL
+    WHERE relation = 'agg_transport_bandwidth_1h'
+) AS slices ON slices.org = published.org AND slices.window_start = published.window_start
+WHERE published.slice_version >= slices.slice_version
+COMMENT 'Valid rows of agg_transport_bandwidth_1h.';
+
+CREATE VIEW IF NOT EXISTS v_agg_transport_bandwidth_1m AS SELECT
+    published.org AS org,
+    published.window_start AS window_start,
+    published.minute_start AS minute_start,
+    published.link_type AS link_type,
+    published.orchestrator_address AS orchestrator_address,
+    published.gateway AS gateway,
+    published.pipeline_id AS pipeline_id,
+    published.model_id AS model_id,
+    published.gpu_id AS gpu_id,
+    published.region AS region,
+    published.rx_bytes AS rx_bytes,
+    published.tx_bytes AS tx_bytes,
+    published.rated_rx_bytes AS rated_rx_bytes,
+    published.rated_tx_bytes AS rated_tx_bytes,
+    published.observed_ms AS observed_ms,
+    published.expected_ms AS expected_ms,
+    published.samples AS samples,
+    published.segments AS segments,
+    published.failed_segments AS failed_segments,
+    published.dropped_segments AS dropped_segments,
+    published.sessions AS sessions,
+    published.rx_rate_buckets AS rx_rate_buckets,
+    published.rx_rate_counts AS rx_rate_counts,
+    published.tx_rate_buckets AS tx_rate_buckets,
+    published.tx_rate_counts AS tx_rate_counts,
+    published.slice_version AS slice_version,
+    slices.window_state AS window_state,
+    slices.revision AS revision,
+    slices.refreshed_at AS refreshed_at
+FROM (SELECT * FROM agg_transport_bandwidth_1m FINAL) AS published
+INNER JOIN (
+    SELECT org, window_start, slice_version, window_state, revision, refreshed_at
+    FROM rollup_slices FINAL
+    WHERE relation = 'agg_transport_bandwidth_1m'
+) AS slices ON slices.org = published.org AND slices.window_start = published.window_start
+WHERE published.slice_version >= slices.slice_version
+COMMENT 'Valid rows of agg_transport_bandwidth_1m.';
+
+CREATE VIEW IF NOT EXISTS v_agg_ingest_quality_1h AS SELECT
+    published.org AS org,
+    published.window_start AS window_start,
+    published.gateway AS gateway,
+    published.pipeline_id AS pipeline_id,
+    published.model_id AS model_id,
+    published.region AS region,
+    published.samples AS samples,
+    published.sessions AS sessions,
+    published.bytes_received AS bytes_received,
+    published.bytes_sent AS bytes_sent,
+    published.rated_bytes_received AS rated_bytes_received,
+    published.rated_bytes_sent AS rated_bytes_sent,
+    published.observed_ms AS observed_ms,
+    published.video_packets_received AS video_packets_received,
+    published.video_packets_lost AS video_packets_lost,
+    published.audio_packets_received AS audio_packets_received,
+    published.audio_packets_lost AS audio_packets_lost,
+    published.video_jitter_sum AS video_jitter_sum,
+    published.video_jitter_samples AS video_jitter_samples,
+    published.video_jitter_buckets AS video_jitter_buckets,
+    published.video_jitter_counts AS video_jitter_counts,
+    published.audio_jitter_sum AS audio_jitter_sum,
+    published.audio_jitter_samples AS audio_jitter_samples,
+    published.audio_jitter_buckets AS audio_jitter_buckets,
+    published.audio_jitter_counts AS audio_jitter_counts,
+    published.rtt_sum AS rtt_sum,
+    published.rtt_samples AS rtt_samples,
+    published.rtt_buckets AS rtt_buckets,
+    published.rtt_counts AS rtt_counts,
+    published.media_latency_sum AS media_latency_sum,
+    published.media_latency_samples AS media_latency_samples,
+    published.media_latency_buckets AS media_latency_buckets,
+    published.media_latency_counts AS media_latency_counts,
+    published.good_samples AS good_samples,
+    published.bad_samples AS bad_samples,
+    published.other_samples AS other_samples,
+    published.known_sessions AS known_sessions,
+    published.known_sessions_with_samples AS known_sessions_with_samples,
+    published.session_ms AS session_ms,
+    published.slice_version AS slice_version,
+    slices.window_state AS window_state,
+    slices.revision AS revision,
+    slices.refreshed_at AS refreshed_at
+FROM (SELECT * FROM agg_ingest_quality_1h FINAL) AS published
+INNER JOIN (
+    SELECT org, window_start, slice_version, window_state, revision, refreshed_at
+    FROM rollup_slices FINAL
+    WHERE relation = 'agg_ingest_quality_1h'
+) AS slices ON slices.org = published.org AND slices.window_start = published.window_start
+WHERE published.slice_version >= slices.slice_version
+COMMENT 'Valid rows of agg_ingest_quality_1h.';
+
+CREATE VIEW IF NOT EXISTS v_agg_ingest_quality_1m AS SELECT
+    published.org AS org,
+    published.window_start AS window_start,
+    published.minute_start AS minute_start,
+    published.gateway AS gateway,
+    published.pipeline_id AS pipeline_id,
+    published.model_id AS model_id,
+    published.region AS region,
+    published.samples AS samples,
+    published.sessions AS sessions,
+    published.bytes_received AS bytes_received,
+    published.bytes_sent AS bytes_sent,
+    published.rated_bytes_received AS rated_bytes_received,
+    published.rated_bytes_sent AS rated_bytes_sent,
+    published.observed_ms AS observed_ms,
+    published.video_packets_received AS video_packets_received,
+    published.video_packets_lost AS video_packets_lost,
+    published.audio_packets_received AS audio_packets_received,
+    published.audio_packets_lost AS audio_packets_lost,
+    published.video_jitter_sum AS video_jitter_sum,
+    published.video_jitter_samples AS video_jitter_samples,
+    published.video_jitter_buckets AS video_jitter_buckets,
+    published.video_jitter_counts AS video_jitter_counts,
+    published.audio_jitter_sum AS audio_jitter_sum,
+    published.audio_jitter_samples AS audio_jitter_samples,
+    published.audio_jitter_buckets AS audio_jitter_buckets,
+    published.audio_jitter_counts AS audio_jitter_counts,
+    published.rtt_sum AS rtt_sum,
+    published.rtt_samples AS rtt_samples,
+    published.rtt_buckets AS rtt_buckets,
+    published.rtt_counts AS rtt_counts,
+    published.media_latency_sum AS media_latency_sum,
+    published.media_latency_samples AS media_latency_samples,
+    published.media_latency_buckets AS media_latency_buckets,
+    published.media_latency_counts AS media_latency_counts,
+    published.good_samples AS good_samples,
+    published.bad_samples AS bad_samples,
+    published.other_samples AS other_samples,
+    published.slice_version AS slice_version,
+    slices.window_state AS window_state,
+    slices.revision AS revision,
+    slices.refreshed_at AS refreshed_at
+FROM (SELECT * FROM agg_ingest_quality_1m FINAL) AS published
+INNER JOIN (
+    SELECT org, window_start, slice_version, window_state, revision, refreshed_at
+    FROM rollup_slices FINAL
+    WHERE relation = 'agg_ingest_quality_1m'
+) AS slices ON slices.org = published.org AND slices.window_start = published.window_start
+WHERE published.slice_version >= slices.slice_version
+COMMENT 'Valid rows of agg_ingest_quality_1m.';
+
 CREATE VIEW IF NOT EXISTS v_agg_quality_benchmark_1d AS SELECT
     published.org AS org,
     published.window_start AS window_start,

@@ -8,7 +8,7 @@
 //! slices dirty by `touches` in the table's definition.
 
 use crate::rows::spec::fingerprint_sql;
-use crate::rows::{Row, TableSpec, serving};
+use crate::rows::{Row, TableSpec, legs, serving};
 
 /// How much one recomputation of a relation covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +49,10 @@ rollups! {
     OrgHour serving::FpsFiveMinutes<'static> = "agg_output_fps_5m",
     OrgHour serving::StartupHour<'static> = "agg_startup_1h",
     OrgHour serving::AttributionHour<'static> = "agg_attribution_1h",
+    OrgHour legs::TransportHour<'static> = "agg_transport_bandwidth_1h",
+    OrgHour legs::TransportMinute<'static> = "agg_transport_bandwidth_1m",
+    OrgHour legs::IngestHour<'static> = "agg_ingest_quality_1h",
+    OrgHour legs::IngestMinute<'static> = "agg_ingest_quality_1m",
     Day serving::QualityBenchmark<'static> = "agg_quality_benchmark_1d",
 }
 

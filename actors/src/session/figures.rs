@@ -56,6 +56,8 @@ fn digest_of(row: &Session<'_>, latency: [u64; 2]) -> u64 {
     };
     let mut bytes = Vec::with_capacity(1024);
     lasting.encode(&mut bytes);
-    latency.iter().for_each(|hash| bytes.extend_from_slice(&hash.to_le_bytes()));
+    for hash in latency {
+        bytes.extend_from_slice(&hash.to_le_bytes());
+    }
     xxh3_64(&bytes).max(1)
 }

@@ -89,6 +89,8 @@ impl<'r> SampleLine<'r> {
                 match TransportPlace::of(kept, at, reading) {
                     Ok(place) => {
                         let flags = place.flags(self, reading, &claim);
+                        // A delta may reach into the hour before.
+                        pen.touch(&self.story.state.org, place.reach(self.sample.ts));
                         pen.put(last, |stamp| {
                             transport_row(self, (reading, &place), &flags, &claim, stamp)
                         })

@@ -9,6 +9,7 @@ use naap_protocol::gate::{Encoding, Reason, Reject, Source};
 use naap_protocol::identity::norm_url;
 use naap_protocol::rows::transport::TransportSample;
 use naap_protocol::state::{Reading, StoredSample, TransportReading};
+use naap_protocol::time::Timestamp;
 
 use super::attribution::attributed;
 use super::counters::Since;
@@ -17,6 +18,8 @@ use super::sample_rows::{Claim, SampleLine, row};
 
 /// Rates of a longer interval are not told, ms.
 const MAX_INTERVAL_MS: u64 = 60_000;
+/// Deltas of a longer interval are not split over its minutes, ms.
+const MAX_SPLIT_MS: u64 = 3_600_000;
 /// More than this is no link of a gateway but a broken counter, bits per second.
 const MAX_BPS: u128 = 1_000_000_000;
 
@@ -119,6 +122,12 @@ impl TransportPlace {
         }
         let rate = |bytes| u64::try_from(bits_per_second(bytes, self.interval_ms?)).ok();
         rate(self.to.bytes).zip(rate(self.from.bytes))
+    }
+
+    /// The earliest moment whose figures the sample enters, if it was taken at `ts`.
+    pub(super) fn reach(&self, ts: Timestamp) -> Timestamp {
+        let lasted = self.interval_ms.filter(|ms| *ms <= MAX_SPLIT_MS).unwrap_or(0);
+        Timestamp(ts.0.saturating_sub(lasted.cast_signed()))
     }
 
     fn is_long(&self) -> bool {

@@ -302,6 +302,7 @@ impl ShardCore {
             delivery.elements = elements_of(&event.body);
             state.made(sighting.place, delivery.elements.clone());
         }
+        writer.inventory(origin, event);
         writer.left_out(origin, event, (&delivery, sighting), state.known());
         counts.sighted(sighting.verdict);
         if sighting.verdict != Verdict::Redelivery {

@@ -134,7 +134,7 @@ const COMPUTED: &[(&str, &str)] = &[
           health_expected_signal_count, last_error_occurred, loading_only_session, zero_output_fps_session, \
           status_error_sample_count]) FROM @sessions \
           UNION ALL SELECT org, toDateTime64(toStartOfHour(payment_ts), 3, 'UTC'), gateway, '', pipeline, model_id, '', 0, 0, 0, \
-          0, [0] FROM fact_payment_events FINAL WHERE @org AND payment_ts >= @from AND payment_ts < @to)",
+          0, [0] FROM fact_payment_events WHERE @org AND payment_ts >= @from AND payment_ts < @to)",
     ),
     // The same under the pipeline that demand serves (quality.md 0.5).
     (

@@ -213,7 +213,7 @@ async fn roll_up(node: &mut Node, waiting: Option<Receiver<usize>>) -> Result<()
                 bar.set_position((most - left) as u64);
             }
         }
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     let outcome = tokio::select! {
         outcome = node.roll_up() => outcome,

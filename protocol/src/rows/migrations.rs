@@ -73,4 +73,5 @@ migrations! {
     8 "0008_session_views.sql",
     9 "0009_valid_slices.sql",
     10 "0010_serving_views.sql",
+    11 "0011_feed_views.sql",
 }

@@ -16,6 +16,7 @@ mod decode;
 pub mod dims;
 pub mod ingest;
 pub mod latency;
+pub mod legs;
 pub mod migrations;
 pub mod payments;
 pub mod quality;
@@ -54,6 +55,8 @@ pub const ALL: &[&TableSpec] = &[
     <dims::ModelConstraintSnapshot<'static> as Row>::SPEC,
     <dims::PriceSnapshot<'static> as Row>::SPEC,
     <dims::CapabilityCurrent<'static> as Row>::SPEC,
+    <dims::GpuCurrent<'static> as Row>::SPEC,
+    <dims::GpuFirstSeen<'static> as Row>::SPEC,
     <sessions::Session<'static> as Row>::SPEC,
     <sessions::Segment<'static> as Row>::SPEC,
     <sessions::Swap<'static> as Row>::SPEC,
@@ -66,7 +69,7 @@ pub const ALL: &[&TableSpec] = &[
     <samples::TraceEdge<'static> as Row>::SPEC,
     <ingest::IngestSample<'static> as Row>::SPEC,
     <transport::TransportSample<'static> as Row>::SPEC,
-    <payments::PaymentEvent<'static> as Row>::SPEC,
+    <payments::PaymentTicket<'static> as Row>::SPEC,
     <rollups::RollupSlice<'static> as Row>::SPEC,
     <serving::OrchestratorHour<'static> as Row>::SPEC,
     <serving::DemandHour<'static> as Row>::SPEC,
@@ -75,6 +78,10 @@ pub const ALL: &[&TableSpec] = &[
     <serving::AttributionHour<'static> as Row>::SPEC,
     <serving::QualityBenchmark<'static> as Row>::SPEC,
     <quality::CheckResult<'static> as Row>::SPEC,
+    <legs::TransportHour<'static> as Row>::SPEC,
+    <legs::TransportMinute<'static> as Row>::SPEC,
+    <legs::IngestHour<'static> as Row>::SPEC,
+    <legs::IngestMinute<'static> as Row>::SPEC,
 ];
 
 /// The table with this name.

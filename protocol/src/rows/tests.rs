@@ -17,7 +17,7 @@ use crate::views;
 /// Which tables and views stand in which of the first migrations; the tables of all make [`ALL`],
 /// and the last one has the rest.
 const CONTENT: &[(usize, &[&str])] =
-    &[(4, &[UNKNOWN_EVENTS]), (6, &[]), (9, &[]), (6, &[]), (4, &[]), (3, &[]), (usize::MAX, &[])];
+    &[(4, &[UNKNOWN_EVENTS]), (6, &[]), (11, &[]), (6, &[]), (4, &[]), (3, &[]), (usize::MAX, &[])];
 
 /// The older name of the ignored records whose family is unknown (decisions, "tables").
 const UNKNOWN_EVENTS: &str = "CREATE VIEW IF NOT EXISTS raw_unknown_events AS
@@ -128,6 +128,14 @@ const CONTRACT: &[(&str, &str)] = &[
          gpu_id latest_snapshot_ts gpu_name gpu_memory_total gpu_memory_free runner_version region",
     ),
     (
+        "dim_orchestrator_gpu_current",
+        "org orchestrator_address orchestrator_proxy_address orchestrator_url gpu_id gpu_model_name
+         gpu_memory_bytes_total gpu_memory_bytes_free compute_capability runner_version pipelines model_ids
+         capability_ids capacity capacity_in_use warm price_per_unit pixels_per_unit orchestrator_version
+         last_seen_ts source_event_uid",
+    ),
+    ("dim_orchestrator_gpu_first_seen", "org orchestrator_address orchestrator_url gpu_id first_seen_ts"),
+    (
         "fact_workflow_sessions",
         "org workflow_session_id workflow_type workflow_id stream_id request_id session_id pipeline gateway
          orchestrator_address orchestrator_url model_id gpu_id region has_model_change has_pipeline_change
@@ -225,8 +233,8 @@ const CONTRACT: &[(&str, &str)] = &[
          tx_bps counter_reset quality_flags source_system source_sample_id source_event_uid version",
     ),
     (
-        "fact_payment_events",
-        "org payment_ts workflow_session_id link_method request_id session_id manifest_id gateway sender
+        "fact_payment_tickets",
+        "org payment_ts request_id session_id manifest_id gateway sender
          recipient orchestrator_url pipeline model_id face_value_wei num_tickets win_prob
          expected_value_wei price_wei_per_pixel face_value_text source_event_uid version",
     ),
@@ -247,7 +255,19 @@ const CONTRACT: &[(&str, &str)] = &[
     ("agg_startup_1h", "org window_start known_sessions_count startup_success_sessions"),
     ("agg_attribution_1h", "org window_start attribution_status attribution_source attribution_reason"),
     ("agg_quality_benchmark_1d", "pipeline_id model_id ptff_p50 ptff_p90 e2e_p50 e2e_p90 fps_p10 fps_p50"),
+    ("agg_transport_bandwidth_1h", TRANSPORT),
+    ("agg_transport_bandwidth_1m", TRANSPORT),
+    ("agg_ingest_quality_1h", INGEST),
+    ("agg_ingest_quality_1m", INGEST),
 ];
+
+const TRANSPORT: &str = "org window_start link_type orchestrator_address gateway pipeline_id model_id gpu_id
+    region rx_bytes tx_bytes observed_ms expected_ms samples segments failed_segments dropped_segments
+    sessions rx_rate_buckets tx_rate_buckets";
+
+const INGEST: &str = "org window_start gateway pipeline_id model_id region samples sessions bytes_received
+    bytes_sent observed_ms video_jitter_sum rtt_sum media_latency_sum video_packets_lost audio_packets_lost
+    good_samples bad_samples";
 
 const REJECTED: &str = "schema_version source_topic source_partition source_offset
     source_record_timestamp event_id event_type event_version event_timestamp event_date dedup_key
@@ -347,6 +367,32 @@ const VIEWS: &[(&str, &str)] = &[
         "workflow_session_id gateway swap_kind from_orchestrator_address to_orchestrator_address
          swap_ts gap_ms outcome orchestrator_path",
     ),
+    (
+        "fact_payment_events",
+        "org payment_ts workflow_session_id link_method request_id session_id manifest_id gateway sender
+         recipient orchestrator_url pipeline model_id face_value_wei num_tickets win_prob
+         expected_value_wei price_wei_per_pixel face_value_text source_event_uid version",
+    ),
+    (
+        "v_api_gpu_inventory_current",
+        "org orchestrator_address orchestrator_proxy_address orchestrator_url gpu_id gpu_model_name
+         gpu_memory_bytes_total gpu_memory_bytes_free compute_capability runner_version pipelines model_ids
+         capability_ids capacity capacity_in_use warm price_per_unit pixels_per_unit orchestrator_version
+         sku_fingerprint first_seen_ts last_seen_ts age_seconds is_fresh source_event_uid",
+    ),
+    (
+        "v_api_transport_bandwidth",
+        "down_mbps_avg up_mbps_avg down_mbps_p95 up_mbps_p95 down_mbps_total up_mbps_total sessions
+         coverage_ratio dropped_segment_ratio telemetry_status",
+    ),
+    (
+        "v_api_ingest_quality",
+        "ingest_sessions samples bytes_received bytes_sent ingest_rx_kbps_avg ingest_tx_kbps_avg
+         video_jitter_ms_avg video_jitter_ms_p95 audio_jitter_ms_avg audio_jitter_ms_p95 rtt_ms_avg rtt_ms_p95
+         video_loss_ratio audio_loss_ratio media_latency_ms_avg media_latency_ms_p95 bad_quality_ratio
+         ingest_coverage_ratio telemetry_status",
+    ),
+    ("v_session_capacity_at_start", "org workflow_session_id capacity_units_at_start capacity_snapshot_ts"),
 ];
 
 #[test]
@@ -371,7 +417,10 @@ fn every_view_says_what_it_is_and_has_its_columns() {
             assert!(sql.contains(column), "{name} lacks {column}");
         }
         assert_eq!(
-            sql.matches("FROM fact_").count() + sql.matches("FROM raw_").count(),
+            ["fact_", "raw_", "dim_"]
+                .map(|kind| sql.matches(&format!("FROM {kind}")).count())
+                .iter()
+                .sum::<usize>(),
             sql.matches(" FINAL").count(),
             "{name} reads without FINAL"
         );
