@@ -88,6 +88,7 @@ fn help_is_up_to_date() {
         "backfill",
         "backfill attribution",
         "verify",
+        "serve",
         "generate",
         "schema",
         "schema apply",

@@ -188,6 +188,23 @@ pub struct VerifyArgs {
     pub self_test: bool,
 }
 
+/// `naap serve`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The same interface as that of `naap run`: /openapi.json describes it. Ends with SIGTERM or SIGINT.
+
+Examples:
+  naap serve --data-dir demo
+  naap serve --url http://clickhouse:8123 --listen 127.0.0.1:9600")]
+pub struct ServeArgs {
+    /// Where the facts are.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Address to serve on (`http.listen`)
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+}
+
 /// `naap explain`
 #[derive(Debug, Subcommand)]
 pub enum ExplainCommand {

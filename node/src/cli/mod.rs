@@ -19,10 +19,11 @@ use clap::{Parser, Subcommand, ValueEnum};
 pub use args::{
     BackfillAttributionArgs, BackfillCommand, ConfigCommand, EngineArgs, ExplainCommand,
     ExplainSessionArgs, GenerateArgs, PerhapsStoreArgs, QueryArgs, ReplayArgs, RunArgs,
-    SchemaCommand, StoreArgs, TopologyArgs, VerifyArgs,
+    SchemaCommand, ServeArgs, StoreArgs, TopologyArgs, VerifyArgs,
 };
 pub use failure::Failure;
 pub(crate) use failure::environment;
+pub(crate) use parse::name;
 pub(crate) use store::open;
 
 use crate::config::{FlagValue, Loaded, Sources};
@@ -112,6 +113,8 @@ pub enum Command {
     Backfill(BackfillCommand),
     /// Check that stored facts agree with each other and with the contract
     Verify(VerifyArgs),
+    /// Serve stored facts over HTTP, without reading input
+    Serve(ServeArgs),
     /// Generate a deterministic synthetic network, with its true outcome
     Generate(GenerateArgs),
     /// Create or check the tables
@@ -176,6 +179,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Explain(ExplainCommand::Session(args)) => {
             crate::explain::session(args, &cli.global)
         }
+        Command::Serve(args) => store::serve(args, &cli.global),
         Command::Verify(args) => crate::quality::command::run(args, &cli.global),
         Command::Schema(command) => store::schema(command, &cli.global),
         Command::Generate(args) => generate::run(args, &cli.global),

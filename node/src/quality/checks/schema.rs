@@ -13,7 +13,7 @@ pub const CHECKS: &[Check] = &[
         how: How::Rows(
             Tier::Fail,
             "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'View' \
-             AND startsWith(name, 'v_api_') AND match(create_table_query, \
+             AND startsWith(name, 'v_api_') AND match(create_table_query, 'fact_workflow_session') AND match(create_table_query, \
              '(?i)(argMax\\\\s*\\\\([^)]*version|max\\\\s*\\\\(\\\\s*version|LIMIT 1 BY)')",
         ),
         remedy: "read the published slice or the table with FINAL",
