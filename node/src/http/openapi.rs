@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the lists: one source for views, column comments and this.
+//! The `OpenAPI` document, made from the lists: one source for views, column comments and this.
 
 use serde_json::{Map, Value, json};
 

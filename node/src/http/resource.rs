@@ -83,7 +83,7 @@ impl Resource {
     fn inventory() -> Self {
         let table = rows::table("dim_orchestrator_gpu_current");
         let hidden = ["version", "ingestion_timestamp", "is_deleted"];
-        let columns = table.into_iter().flat_map(|table| table.sent());
+        let columns = table.into_iter().flat_map(rows::TableSpec::sent);
         let stored = columns.filter(|column| !hidden.contains(&column.name)).map(|column| Field {
             name: column.name,
             ty: column.ty.to_string(),

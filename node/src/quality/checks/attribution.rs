@@ -115,8 +115,7 @@ pub const CHECKS: &[Check] = &[
             "fact_stream_status_samples",
             &["INSERT INTO fact_stream_status_samples SELECT * REPLACE('another' AS model_id, version + 1 AS version) \
                FROM fact_stream_status_samples FINAL WHERE attribution_source = 'direct' AND segment_index = 0"],
-        )
-        .also(&["Q-36"]),
+        ).also(&["Q-36", "Q-40"]),
     },
     Check {
         id: "Q-36",
@@ -143,7 +142,7 @@ pub const CHECKS: &[Check] = &[
             "fact_stream_status_samples",
             &["INSERT INTO fact_stream_status_samples SELECT * REPLACE('0xnobody' AS orchestrator_address, \
                version + 1 AS version) FROM fact_stream_status_samples FINAL WHERE is_attributed"],
-        ),
+        ).also(&["Q-40"]),
     },
     Check {
         id: "Q-36b",
@@ -254,7 +253,7 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "extend `pipelines` of deploy/catalogue/capabilities.v1.json if it is a new workflow",
         source: "quality.md 8, backlog 022",
-        seed: Seed::change("fact_session_status_hours", "'video-to-dream' AS pipeline", "1"),
+        seed: Seed::change("fact_session_status_hours", "'video-to-dream' AS pipeline", "1").also(&["Q-40"]),
     },
     Check {
         id: "N-18",
@@ -354,8 +353,7 @@ pub const CHECKS: &[Check] = &[
             "fact_stream_status_samples",
             &["INSERT INTO fact_stream_status_samples SELECT * REPLACE('' AS orchestrator_address, \
                version + 1 AS version) FROM fact_stream_status_samples FINAL WHERE is_attributed"],
-        )
-        .also(&["N-18", "Q-36"]),
+        ).also(&["N-18", "Q-36", "Q-40"]),
     },
     Check {
         id: "N-23",

@@ -2,8 +2,10 @@
 
 mod archive;
 mod attribution;
+mod feeds;
 mod lineage;
 mod rollups;
+mod scenarios;
 mod schema;
 mod sessions;
 mod signals;
@@ -23,6 +25,8 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
         signals::CHECKS,
         rollups::CHECKS,
         views::CHECKS,
+        feeds::CHECKS,
+        scenarios::CHECKS,
         schema::CHECKS,
     ]
     .into_iter()

@@ -121,7 +121,7 @@ pub const CHECKS: &[Check] = &[
         seed: Seed::view(
             "v_api_gpu_metrics",
             "SELECT * FROM {sound} UNION ALL (SELECT * FROM {sound} ORDER BY window_start, gpu_id LIMIT 1)",
-        ),
+        ).also(&["Q-44"]),
     },
     Check {
         id: "Q-42",
@@ -141,8 +141,7 @@ pub const CHECKS: &[Check] = &[
         seed: Seed::view(
             "v_api_network_demand",
             "SELECT * FROM {sound} WHERE known_sessions_count = 0 OR gateway != (SELECT min(gateway) FROM {sound} WHERE gateway != '')",
-        )
-        .also(&["Q-45", "Q-55"]),
+        ).also(&["Q-45", "Q-48"]),
     },
     Check {
         id: "Q-43",
@@ -162,8 +161,7 @@ pub const CHECKS: &[Check] = &[
         seed: Seed::view(
             "v_api_sla_compliance",
             "SELECT * FROM {sound} WHERE orchestrator_address != (SELECT min(orchestrator_address) FROM {sound})",
-        )
-        .also(&["Q-47"]),
+        ).also(&["Q-47", "N-10"]),
     },
     Check {
         id: "Q-44",
@@ -224,8 +222,7 @@ pub const CHECKS: &[Check] = &[
             "agg_network_demand_1h",
             "served_sessions + 1 AS served_sessions",
             "grain = 'model' AND known_sessions_count > 0",
-        )
-        .also(&["Q-77", "N-14"]),
+        ).also(&["Q-77"]),
     },
     Check {
         id: "Q-46",
@@ -294,7 +291,7 @@ pub const CHECKS: &[Check] = &[
             "startup_unexcused_sessions + 1 AS startup_unexcused_sessions",
             "known_sessions_count > startup_unexcused_sessions + total_swapped_sessions + startup_success_sessions + 1 \
              OR effective_failed_sessions > startup_unexcused_sessions",
-        ),
+        ).also(&["N-30b"]),
     },
     Check {
         id: "Q-48",
@@ -403,7 +400,6 @@ pub const CHECKS: &[Check] = &[
             "rollup_slices",
             "relation = 'agg_network_demand_1h' AND window_start = (SELECT min(window_start) FROM rollup_slices \
              WHERE relation = 'agg_network_demand_1h')",
-        )
-        .also(&["Q-42", "Q-45", "Q-46", "Q-55"]),
+        ).also(&["Q-42", "Q-45", "Q-46", "Q-55", "N-14"]),
     },
 ];

@@ -88,8 +88,7 @@ pub const CHECKS: &[Check] = &[
         seed: Seed::view(
             "v_api_network_demand",
             "SELECT * FROM {sound} WHERE window_start != (SELECT min(window_start) FROM {sound})",
-        )
-        .also(&["Q-42", "Q-45", "Q-48", "N-14"]),
+        ).also(&["Q-42", "Q-45", "Q-48"]),
     },
     Check {
         id: "Q-56",
@@ -276,7 +275,7 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "run `naap schema check`",
         source: "quality.md 6.2",
-        seed: Seed::sql("v_api_jitter_5m", &["RENAME TABLE v_api_jitter_5m TO sound_view"]),
+        seed: Seed::sql("v_api_jitter_5m", &["RENAME TABLE v_api_jitter_5m TO sound_view"]).also(&["J1"]),
     },
     Check {
         id: "Q-65",
@@ -315,8 +314,7 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "extend `model_prefixes` of deploy/catalogue/capabilities.v1.json",
         source: "quality.md 6.2 and 9 (A3)",
-        seed: Seed::view("v_api_sla_compliance", "SELECT * REPLACE('' AS pipeline_id) FROM {sound}")
-            .also(&["Q-43", "Q-47", "Q-60", "Q-61", "N-10"]),
+        seed: Seed::view("v_api_sla_compliance", "SELECT * REPLACE('' AS pipeline_id) FROM {sound}").also(&["Q-43", "Q-47", "Q-61", "N-10"]),
     },
     Check {
         id: "Q-67",
@@ -479,8 +477,7 @@ pub const CHECKS: &[Check] = &[
             "SELECT * FROM {sound} UNION ALL (SELECT * REPLACE('twin' AS pipeline_id, 'TWIN' AS model_id, toFloat64(0) AS total_minutes, \
              0 AS known_sessions_count, 0 AS served_sessions, 0 AS unserved_sessions, 0 AS total_demand_sessions) FROM {sound} \
              ORDER BY window_start LIMIT 1)",
-        )
-        .also(&["Q-42", "Q-45", "N-17b"]),
+        ).also(&["Q-42", "Q-45", "Q-82", "N-17b"]),
     },
     Check {
         id: "N-17b",
@@ -500,8 +497,7 @@ pub const CHECKS: &[Check] = &[
         seed: Seed::view(
             "v_api_network_demand",
             "SELECT * REPLACE(if(pipeline_id = '', '', 'video-to-dream') AS pipeline_id) FROM {sound}",
-        )
-        .also(&["Q-42", "Q-45", "Q-48", "N-14"]),
+        ).also(&["Q-42", "Q-45", "Q-48"]),
     },
     Check {
         id: "Q-79",
@@ -519,10 +515,10 @@ pub const CHECKS: &[Check] = &[
         source: "quality.md 6.2",
         seed: Seed::view(
             "v_api_network_demand",
-            "SELECT * FROM {sound} UNION ALL (SELECT * REPLACE('' AS pipeline_id) FROM {sound} WHERE pipeline_id != '' \
-             AND model_id != '' AND known_sessions_count > 0 ORDER BY window_start, gateway, model_id LIMIT 1)",
-        )
-        .also(&["Q-42", "Q-45", "Q-48", "N-14"]),
+            "SELECT * FROM {sound} UNION ALL SELECT * REPLACE('' AS pipeline_id) FROM (SELECT * FROM {sound} \
+             WHERE pipeline_id != '' AND model_id != '' AND known_sessions_count > 0 AND total_minutes > 0 \
+             ORDER BY window_start, gateway, model_id LIMIT 1)",
+        ).also(&["Q-42", "Q-45", "Q-48"]),
     },
     Check {
         id: "Q-80",
@@ -548,7 +544,7 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: KEY_REMEDY,
         source: "quality.md 6.2, backlog 003",
-        seed: Seed::view("v_api_sla_compliance", "SELECT * REPLACE(sla_score * 0.9 AS sla_score) FROM {sound}"),
+        seed: Seed::view("v_api_sla_compliance", "SELECT * REPLACE(sla_score * 0.9 AS sla_score) FROM {sound}").also(&["N-31"]),
     },
     Check {
         id: "Q-82",
