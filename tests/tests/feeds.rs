@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test ends with what went wrong")]
 
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use naap_tests::{DataDir, fixture};
+use naap_tests::{DataDir, fixture, program, run};
 use serde_json::{Value, json};
 
 const MINUTE: i64 = 60_000;
@@ -443,4 +444,36 @@ fn the_capacity_at_start_is_that_of_the_advertisement_that_decided() {
         shown(&rows, "workflow_session_id units at"),
         [format!("S|r-S 3 {}", start - MINUTE)]
     );
+}
+
+#[test]
+fn generated_transport_has_the_bytes_that_the_truth_tells() {
+    let dir = DataDir::new();
+    let (events, truth) = (dir.path().join("events.jsonl"), dir.path().join("truth.jsonl"));
+    let mut generate = Command::new(program());
+    generate.args(["generate", "--seed", "3", "--sessions", "40", "--hours", "1", "--transport"]);
+    run(generate.arg("--out").arg(&events).arg("--truth").arg(&truth));
+    dir.replay(&[events]);
+    let rows = dir.query(
+        "SELECT workflow_session_id, attempt, sum(rx_bytes) AS rx_bytes, sum(tx_bytes) AS tx_bytes
+         FROM naap.fact_orchestrator_transport_bandwidth FINAL
+         GROUP BY workflow_session_id, attempt ORDER BY workflow_session_id, attempt",
+    );
+    let told = std::fs::read_to_string(truth).unwrap();
+    let mut want: Vec<Value> = Vec::new();
+    for line in told.lines().skip(1) {
+        let session: Value = serde_json::from_str(line).unwrap();
+        for attempt in session["transport"].as_array().into_iter().flatten() {
+            let mut attempt = attempt.clone();
+            attempt["workflow_session_id"] = session["workflow_session_id"].clone();
+            want.push(attempt);
+        }
+    }
+    want.sort_by_key(|row| (row["workflow_session_id"].to_string(), row["attempt"].as_u64()));
+    assert!(want.len() > 20, "{} attempts", want.len());
+    // Sessions of which only samples were left have no line of truth.
+    let known =
+        |row: &&Value| want.iter().any(|w| w["workflow_session_id"] == row["workflow_session_id"]);
+    let rows: Vec<&Value> = rows.iter().filter(known).collect();
+    assert_eq!(rows, want.iter().collect::<Vec<_>>());
 }

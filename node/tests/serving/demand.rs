@@ -2,7 +2,7 @@
 
 use naap_protocol::rows::binary::Decimal;
 use naap_protocol::rows::dims::ModelConstraintSnapshot;
-use naap_protocol::rows::payments::PaymentEvent;
+use naap_protocol::rows::payments::PaymentTicket;
 use naap_protocol::rows::sessions::StatusHour;
 use serde_json::json;
 
@@ -146,11 +146,10 @@ fn a_missing_gpu_is_shown_under_that_of_the_last_session_and_flagged() {
 fn fees_join_the_keys_and_need_no_session() {
     let (bench, org) = (Bench::get(), "demand-fees");
     put_served(bench, &[session(org, "s", 4)], 4, 6);
-    let payment = |uid, minute, model_id| PaymentEvent {
+    let payment = |uid, minute, model_id| PaymentTicket {
         org,
         payment_ts: at_minute(4, minute),
         source_event_uid: uid,
-        workflow_session_id: "s",
         gateway: GATEWAY,
         recipient: "0xa",
         pipeline: PIPELINE,
@@ -159,7 +158,7 @@ fn fees_join_the_keys_and_need_no_session() {
         num_tickets: 2,
         expected_value_wei: Decimal::default(),
         version: 1,
-        ..PaymentEvent::default()
+        ..PaymentTicket::default()
     };
     bench.put(&[payment("p1", 7, "m"), payment("p2", 8, "m"), payment("p3", 9, "late")]);
     bench.publish(org, &[4]);
