@@ -38,8 +38,7 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "a defect of the canonical pipeline: report it with the advertisement that decided",
         source: "quality.md 4, backlog 022",
-        seed: Seed::change("fact_workflow_sessions", "upper(pipeline) AS model_id", OF_MODEL)
-            .also(&["Q-33", "Q-34", "Q-35"]),
+        seed: Seed::change("fact_workflow_sessions", "upper(pipeline) AS model_id", OF_MODEL).also(&["Q-33", "Q-34"]),
     },
     Check {
         id: "Q-32",
@@ -75,8 +74,7 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "rows of a correction may be under way: look again; else backfill the day",
         source: "quality.md 4",
-        seed: Seed::change("fact_workflow_session_segments", "'another' AS model_id", OF_MODEL)
-            .also(&["Q-36"]),
+        seed: Seed::change("fact_workflow_session_segments", "'another' AS model_id", OF_MODEL),
     },
     Check {
         id: "Q-34",

@@ -39,8 +39,7 @@ pub const CHECKS: &[Check] = &[
                 "EXCHANGE TABLES rebuilt AND fact_workflow_sessions",
                 "DROP TABLE rebuilt SYNC",
             ],
-        )
-        .also(&["N-15", "N-16"]),
+        ).also(&["N-15"]),
     },
     Check {
         id: "Q-21",

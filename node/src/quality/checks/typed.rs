@@ -120,7 +120,8 @@ pub const CHECKS: &[Check] = &[
             "fact_stream_status_samples",
             "gateway_ts + toIntervalSecond(1) AS gateway_ts",
             "1",
-        ),
+        )
+        .also(&["Q-40"]),
     },
     Check {
         id: "Q-17",

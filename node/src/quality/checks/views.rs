@@ -70,8 +70,7 @@ pub const CHECKS: &[Check] = &[
         seed: Seed::view(
             "v_api_gpu_metrics",
             "SELECT * FROM {sound} WHERE gpu_id != (SELECT min(gpu_id) FROM {sound} WHERE startup_success_sessions > 0)",
-        )
-        .also(&["Q-44"]),
+        ).also(&["Q-44", "Q-61"]),
     },
     Check {
         id: "Q-55",
@@ -314,7 +313,7 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "extend `model_prefixes` of deploy/catalogue/capabilities.v1.json",
         source: "quality.md 6.2 and 9 (A3)",
-        seed: Seed::view("v_api_sla_compliance", "SELECT * REPLACE('' AS pipeline_id) FROM {sound}").also(&["Q-43", "Q-47", "Q-61", "N-10"]),
+        seed: Seed::view("v_api_sla_compliance", "SELECT * REPLACE('' AS pipeline_id) FROM {sound}").also(&["Q-43", "Q-47", "Q-60", "Q-61", "N-10"]),
     },
     Check {
         id: "Q-67",
