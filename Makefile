@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt bench fuzz docs-check k8s-check co-update
+.PHONY: help setup demo test lint fmt bench fuzz api-fuzz verify docs-check k8s-check co-update
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,14 @@ bench: ## measure events per CPU-second (see docs/performance.md)
 fuzz: ## run every fuzz target for NAAP_FUZZ_SECONDS (default 60)
 	@deploy/setup/setup.sh all
 	@deploy/setup/fuzz.sh
+
+api-fuzz: ## ask the HTTP interface what its document allows, and what not
+	@deploy/setup/setup.sh build
+	@deploy/checks/api_fuzz.sh
+
+verify: ## replay a generated network, check its facts, and test the checks
+	@deploy/setup/setup.sh build
+	@. deploy/setup/env.sh && cargo test -p naap-tests --test verify --locked
 
 docs-check: ## links, anchors, front matter, commands in examples, markdown style
 	@deploy/setup/setup.sh tools

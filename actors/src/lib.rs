@@ -21,6 +21,7 @@ pub mod outbox;
 pub mod ownership;
 pub mod placement;
 pub mod ports;
+pub mod probe;
 pub mod region;
 mod reject_rows;
 pub mod rollup;

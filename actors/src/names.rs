@@ -28,6 +28,18 @@ pub const ROLLUP_LAG: &str = "naap_rollup_lag_seconds";
 pub const ROLLUP_SLICES: &str = "naap_rollup_slices_total";
 /// Duration of a computation in seconds.
 pub const ROLLUP_SECONDS: &str = "naap_rollup_seconds";
+/// Verdict of each check of stored data, by `check`: 0 fine, 1 warns, 2 fails.
+pub const DQ_VERDICT: &str = "naap_dq_check_verdict";
+/// Rows that contradict a check, by `check`.
+pub const DQ_ROWS: &str = "naap_dq_check_rows";
+/// Worst figure of a check, by `check`.
+pub const DQ_VALUE: &str = "naap_dq_check_value";
+/// Runs of the quality probe, by `outcome` (`finished`, `failed`).
+pub const DQ_RUNS: &str = "naap_dq_runs_total";
+/// When the last run ended, seconds since 1970.
+pub const DQ_LAST_RUN: &str = "naap_dq_last_run_seconds";
+/// Duration of a run in seconds.
+pub const DQ_SECONDS: &str = "naap_dq_run_seconds";
 /// Commit cycles completed.
 pub const COMMITS: &str = "naap_commit_cycles_total";
 /// Duration of a commit cycle in seconds.

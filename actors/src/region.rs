@@ -18,6 +18,7 @@ use crate::ingest::IngestMsg;
 use crate::names;
 use crate::orchestrator::OrchestratorOptions;
 use crate::ports::{Clock, StateLog, StateRecord};
+use crate::probe::{self, Probe, ProbeArgs, ProbeMsg};
 use crate::rollup::{self, Marks, RollupArgs, RollupMsg, Rollups};
 use crate::session::instruments::{Waiting, publish_clocks};
 use crate::shard::{
@@ -72,6 +73,8 @@ pub struct RegionArgs {
     pub sinks: Sinks,
     /// How figures are kept up to date; `None` leaves them alone.
     pub rollups: Option<Rollups>,
+    /// How stored data is checked; `None` does not check it.
+    pub probe: Option<Probe>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -84,6 +87,7 @@ struct State {
     sinks: Sinks,
     clock: Arc<dyn Clock>,
     rollup: Option<ActorRef<RollupMsg>>,
+    probe: Option<ActorRef<ProbeMsg>>,
     /// Only one commit cycle runs at a time.
     clocks: Arc<Mutex<ClockWatch>>,
 }
@@ -138,8 +142,15 @@ impl Actor for ShardRegion {
             }
             None => None,
         };
+        let probe = match args.probe {
+            Some(probe) => {
+                let args = ProbeArgs { probe, clock: clock.clone() };
+                Some(probe::spawn(args, myself.get_cell()).await?)
+            }
+            None => None,
+        };
         let (log, sinks) = (args.log, args.sinks);
-        Ok(State { shards: Arc::new(shards), log, sinks, clock, rollup, clocks })
+        Ok(State { shards: Arc::new(shards), log, sinks, clock, rollup, probe, clocks })
     }
 
     async fn handle(
@@ -174,6 +185,9 @@ impl Actor for ShardRegion {
                 }
                 if let Some(rollup) = &state.rollup {
                     rollup.cast(RollupMsg::Tick)?;
+                }
+                if let Some(probe) = &state.probe {
+                    probe.cast(ProbeMsg::Tick)?;
                 }
             }
             RegionMsg::Inspect(reply) => {

@@ -18,6 +18,7 @@ use tokio::sync::{oneshot, watch};
 use crate::ingest::{self, IngestArgs, IngestMsg, IngestOptions, IngestStatus, Intake, Router};
 use crate::orchestrator::OrchestratorOptions;
 use crate::ports::{Clock, StateLog, TableWriter};
+use crate::probe::Probe;
 use crate::region::{self, RegionArgs, RegionMsg};
 use crate::rollup::Rollups;
 use crate::shard::ShardOptions;
@@ -52,6 +53,8 @@ pub struct NodeArgs<W> {
     pub writer: Arc<W>,
     /// How figures are kept up to date; `None` leaves them alone.
     pub rollups: Option<Rollups>,
+    /// How stored data is checked; `None` does not check it.
+    pub probe: Option<Probe>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -227,6 +230,7 @@ impl<W: TableWriter> Actor for NodeSupervisor<W> {
             log: args.log,
             sinks: sinks.clone(),
             rollups: args.rollups,
+            probe: args.probe,
             clock: args.clock,
         };
         let region = region::spawn(region, cell.clone()).await?;

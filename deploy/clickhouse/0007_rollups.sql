@@ -52,7 +52,7 @@ CREATE TABLE IF NOT EXISTS agg_orchestrator_1h
     output_fps_sum UInt64 COMMENT 'Sum of output frames per second over the samples, units of 0.000001.' CODEC(T64, ZSTD(1)),
     output_fps_sumsq UInt64 COMMENT 'Sum of their squares, each square rounded, units of 0.000001.' CODEC(T64, ZSTD(1)),
     output_fps_histogram Array(UInt32) COMMENT 'Samples per fixed log bucket of output frames per second, trailing zeros left out. A bucket b below 32 begins at b / 10, others at bitShiftLeft(32 + b % 32, intDiv(b, 32) - 1) / 10.' CODEC(ZSTD(1)),
-    active_ms UInt64 COMMENT 'Active time, ms: from each running sample to the session\'s next sample, at most 30 s and not beyond the hour.' CODEC(T64, ZSTD(1)),
+    active_ms UInt64 COMMENT 'Active time, ms: from each sample to the session\'s next sample, at most 30 s and not beyond the hour.' CODEC(T64, ZSTD(1)),
     prompt_to_first_frame_sample_count UInt64 COMMENT 'Sessions with a latency from prompt to playable (edges v2), each in its first evidence hour.' CODEC(T64, ZSTD(1)),
     prompt_to_first_frame_sum UInt64 COMMENT 'Sum of their latencies, units of 0.000001 ms.' CODEC(T64, ZSTD(1)),
     prompt_to_first_frame_histogram Array(UInt32) COMMENT 'Sessions by fixed log bucket of ms, trailing zeros left out; buckets as `output_fps_histogram`, with steps of 1 ms.' CODEC(ZSTD(1)),
@@ -96,7 +96,7 @@ CREATE TABLE IF NOT EXISTS agg_network_demand_1h
     orchestrator_address String COMMENT 'Canonical orchestrator wallet, lower case; \'\' when not served.' CODEC(ZSTD(1)),
     gpu_id String COMMENT 'GPU uuid, else that of the session that started last among those of the same key with one; \'\' when unknown.' CODEC(ZSTD(1)),
     sessions_count UInt64 COMMENT 'Distinct sessions with attributed status samples in the hour; not to be summed.' CODEC(T64, ZSTD(1)),
-    active_ms UInt64 COMMENT 'Active time, ms: from each running sample to the session\'s next sample, at most 30 s and not beyond the hour.' CODEC(T64, ZSTD(1)),
+    active_ms UInt64 COMMENT 'Active time, ms: from each sample to the session\'s next sample, at most 30 s and not beyond the hour.' CODEC(T64, ZSTD(1)),
     status_samples UInt64 COMMENT 'Status samples.' CODEC(T64, ZSTD(1)),
     output_fps_sum UInt64 COMMENT 'Sum of output frames per second over the samples, units of 0.000001.' CODEC(T64, ZSTD(1)),
     output_fps_sumsq UInt64 COMMENT 'Sum of their squares, each square rounded, units of 0.000001.' CODEC(T64, ZSTD(1)),
@@ -223,6 +223,32 @@ ORDER BY (org, window_start, pipeline_id, model_id)
 TTL toDate(window_start) + INTERVAL 400 DAY DELETE
 SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
 COMMENT 'What was usual on a day: one row per pipeline and model, over all organisations. Basis of the quality shadow (backlog 026). A day can no longer change when its hours are final.';
+
+CREATE TABLE IF NOT EXISTS dq_check_results
+(
+    run_id String COMMENT 'Run of all checks; the same in its rows, never empty.' CODEC(ZSTD(1)),
+    check_id LowCardinality(String) COMMENT 'Name of the check in the contract, such as `Q-20`.',
+    checked_at DateTime64(3, 'UTC') COMMENT 'When the check ended, UTC, node clock.' CODEC(DoubleDelta, ZSTD(1)),
+    window_start DateTime64(3, 'UTC') COMMENT 'Begin of the window that was looked at, UTC.' CODEC(DoubleDelta, ZSTD(1)),
+    window_end DateTime64(3, 'UTC') COMMENT 'End of it, UTC, exclusive.' CODEC(DoubleDelta, ZSTD(1)),
+    org LowCardinality(String) COMMENT 'Organisation that was looked at; \'\' for all.',
+    verdict LowCardinality(String) COMMENT '`PASS`, `INFO`, `WAIVED`, `WARN` or `FAIL`.',
+    failed_rows UInt64 COMMENT 'Rows that contradict the check, or figures beyond its threshold.' CODEC(T64, ZSTD(1)),
+    value Nullable(Float64) COMMENT 'The worst figure; NULL for checks without one.' CODEC(Gorilla, ZSTD(1)),
+    threshold String COMMENT 'What it is compared with; \'\' for checks without a threshold.' CODEC(ZSTD(1)),
+    examples String COMMENT 'Some of the rows, a JSON array; \'\' when there are none.' CODEC(ZSTD(6)),
+    note String COMMENT 'What else there is to say, such as the reason of a waiver; \'\' for nothing.' CODEC(ZSTD(1)),
+    duration_ms UInt32 COMMENT 'Duration of the check, ms.' CODEC(T64, ZSTD(1)),
+    program_version LowCardinality(String) COMMENT 'Version of the program that checked.',
+    version UInt64 COMMENT 'Write version: the time of the check, ms since 1970.' CODEC(T64, ZSTD(1)),
+    ingestion_timestamp DateTime64(3, 'UTC') COMMENT 'When the row was made, UTC, node clock.' CODEC(DoubleDelta, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(version)
+PARTITION BY toYYYYMM(checked_at)
+ORDER BY (org, check_id, checked_at, run_id)
+TTL toDate(checked_at) + INTERVAL 90 DAY DELETE
+SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
+COMMENT 'Results of the checks of stored data: one row per run and check.';
 
 CREATE TABLE IF NOT EXISTS agg_transport_bandwidth_1h
 (

@@ -7,6 +7,7 @@ use naap_actors::backoff::Backoff;
 use naap_actors::ingest::{IngestOptions, Router};
 use naap_actors::orchestrator::OrchestratorOptions;
 use naap_actors::ports::{Clock, StateLog};
+use naap_actors::probe::Probe;
 use naap_actors::rollup::Rollups;
 use naap_actors::shard::{SEQUENCE_BITS, ShardOptions};
 use naap_actors::sink::SinkOptions;
@@ -20,6 +21,8 @@ use serde::Deserialize;
 
 use crate::config::{Config, PrivacyMode};
 use crate::kafka::{RejectCopies, RejectTopics};
+use crate::quality::gates::Gates;
+use crate::quality::probe::StoreChecks;
 use crate::store::{ClickHouseWriter, Store, StoreError, StoreRollups};
 
 /// From the first dirty row of an hour to the computation of its figures.
@@ -114,8 +117,24 @@ pub async fn node_args(
             bounded,
             waiting: tokio::sync::watch::Sender::default(),
         }),
+        probe: if bounded { None } else { probe(config, store)? },
         clock,
     })
+}
+
+/// The quality probe, where it is wanted.
+fn probe(config: &Config, store: &Store) -> Result<Option<Probe>, StoreError> {
+    if !config.quality.enabled {
+        return Ok(None);
+    }
+    let gates = Gates::load(config.quality.gates_file.as_deref());
+    let gates = gates.map_err(|e| StoreError::Statement {
+        what: "prepare the quality probe".to_owned(),
+        reason: e.to_string(),
+    })?;
+    let retention_ms = config.retention.state.as_millis() as i64;
+    let checks = StoreChecks::new(store, config.clickhouse.request_timeout, gates, retention_ms);
+    Ok(Some(Probe { checks: Arc::new(checks), interval: config.quality.interval }))
 }
 
 /// How far from an advertisement a selection still counts as direct.

@@ -4,6 +4,7 @@
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use naap_actors::backoff::Backoff;
@@ -17,12 +18,14 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use crate::cli::{Failure, Global, RunArgs, environment};
 use crate::clock::SystemClock;
 use crate::config::{Config, InputSource, RestartType};
+use crate::http::{self, Api};
 use crate::kafka::{KafkaSource, RejectTopics, StartOffset};
 use crate::logging;
 use crate::node::{NodeParts, node_args};
 use crate::state_log::{LocalStateLog, applied_by_all};
 use crate::stop::StopSignals;
 use crate::store::{Store, schema};
+use crate::telemetry;
 
 /// The topic that standard input stands for.
 const STDIN: &str = "stdin";
@@ -83,10 +86,16 @@ async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
     let shards = config.cluster.shards as u16;
     let log = Arc::new(LocalStateLog::open(dir, shards).map_err(environment)?);
     let store = open_store(config, dir).await?;
+    let is_up = Arc::new(AtomicBool::new(false));
+    if config.http.enabled {
+        let api = Api::new(&store, config, is_up.clone(), telemetry::metrics());
+        http::start(api, config.http.listen.as_str().to_owned());
+    }
     let mut restarts = Restarts::new(config);
     let outcome = loop {
         let started = Instant::now();
-        let end = live(config, &log, &store, stop).await;
+        let end = live(config, &log, &store, stop, &is_up).await;
+        is_up.store(false, Ordering::Relaxed);
         match end {
             Ok(End::Stopped) => break Ok(()),
             Ok(End::Failed(reason)) => match restarts.next(started.elapsed()) {
@@ -135,6 +144,7 @@ async fn live(
     log: &Arc<LocalStateLog>,
     store: &Store,
     stop: &StopSignals,
+    is_up: &AtomicBool,
 ) -> Result<End, Failure> {
     let topics = config.ingest.topics.iter().map(|t| (t.name.as_str(), t.org.as_str()));
     let rejects = match config.ingest.source {
@@ -166,6 +176,7 @@ async fn live(
         Ok(node) => node,
         Err(failure) => return Ok(End::Failed(failure.to_string())),
     };
+    is_up.store(true, Ordering::Relaxed);
     tracing::info!(node = config.node.name.as_str(), "the node is up");
     let end = match config.ingest.source {
         InputSource::Kafka => from_kafka(config, log, &mut node, stop).await,

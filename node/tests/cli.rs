@@ -87,6 +87,8 @@ fn help_is_up_to_date() {
         "explain session",
         "backfill",
         "backfill attribution",
+        "verify",
+        "serve",
         "generate",
         "schema",
         "schema apply",

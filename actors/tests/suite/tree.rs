@@ -173,6 +173,7 @@ impl Setup {
             log: self.log.clone(),
             writer: self.tables.clone(),
             rollups: None,
+            probe: None,
             clock: clock(),
         };
         Node::start(args).await.expect("a node")

@@ -8,7 +8,7 @@ SELECT
     countIf(startup_unexcused) AS startup_unexcused_sessions,
     countIf(orchestrator_address = '') AS unserved_sessions,
     countIf(no_orchestrators) AS no_orch_sessions
-FROM fact_workflow_sessions FINAL
-WHERE org = {org:String} AND toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') IN {hours:Array(DateTime64(3, 'UTC'))}
+FROM fact_workflow_sessions AS s FINAL
+WHERE s.org = {org:String} AND toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') IN {hours:Array(DateTime64(3, 'UTC'))}
     AND known_stream
 GROUP BY org, window_start, gateway, orchestrator_address, pipeline_id, model_id, region

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use naap_actors::placement::Member;
 use naap_protocol::time::Timestamp;
 
-use super::parse;
+use super::{Failure, parse};
 use crate::config::FlagValue;
 
 /// `naap run`
@@ -116,6 +116,93 @@ pub struct QueryArgs {
     /// The statement
     #[arg(value_name = "SQL", value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub sql: String,
+}
+
+/// Where facts are stored, for a command that may not need them.
+#[derive(Debug, Args)]
+#[group(required = false, multiple = false)]
+pub struct PerhapsStoreArgs {
+    /// Folder of an embedded node
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// HTTP address of a ClickHouse server; user and password as configured
+    #[arg(long, value_name = "URL", value_parser = parse::url)]
+    pub url: Option<String>,
+}
+
+impl PerhapsStoreArgs {
+    /// The store that is named.
+    ///
+    /// # Errors
+    /// When none is.
+    pub fn given(&self) -> Result<StoreArgs, Failure> {
+        if self.data_dir.is_none() && self.url.is_none() {
+            return Err(Failure::environment("name a store with --data-dir DIR or --url URL"));
+        }
+        Ok(StoreArgs { data_dir: self.data_dir.clone(), url: self.url.clone() })
+    }
+}
+
+/// `naap verify`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Reads only. A window is widened to whole hours. Gates, thresholds and waivers are those of
+deploy/quality/gates.toml unless --gates names another file. --self-test needs no store: it seeds
+each fault that a check has to find into a scratch folder, and must see exactly its checks fail.
+
+Examples:
+  naap verify --data-dir demo
+  naap verify --data-dir demo --check Q-20 --check N-16 --output json
+  naap verify --url http://clickhouse:8123 --gate release
+  naap verify --self-test")]
+pub struct VerifyArgs {
+    /// Where the facts are.
+    #[command(flatten)]
+    pub store: PerhapsStoreArgs,
+    /// Which checks and thresholds: pr, nightly, release or probe
+    #[arg(long, value_name = "GATE", default_value = "pr")]
+    pub gate: String,
+    /// Only this check; may be repeated
+    #[arg(long, value_name = "ID")]
+    pub check: Vec<String>,
+    /// Only this organisation [default: all]
+    #[arg(long, value_name = "ORG", value_parser = parse::name)]
+    pub org: Option<String>,
+    /// Begin of the window, UTC [default: that of the gate, else everything]
+    #[arg(long, value_name = "TIME", value_parser = parse::time)]
+    pub from: Option<Timestamp>,
+    /// End of the window, UTC, exclusive; also what counts as now
+    #[arg(long, value_name = "TIME", value_parser = parse::time)]
+    pub to: Option<Timestamp>,
+    /// Warnings fail too
+    #[arg(long)]
+    pub strict: bool,
+    /// Other gates, thresholds and waivers
+    #[arg(long, value_name = "FILE")]
+    pub gates: Option<PathBuf>,
+    /// Print every check and its meaning
+    #[arg(long, conflicts_with_all = ["data_dir", "url", "check", "self_test"])]
+    pub list: bool,
+    /// Test the checks themselves
+    #[arg(long, conflicts_with_all = ["data_dir", "url"])]
+    pub self_test: bool,
+}
+
+/// `naap serve`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The same interface as that of `naap run`: /openapi.json describes it. Ends with SIGTERM or SIGINT.
+
+Examples:
+  naap serve --data-dir demo
+  naap serve --url http://clickhouse:8123 --listen 127.0.0.1:9600")]
+pub struct ServeArgs {
+    /// Where the facts are.
+    #[command(flatten)]
+    pub store: StoreArgs,
+    /// Address to serve on (`http.listen`)
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
 }
 
 /// `naap explain`

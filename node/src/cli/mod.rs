@@ -18,11 +18,12 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 pub use args::{
     BackfillAttributionArgs, BackfillCommand, ConfigCommand, EngineArgs, ExplainCommand,
-    ExplainSessionArgs, GenerateArgs, QueryArgs, ReplayArgs, RunArgs, SchemaCommand, StoreArgs,
-    TopologyArgs,
+    ExplainSessionArgs, GenerateArgs, PerhapsStoreArgs, QueryArgs, ReplayArgs, RunArgs,
+    SchemaCommand, ServeArgs, StoreArgs, TopologyArgs, VerifyArgs,
 };
 pub use failure::Failure;
 pub(crate) use failure::environment;
+pub(crate) use parse::name;
 pub(crate) use store::open;
 
 use crate::config::{FlagValue, Loaded, Sources};
@@ -110,6 +111,10 @@ pub enum Command {
     /// Correct facts of a past window by what is known today
     #[command(subcommand)]
     Backfill(BackfillCommand),
+    /// Check that stored facts agree with each other and with the contract
+    Verify(VerifyArgs),
+    /// Serve stored facts over HTTP, without reading input
+    Serve(ServeArgs),
     /// Generate a deterministic synthetic network, with its true outcome
     Generate(GenerateArgs),
     /// Create or check the tables
@@ -174,6 +179,8 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Explain(ExplainCommand::Session(args)) => {
             crate::explain::session(args, &cli.global)
         }
+        Command::Serve(args) => store::serve(args, &cli.global),
+        Command::Verify(args) => crate::quality::command::run(args, &cli.global),
         Command::Schema(command) => store::schema(command, &cli.global),
         Command::Generate(args) => generate::run(args, &cli.global),
         Command::Engine(args) => store::engine(args),

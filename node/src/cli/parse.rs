@@ -38,7 +38,7 @@ pub(super) fn orchestrators(text: &str) -> Result<u64, String> {
 }
 
 /// Any name that can be an organisation.
-pub(super) fn name(text: &str) -> Result<String, String> {
+pub(crate) fn name(text: &str) -> Result<String, String> {
     crate::config::Name::from_text(text).map(|name| name.as_str().to_owned())
 }
 

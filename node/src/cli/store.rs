@@ -1,14 +1,21 @@
 //! Commands on stored facts: `query`, `schema` and `engine`.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
 use naap_engine::client;
 use serde_json::json;
 
 use super::{
-    EngineArgs, Failure, Global, Output, QueryArgs, SchemaCommand, StoreArgs, emit, environment,
+    EngineArgs, Failure, Global, Output, QueryArgs, SchemaCommand, ServeArgs, StoreArgs, emit,
+    environment,
 };
-use crate::config::Config;
+use crate::config::{Config, FlagValue};
+use crate::http::{self, Api};
 use crate::logging;
+use crate::stop::StopSignals;
 use crate::store::{Store, schema};
+use crate::telemetry;
 
 fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Runtime::new().map_err(environment)
@@ -108,6 +115,31 @@ fn report_differences(differences: &[String], output: Output) -> Result<(), Fail
         0 => Ok(()),
         n => Err(Failure::check(format!("the schema differs in {n} places"))),
     }
+}
+
+/// `naap serve`
+pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<(), Failure> {
+    let listen = args.listen.iter().map(|listen| FlagValue {
+        flag: "--listen".to_owned(),
+        path: "http.listen".to_owned(),
+        text: listen.clone(),
+    });
+    let config = global.load(listen.collect())?.config;
+    runtime()?.block_on(async {
+        let stop = StopSignals::listen().map_err(environment)?;
+        let metrics = telemetry::metrics();
+        let store = open(&args.store, &config, false).await?;
+        let api = Api::new(&store, &config, Arc::new(AtomicBool::new(true)), metrics);
+        let listen = config.http.listen.as_str();
+        let stopped = async move {
+            stop.first().await;
+        };
+        let served = http::serve(api, listen, stopped).await;
+        store.close().await.map_err(environment)?;
+        served.map_err(|e| {
+            Failure::environment(format!("can not serve on {listen}: {e}; choose another --listen"))
+        })
+    })
 }
 
 /// `naap engine`

@@ -141,6 +141,13 @@ impl Name {
     }
 }
 
+impl HostPort {
+    /// An address written in this program (a test reads every default back).
+    pub(crate) fn literal(text: &'static str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 impl TopicSource {
     pub(crate) fn new(name: &'static str, org: &'static str, reset: Reset) -> Self {
         Self { name: Name::literal(name), org: Name::literal(org), reset }

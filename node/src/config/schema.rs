@@ -122,6 +122,8 @@ section! {
         attribution: Attribution,
         supervision: Supervision,
         privacy: Privacy,
+        quality: Quality,
+        http: Http,
         telemetry: Telemetry,
     }
 
@@ -304,6 +306,32 @@ section! {
     pub struct Privacy {
         /// `hash` replaces prompts, image URLs, client addresses and auth ids by SHA-256 prefixes before a row is built.
         mode: PrivacyMode = PrivacyMode::Keep;
+    }
+
+    /// The scheduled check of stored data.
+    pub struct Quality {
+        /// Check the last settled hour again and again; the results are metrics and rows of `dq_check_results`.
+        enabled: bool = true;
+        /// Time from one run to the next.
+        interval: Duration = minutes(10), secs(10)..=hours(24);
+        /// Gates, thresholds and waivers; not set means those that are built in (`deploy/quality/gates.toml`).
+        gates_file: Option<PathBuf> = None;
+    }
+
+    /// The read-only HTTP interface: facts, health and metrics. It knows no login: publish it behind something that does.
+    pub struct Http {
+        /// Serve it.
+        enabled: bool = true;
+        /// Address to serve on; only this machine reaches the default.
+        listen: HostPort = HostPort::literal("127.0.0.1:9600");
+        /// Most rows of one answer.
+        max_rows: u32 = 1000, 1..=10_000;
+        /// Longest span of time of one answer.
+        max_span: Duration = hours(744), hours(1)..=hours(8784);
+        /// Requests for facts that are answered at a time; more are refused.
+        max_concurrent: u32 = 8, 1..=1024;
+        /// Longest run of one statement.
+        request_timeout: Duration = secs(10), secs(1)..=minutes(5);
     }
 
     /// Logs.

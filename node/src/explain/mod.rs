@@ -25,9 +25,12 @@ pub fn session(args: &ExplainSessionArgs, global: &Global) -> Result<(), Failure
     let runtime = tokio::runtime::Runtime::new().map_err(environment)?;
     let told = runtime.block_on(async {
         let store = open(&args.store, &config, false).await?;
-        let told = explain(&store, args, &config).await;
+        let told = explain(&store, &args.id, args.org.as_deref(), &config).await;
         store.close().await.map_err(environment)?;
-        told
+        told.map_err(|untold| match untold {
+            Untold::Store(error) => environment(error),
+            other => Failure::check(other.to_string()),
+        })
     })?;
     emit(&match global.output {
         Output::Text => text::text_of(&told, args.all),
@@ -35,16 +38,44 @@ pub fn session(args: &ExplainSessionArgs, global: &Global) -> Result<(), Failure
     })
 }
 
+/// Why a session is not told.
+#[derive(Debug, thiserror::Error)]
+pub enum Untold {
+    /// No session has the id.
+    #[error("{0}")]
+    Unknown(String),
+    /// Several sessions have it.
+    #[error("{0}")]
+    Several(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The story of the session that `id` names, for programs.
+///
+/// # Errors
+/// When the id is not that of one session, or the store fails.
+pub async fn told(
+    store: &Store,
+    id: &str,
+    org: Option<&str>,
+    config: &Config,
+) -> Result<serde_json::Value, Untold> {
+    explain(store, id, org, config).await.map(|told| json::json_of(&told))
+}
+
 async fn explain(
     store: &Store,
-    args: &ExplainSessionArgs,
+    id: &str,
+    org: Option<&str>,
     config: &Config,
-) -> Result<Explanation, Failure> {
-    let found = find(store, &args.id, args.org.as_deref()).await.map_err(environment)?;
+) -> Result<Explanation, Untold> {
+    let found = find(store, id, org).await?;
     match found.as_slice() {
-        [] => Err(unknown(args)),
-        [one] => story(store, one, config).await.map_err(environment),
-        several => Err(not_unique(args, several)),
+        [] => Err(Untold::Unknown(unknown(id, org))),
+        [one] => Ok(story(store, one, config).await?),
+        several => Err(Untold::Several(not_unique(id, several))),
     }
 }
 
@@ -78,22 +109,17 @@ async fn story(store: &Store, found: &Found, config: &Config) -> Result<Explanat
     Ok(told)
 }
 
-fn unknown(args: &ExplainSessionArgs) -> Failure {
-    let (id, of) =
-        (&args.id, args.org.as_ref().map_or_else(String::new, |org| format!(" of org {org}")));
-    Failure::check(format!(
+fn unknown(id: &str, org: Option<&str>) -> String {
+    let of = org.map_or_else(String::new, |org| format!(" of org {org}"));
+    format!(
         "no session{of} has an id that is or begins with '{id}'; list some with `naap query ... \"SELECT \
          workflow_session_id FROM naap.fact_workflow_sessions FINAL LIMIT 10\"`"
-    ))
+    )
 }
 
-fn not_unique(args: &ExplainSessionArgs, several: &[Found]) -> Failure {
+fn not_unique(id: &str, several: &[Found]) -> String {
     let listed = several.iter().take(LISTED);
     let names: Vec<String> = listed.map(|f| format!("{} (org {})", f.id, f.org)).collect();
     let more = if several.len() > LISTED { " and more" } else { "" };
-    Failure::check(format!(
-        "'{}' is not one session; give a longer id or --org, of: {}{more}",
-        args.id,
-        names.join(", ")
-    ))
+    format!("'{id}' is not one session; give a longer id or --org, of: {}{more}", names.join(", "))
 }

@@ -53,7 +53,8 @@ pub fn run(args: &ReplayArgs, global: &Global) -> Result<(), Failure> {
     })
 }
 
-async fn replay(args: &ReplayArgs, config: &Config) -> Result<Report, Failure> {
+/// Replays to completion.
+pub(crate) async fn replay(args: &ReplayArgs, config: &Config) -> Result<Report, Failure> {
     let started = Instant::now();
     let dir = prepare_dir(&args.data_dir)?;
     let bend = bend_of(args);

@@ -20,7 +20,7 @@ pub(super) struct Totals {
 
 /// Counts of this run, the state of the store after it, and the cost.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Report {
+pub(crate) struct Report {
     files: Files,
     records: Records,
     /// Sessions in the store.

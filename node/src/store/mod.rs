@@ -89,6 +89,17 @@ impl Store {
         Ok(Self { client, database: settings.database.as_str().to_owned(), engine: None })
     }
 
+    /// The same store, for reading only, with a limit on the time of each statement.
+    #[must_use]
+    pub fn reading(&self, longest: Duration) -> Self {
+        let client = self
+            .client
+            .clone()
+            .with_setting("readonly", "2")
+            .with_setting("max_execution_time", longest.as_secs().max(1).to_string());
+        Self { client, database: self.database.clone(), engine: None }
+    }
+
     /// A client without a database of its own.
     pub fn client(&self) -> &Client {
         &self.client

@@ -119,6 +119,11 @@ impl Catalogue {
         self.capabilities.get(&capability).map_or("", |c| &c.pipeline)
     }
 
+    /// The pipeline allow-list, in order.
+    pub fn pipelines(&self) -> impl Iterator<Item = &str> {
+        self.pipelines.iter().map(String::as_str)
+    }
+
     /// The capability whose slug `pipeline` is, ignoring case and outer space; [`BYOC`] for a name
     /// outside the allow-list, `None` for blank text and slugs without a capability.
     pub fn capability_of(&self, pipeline: &str) -> Option<i32> {

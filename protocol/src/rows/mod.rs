@@ -19,6 +19,7 @@ pub mod latency;
 pub mod legs;
 pub mod migrations;
 pub mod payments;
+pub mod quality;
 pub mod raw;
 pub mod reject_message;
 pub mod rejects;
@@ -76,6 +77,7 @@ pub const ALL: &[&TableSpec] = &[
     <serving::StartupHour<'static> as Row>::SPEC,
     <serving::AttributionHour<'static> as Row>::SPEC,
     <serving::QualityBenchmark<'static> as Row>::SPEC,
+    <quality::CheckResult<'static> as Row>::SPEC,
     <legs::TransportHour<'static> as Row>::SPEC,
     <legs::TransportMinute<'static> as Row>::SPEC,
     <legs::IngestHour<'static> as Row>::SPEC,

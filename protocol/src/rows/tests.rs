@@ -241,6 +241,10 @@ const CONTRACT: &[(&str, &str)] = &[
     ),
     ("rollup_slices", "org relation window_start slice_version"),
     (
+        "dq_check_results",
+        "run_id check_id window_start window_end org value threshold verdict program_version",
+    ),
+    (
         "agg_orchestrator_1h",
         "org window_start orchestrator_address pipeline_id model_id gpu_id region session_starts",
     ),

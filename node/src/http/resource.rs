@@ -1,0 +1,129 @@
+//! The lists that are served: each a view, with its key and the meaning of its fields.
+
+use naap_protocol::rows;
+use naap_protocol::views::{self, ViewSpec};
+
+/// A field of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Name, equal to the column.
+    pub name: &'static str,
+    /// Type as `ClickHouse` has it.
+    pub ty: String,
+    /// Meaning, unit and null rule.
+    pub doc: String,
+}
+
+/// A list.
+#[derive(Clone, Debug)]
+pub struct Resource {
+    /// Address below `/v1/streaming/`.
+    pub path: &'static str,
+    /// The view that is read.
+    pub view: &'static str,
+    /// What it is.
+    pub doc: &'static str,
+    /// The columns that identify a row; the order of the answer and the cursor.
+    pub key: Vec<&'static str>,
+    /// Columns that a request may fix.
+    pub filters: Vec<&'static str>,
+    /// Whether rows have an hour; others are what is so now.
+    pub hourly: bool,
+    /// Every field.
+    pub fields: Vec<Field>,
+}
+
+/// The column with the hour.
+pub const HOUR: &str = "window_start";
+
+/// Columns that requests can fix, where a view has them in its key.
+const FILTERS: [&str; 6] =
+    ["orchestrator_address", "gateway", "pipeline_id", "model_id", "gpu_id", "region"];
+
+/// Columns of the inventory beyond those of its table.
+const INVENTORY: [(&str, &str, &str); 4] = [
+    ("sku_fingerprint", "String", "URL, GPU product and memory: stable where GPU uuids change."),
+    (
+        "first_seen_ts",
+        "Nullable(DateTime64(3, 'UTC'))",
+        "First advertisement of the GPU by the node, UTC, gateway clock.",
+    ),
+    ("age_seconds", "UInt32", "Seconds since the last advertisement, store clock."),
+    ("is_fresh", "UInt8", "1 when advertised within 30 minutes."),
+];
+
+impl Resource {
+    /// Every list.
+    pub fn all() -> Vec<Self> {
+        vec![
+            Self::hourly("gpu-metrics", &views::service::GPU_METRICS),
+            Self::hourly("demand", &views::demand::NETWORK_DEMAND),
+            Self::hourly("sla", &views::service::SLA_COMPLIANCE),
+            Self::inventory(),
+        ]
+    }
+
+    fn hourly(path: &'static str, view: &'static ViewSpec) -> Self {
+        let field = |column: &views::ViewColumn| Field {
+            name: column.name,
+            ty: column.ty.to_owned(),
+            doc: column.doc.to_owned(),
+        };
+        Self {
+            path,
+            view: view.name,
+            doc: view.doc,
+            key: view.key.to_vec(),
+            filters: FILTERS.into_iter().filter(|name| view.key.contains(name)).collect(),
+            hourly: true,
+            fields: view.columns().map(field).collect(),
+        }
+    }
+
+    fn inventory() -> Self {
+        let table = rows::table("dim_orchestrator_gpu_current");
+        let hidden = ["version", "ingestion_timestamp", "is_deleted"];
+        let columns = table.into_iter().flat_map(rows::TableSpec::sent);
+        let stored = columns.filter(|column| !hidden.contains(&column.name)).map(|column| Field {
+            name: column.name,
+            ty: column.ty.to_string(),
+            doc: column.comment().to_owned(),
+        });
+        let added =
+            INVENTORY.map(|(name, ty, doc)| Field { name, ty: ty.to_owned(), doc: doc.to_owned() });
+        Self {
+            path: "inventory",
+            view: "v_api_gpu_inventory_current",
+            doc: "GPUs advertised now: one row per node and GPU of the newest event of its URL.",
+            key: vec!["org", "orchestrator_address", "orchestrator_url", "gpu_id"],
+            filters: vec!["orchestrator_address", "gpu_id"],
+            hourly: false,
+            fields: stored.chain(added).collect(),
+        }
+    }
+
+    /// The key in the order of the answer: the newest hour first, then ascending.
+    pub fn order(&self) -> Vec<&'static str> {
+        self.key.iter().copied().filter(|name| *name != HOUR).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_list_has_its_key_among_its_fields_and_each_field_a_meaning() {
+        for resource in Resource::all() {
+            let names: Vec<&str> = resource.fields.iter().map(|field| field.name).collect();
+            assert!(resource.key.contains(&"org"), "{}", resource.path);
+            assert_eq!(resource.hourly, resource.key.contains(&HOUR), "{}", resource.path);
+            for name in resource.key.iter().chain(&resource.filters) {
+                assert!(names.contains(name), "{}: {name}", resource.path);
+            }
+            for field in &resource.fields {
+                assert!(!field.doc.is_empty() && !field.ty.is_empty(), "{}", field.name);
+            }
+        }
+    }
+}

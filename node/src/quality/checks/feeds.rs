@@ -1,0 +1,125 @@
+//! Transport legs, inventory and the views around them (backlog 001, 006, 007, 008).
+
+use super::super::{Check, How, Pack, Seed, Tier};
+
+pub const CHECKS: &[Check] = &[
+    Check {
+        id: "N-11",
+        title: "ingest figures of an hour are the sums of its samples; no delta is negative",
+        relation: "agg_ingest_quality_1h",
+        pack: Pack::Core,
+        how: How::Rows(
+            Tier::Fail,
+            "SELECT org, hour, sum(a) AS received, sum(b) AS published, sum(c) AS sent, sum(d) AS published_sent FROM (SELECT org, \
+             toDateTime64(toStartOfHour(gateway_ts), 3, 'UTC') AS hour, bytes_received_delta AS a, 0 AS b, bytes_sent_delta AS c, \
+             0 AS d FROM @ingest UNION ALL SELECT org, window_start, 0, bytes_received, 0, bytes_sent FROM v_agg_ingest_quality_1h \
+             WHERE @org AND window_start >= @from AND window_start < @to) GROUP BY org, hour \
+             HAVING received != published OR sent != published_sent",
+        ),
+        remedy: "the slice may be under way: see naap_rollup_lag_seconds, then compute it again",
+        source: "quality.md 8, backlog 006",
+        seed: Seed::change("agg_ingest_quality_1h", "bytes_received + 1 AS bytes_received", "1"),
+    },
+    Check {
+        id: "N-12",
+        title: "a GPU of the inventory is once, has an id, and is of the newest advertisement of its URL",
+        relation: "v_api_gpu_inventory_current",
+        pack: Pack::Core,
+        how: How::Rows(
+            Tier::Fail,
+            "SELECT org, orchestrator_address, orchestrator_url, gpu_id, count() AS rows FROM v_api_gpu_inventory_current \
+             WHERE @org GROUP BY ALL HAVING rows > 1 OR gpu_id = ''",
+        ),
+        remedy: "run `naap schema check`",
+        source: "quality.md 8, backlog 007",
+        seed: Seed::view(
+            "v_api_gpu_inventory_current",
+            "SELECT 'cloud_spe' AS org, '' AS orchestrator_address, '' AS orchestrator_url, '' AS gpu_id",
+        ),
+    },
+    Check {
+        id: "N-13",
+        title: "the enriched GPU view has the rows of the GPU view",
+        relation: "v_api_gpu_metrics_enriched",
+        pack: Pack::Core,
+        how: How::Rows(
+            Tier::Fail,
+            "SELECT org, window_start, orchestrator_address, pipeline_id, model, gpu, area, sum(a) AS plain, sum(b) AS enriched \
+             FROM (SELECT org, window_start, orchestrator_address, pipeline_id, ifNull(model_id, '') AS model, \
+             ifNull(gpu_id, '') AS gpu, ifNull(region, '') AS area, 1 + 1000 * status_samples AS a, 0 AS b FROM v_api_gpu_metrics \
+             WHERE @org AND window_start >= @from AND window_start < @to UNION ALL SELECT org, window_start, orchestrator_address, \
+             pipeline_id, ifNull(model_id, ''), ifNull(gpu_id, ''), ifNull(region, ''), 0, 1 + 1000 * status_samples \
+             FROM v_api_gpu_metrics_enriched WHERE @org AND window_start >= @from AND window_start < @to) GROUP BY ALL \
+             HAVING plain != enriched",
+        ),
+        remedy: "a lookup of the enriched view answers several rows: run `naap schema check`",
+        source: "quality.md 8, backlog 008",
+        seed: Seed::view(
+            "v_api_gpu_metrics_enriched",
+            "SELECT * FROM {sound} UNION ALL (SELECT * FROM {sound} ORDER BY window_start, gpu_id LIMIT 1)",
+        ),
+    },
+    Check {
+        id: "N-24",
+        title: "transport deltas of a stream add up to its counters; the hours to the samples",
+        relation: "fact_orchestrator_transport_bandwidth",
+        pack: Pack::Core,
+        how: How::Rows(
+            Tier::Fail,
+            "SELECT org, workflow_session_id, link_type, channel, observer, sum(rx_bytes) AS deltas, \
+             max(rx_bytes_total) AS counter FROM fact_orchestrator_transport_bandwidth FINAL WHERE @org AND sample_ts >= @from \
+             AND sample_ts < @to GROUP BY org, workflow_session_id, attempt, link_type, channel, observer \
+             HAVING max(counter_reset) = 0 AND min(sample_seq) <= 1 AND deltas != counter",
+        ),
+        remedy: "samples are missing or counted twice: tell the session with `naap explain session`",
+        source: "quality.md 8, backlog 001",
+        seed: Seed::sql(
+            "fact_orchestrator_transport_bandwidth",
+            &[
+                "INSERT INTO fact_orchestrator_transport_bandwidth (org, workflow_session_id, sample_ts, rx_bytes, rx_bytes_total, \
+               source_system, link_type) SELECT 'cloud_spe', 'a|b', toDateTime64('2026-01-01 00:10:00', 3, 'UTC'), 5, 9, \
+               'stream_transport_metrics', 'gateway_to_orchestrator'",
+            ],
+        ),
+    },
+    Check {
+        id: "N-25",
+        title: "transport between gateway and orchestrator never comes from the client's leg",
+        relation: "fact_orchestrator_transport_bandwidth",
+        pack: Pack::Core,
+        how: How::Rows(
+            Tier::Fail,
+            "SELECT org, workflow_session_id, link_type, source_system FROM fact_orchestrator_transport_bandwidth FINAL WHERE @org \
+             AND sample_ts >= @from AND sample_ts < @to AND link_type = 'gateway_to_orchestrator' \
+             AND source_system != 'stream_transport_metrics'",
+        ),
+        remedy: "a defect of the writer: report it with the record of the event",
+        source: "quality.md 8, backlog 001",
+        seed: Seed::sql(
+            "fact_orchestrator_transport_bandwidth",
+            &[
+                "INSERT INTO fact_orchestrator_transport_bandwidth (org, workflow_session_id, sample_ts, source_system, link_type) \
+               SELECT 'cloud_spe', 'a|b', toDateTime64('2026-01-01 00:10:00', 3, 'UTC'), 'stream_ingest_metrics', \
+               'gateway_to_orchestrator'",
+            ],
+        ),
+    },
+    Check {
+        id: "N-25b",
+        title: "without telemetry a transport row says so and has no rate",
+        relation: "v_api_transport_bandwidth",
+        pack: Pack::Core,
+        how: How::Rows(
+            Tier::Fail,
+            "SELECT org, window_start, orchestrator_address, gateway, telemetry_status, down_mbps_avg FROM v_api_transport_bandwidth \
+             WHERE @org AND window_start >= @from AND window_start < @to AND ((samples = 0 AND (telemetry_status != 'no_telemetry' \
+             OR down_mbps_avg IS NOT NULL OR up_mbps_avg IS NOT NULL)) OR (samples > 0 AND telemetry_status = 'no_telemetry'))",
+        ),
+        remedy: "run `naap schema check`",
+        source: "quality.md 8, backlog 001",
+        seed: Seed::view(
+            "v_api_transport_bandwidth",
+            "SELECT * REPLACE('ok' AS telemetry_status) FROM {sound}",
+        ),
+    },
+];

@@ -1,0 +1,100 @@
+//! `naap verify`.
+
+use naap_actors::ports::Clock;
+use naap_protocol::time::Timestamp;
+use serde_json::json;
+
+use super::gates::{Gate, Gates};
+use super::run::{Outcome, Reader, Scope, Verdict, chosen, run as run_checks};
+use super::{Check, checks, report, selftest};
+use crate::cli::{Failure, Global, Output, VerifyArgs, emit, environment, open};
+use crate::clock::SystemClock;
+use crate::config::Config;
+
+/// Runs the command.
+///
+/// # Errors
+/// Exit code 1 when a check does not hold, 2 when it can not be run.
+pub fn run(args: &VerifyArgs, global: &Global) -> Result<(), Failure> {
+    if args.list {
+        return emit(&match global.output {
+            Output::Text => report::list(),
+            Output::Json => format!("{:#}\n", report::list_json()),
+        });
+    }
+    let config = global.load(Vec::new())?.config;
+    let gates = Gates::load(args.gates.as_deref()).map_err(environment)?;
+    let wanted: Vec<&'static Check> =
+        args.check.iter().map(|id| find(id)).collect::<Result<_, _>>()?;
+    let runtime = tokio::runtime::Runtime::new().map_err(environment)?;
+    if args.self_test {
+        let tested = runtime.block_on(selftest::self_test(&config, &gates, &wanted))?;
+        return tell_tested(&tested, global.output);
+    }
+    let gate = gates.gate(&args.gate).map_err(environment)?;
+    let scope = scope(args, gate, &config)?;
+    let checks = chosen(gate, &wanted);
+    let outcomes = runtime.block_on(async {
+        let store = open(&args.store.given()?, &config, false).await?;
+        let outcomes = run_checks(&Reader::of(&store), &scope, (&gates, gate), &checks).await;
+        store.close().await.map_err(environment)?;
+        Ok::<_, Failure>(outcomes)
+    })?;
+    tell(&outcomes, &scope, args, global.output)
+}
+
+fn find(id: &str) -> Result<&'static Check, Failure> {
+    checks::find(id).ok_or_else(|| {
+        Failure::environment(format!("there is no check '{id}'; `naap verify --list` has them all"))
+    })
+}
+
+fn scope(args: &VerifyArgs, gate: &Gate, config: &Config) -> Result<Scope, Failure> {
+    let now = SystemClock.now();
+    let org = args.org.as_deref().unwrap_or_default();
+    let retention = config.retention.state.as_millis() as i64;
+    let everything = Scope::everything(now, org, retention);
+    let (from, to) = match (args.from, args.to, gate.window()) {
+        (None, None, None) => return Ok(everything),
+        (None, None, Some(window)) => (Timestamp(now.0 - window.as_millis() as i64), now),
+        (from, to, _) => (from.unwrap_or(everything.from), to.unwrap_or(now)),
+    };
+    if from >= to {
+        return Err(Failure::environment("the window is empty; give a --from before --to"));
+    }
+    Ok(Scope::new(from, to, now, org, retention))
+}
+
+fn tell(
+    outcomes: &[Outcome],
+    scope: &Scope,
+    args: &VerifyArgs,
+    output: Output,
+) -> Result<(), Failure> {
+    emit(&match output {
+        Output::Text => report::text(outcomes, scope, &args.gate),
+        Output::Json => format!("{:#}\n", report::to_json(outcomes, scope, &args.gate)),
+    })?;
+    let failed = report::count(outcomes, Verdict::Fail);
+    let warned = if args.strict { report::count(outcomes, Verdict::Warn) } else { 0 };
+    match failed + warned {
+        0 => Ok(()),
+        1 => Err(Failure::check("1 check does not hold")),
+        n => Err(Failure::check(format!("{n} checks do not hold"))),
+    }
+}
+
+fn tell_tested(tested: &selftest::Tested, output: Output) -> Result<(), Failure> {
+    let (faults, problems) = (tested.faults, &tested.problems);
+    emit(&match output {
+        Output::Json => format!("{}\n", json!({ "faults": faults, "problems": problems })),
+        Output::Text if problems.is_empty() => {
+            format!("{faults} seeded faults, each found by its check and by no other\n")
+        }
+        Output::Text => format!("{}\n", problems.join("\n")),
+    })?;
+    match problems.len() {
+        0 => Ok(()),
+        n => Err(Failure::check(format!("{n} of {faults} faults went otherwise than they had to"))),
+    }
+}

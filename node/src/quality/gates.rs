@@ -1,0 +1,276 @@
+//! Gates, thresholds and waivers: one file of TOML (`deploy/quality/gates.toml` is built in).
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use super::{Check, checks};
+
+/// The file that is built in.
+const BUILTIN: &str = include_str!("../../../deploy/quality/gates.toml");
+/// Longest life of a waiver, days.
+const WAIVER_DAYS: i64 = 14;
+
+/// The file can not be used.
+#[derive(Debug, Error)]
+pub enum GatesError {
+    /// It can not be read.
+    #[error("the file of gates {file} can not be read: {source}")]
+    Unreadable {
+        /// Its name.
+        file: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is no such file.
+    #[error("the file of gates is wrong: {0}")]
+    Invalid(String),
+    /// There is no gate of this name.
+    #[error("there is no gate '{name}'; choose one of {known}")]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The names that exist.
+        known: String,
+    },
+}
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gates {
+    #[serde(rename = "gates")]
+    named: BTreeMap<String, Gate>,
+    #[serde(default)]
+    thresholds: BTreeMap<String, Threshold>,
+    #[serde(default)]
+    waivers: Vec<Waiver>,
+}
+
+/// One gate.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gate {
+    packs: Vec<String>,
+    #[serde(default, with = "humantime_option")]
+    window: Option<Duration>,
+    #[serde(default)]
+    thresholds: BTreeMap<String, Threshold>,
+}
+
+/// When a figure is too bad.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Threshold {
+    warn_above: Option<f64>,
+    fail_above: Option<f64>,
+    warn_below: Option<f64>,
+    fail_below: Option<f64>,
+    /// Smaller populations are information only.
+    #[serde(default)]
+    pub min_n: u64,
+}
+
+/// A failure that does not block for a while.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Waiver {
+    /// The check.
+    pub check: String,
+    /// Why.
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: String,
+    granted: toml::value::Datetime,
+    expires: toml::value::Datetime,
+}
+
+mod humantime_option {
+    use std::time::Duration;
+
+    use serde::{Deserialize as _, Deserializer, de::Error};
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        let text = String::deserialize(from)?;
+        humantime::parse_duration(&text).map(Some).map_err(D::Error::custom)
+    }
+}
+
+impl Threshold {
+    /// Whether `value` is bad enough to fail.
+    pub fn fails(&self, value: f64) -> bool {
+        self.fail_above.is_some_and(|limit| value > limit)
+            || self.fail_below.is_some_and(|limit| value < limit)
+    }
+
+    /// Whether `value` is bad enough to warn.
+    pub fn warns(&self, value: f64) -> bool {
+        self.warn_above.is_some_and(|limit| value > limit)
+            || self.warn_below.is_some_and(|limit| value < limit)
+    }
+
+    /// True when larger values are better.
+    pub fn falls(&self) -> bool {
+        self.warn_below.is_some() || self.fail_below.is_some()
+    }
+
+    /// As it is printed.
+    pub fn text(&self) -> String {
+        let parts = [
+            ("warn >", self.warn_above),
+            ("fail >", self.fail_above),
+            ("warn <", self.warn_below),
+            ("fail <", self.fail_below),
+        ];
+        let parts: Vec<String> = parts
+            .into_iter()
+            .filter_map(|(word, limit)| limit.map(|limit| format!("{word} {limit}")))
+            .collect();
+        parts.join(", ")
+    }
+}
+
+/// Days since 1970 of a date.
+fn days(date: &toml::value::Datetime) -> Option<i64> {
+    let text = format!("{}T00:00:00Z", date.date?);
+    let since = humantime::parse_rfc3339(&text).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_secs() / 86_400).ok()
+}
+
+impl Waiver {
+    /// Whether it has ended on the day of `now_ms`.
+    pub fn is_expired(&self, now_ms: i64) -> bool {
+        days(&self.expires).is_none_or(|last| now_ms.div_euclid(86_400_000) > last)
+    }
+
+    /// Its last day.
+    pub fn last_day(&self) -> String {
+        self.expires.to_string()
+    }
+
+    fn problem(&self) -> Option<String> {
+        let check = &self.check;
+        if checks::find(check).is_none() {
+            return Some(format!("the waiver of {check} names no check; see `naap verify --list`"));
+        }
+        let (Some(granted), Some(expires)) = (days(&self.granted), days(&self.expires)) else {
+            return Some(format!("the waiver of {check} needs dates, such as 2026-11-30"));
+        };
+        (expires - granted > WAIVER_DAYS).then(|| {
+            format!("the waiver of {check} lasts more than {WAIVER_DAYS} days; make it shorter")
+        })
+    }
+}
+
+impl Gates {
+    /// The gates of `file`, else those that are built in.
+    ///
+    /// # Errors
+    /// When the file can not be used; the sentence says why.
+    pub fn load(file: Option<&Path>) -> Result<Self, GatesError> {
+        let Some(file) = file else { return Self::parse(BUILTIN) };
+        let text = std::fs::read_to_string(file).map_err(|source| GatesError::Unreadable {
+            file: file.display().to_string(),
+            source,
+        })?;
+        Self::parse(&text)
+    }
+
+    fn parse(text: &str) -> Result<Self, GatesError> {
+        let gates: Self = toml::from_str(text).map_err(|e| GatesError::Invalid(e.to_string()))?;
+        if let Some(problem) = gates.waivers.iter().find_map(Waiver::problem) {
+            return Err(GatesError::Invalid(problem));
+        }
+        let missing = checks::all().find_map(|check| match check.how {
+            super::How::Figure(name, _) if !gates.thresholds.contains_key(name) => Some(name),
+            _ => None,
+        });
+        match missing {
+            Some(name) => Err(GatesError::Invalid(format!("[thresholds] lacks {name}"))),
+            None => Ok(gates),
+        }
+    }
+
+    /// The gate of this name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn gate(&self, name: &str) -> Result<&Gate, GatesError> {
+        self.named.get(name).ok_or_else(|| GatesError::Unknown {
+            name: name.to_owned(),
+            known: self.named.keys().cloned().collect::<Vec<_>>().join(", "),
+        })
+    }
+
+    /// The threshold of this name at `gate`.
+    pub fn threshold(&self, gate: &Gate, name: &str) -> Threshold {
+        let own = gate.thresholds.get(name).or_else(|| self.thresholds.get(name));
+        own.copied().unwrap_or_default()
+    }
+
+    /// The waiver of a check.
+    pub fn waiver(&self, check: &Check) -> Option<&Waiver> {
+        self.waivers.iter().find(|waiver| waiver.check == check.id)
+    }
+}
+
+impl Gate {
+    /// Whether the gate runs `check`.
+    pub fn runs(&self, check: &Check) -> bool {
+        self.packs.iter().any(|pack| pack == check.pack.name())
+    }
+
+    /// How far back it looks; everything when it does not say.
+    pub fn window(&self) -> Option<Duration> {
+        self.window
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_waiver(granted: &str, expires: &str) -> Result<Gates, GatesError> {
+        Gates::parse(&format!(
+            "{BUILTIN}\n[[waivers]]\ncheck = \"Q-38\"\nreason = \"r\"\nowner = \"o\"\n\
+             granted = {granted}\nexpires = {expires}\n"
+        ))
+    }
+
+    #[test]
+    fn the_built_in_gates_are_complete() {
+        let gates = Gates::load(None).expect("the built-in file");
+        for name in ["pr", "nightly", "release", "probe"] {
+            let gate = gates.gate(name).expect(name);
+            assert!(checks::all().any(|check| gate.runs(check)), "{name} runs something");
+        }
+        let release = gates.gate("release").expect("release");
+        assert_eq!(gates.threshold(release, "A1").fail_above, Some(0.20));
+        assert_eq!(release.window(), Some(Duration::from_hours(24)));
+        assert!(gates.gate("none").is_err_and(|e| e.to_string().contains("nightly")));
+    }
+
+    #[test]
+    fn a_waiver_ends_after_14_days() {
+        let gates = with_waiver("2026-11-20", "2026-11-30").expect("a short waiver");
+        let check = checks::find("q-38").expect("a check");
+        let waiver = gates.waiver(check).expect("the waiver");
+        let day = |day: i64| (20_777 + day) * 86_400_000;
+        assert!(!waiver.is_expired(day(10)), "on its last day, 2026-11-30");
+        assert!(waiver.is_expired(day(11)), "the day after");
+        let long = with_waiver("2026-11-01", "2026-11-30").expect_err("too long").to_string();
+        assert!(long.contains("14 days"), "{long}");
+    }
+
+    #[test]
+    fn figures_are_compared_on_the_side_that_is_bad() {
+        let above =
+            Threshold { warn_above: Some(0.1), fail_above: Some(0.2), ..Threshold::default() };
+        assert!(!above.warns(0.1) && above.warns(0.11) && !above.fails(0.2) && above.fails(0.21));
+        let below = Threshold { fail_below: Some(0.6), ..Threshold::default() };
+        assert!(below.fails(0.59) && !below.fails(0.6) && below.falls());
+    }
+}

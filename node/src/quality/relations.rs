@@ -1,0 +1,215 @@
+//! Names that the statements of checks use for what they read.
+//!
+//! `@sessions` in a statement stands for the latest rows of that relation, of the wanted organisation
+//! and window. So no check forgets `FINAL`, and "latest" is made before the window is applied. The
+//! window is half-open and lies on hours; its ends are the query parameters `from` and `to`, the
+//! moment that counts as now is `now`, the organisation is `org` ('' for all).
+
+use std::borrow::Cow;
+
+use naap_protocol::capability::catalogue::Catalogue;
+
+use crate::archive::literal;
+
+/// The beginning of the window as an expression.
+const FROM: &str = "{from:DateTime64(3,'UTC')}";
+/// The end of the window, exclusive.
+const TO: &str = "{to:DateTime64(3,'UTC')}";
+/// The moment that counts as now.
+const NOW: &str = "{now:DateTime64(3,'UTC')}";
+/// The condition on the organisation.
+const ORG: &str = "({org:String} = '' OR org = {org:String})";
+
+/// Names of tables with their own time.
+const TABLES: &[(&str, &str, &str)] = &[
+    ("raw", "raw_streaming_events", "event_timestamp"),
+    ("dlq", "raw_streaming_events_dlq", "ifNull(event_timestamp, source_record_timestamp)"),
+    (
+        "quarantine",
+        "raw_streaming_events_quarantine",
+        "ifNull(event_timestamp, source_record_timestamp)",
+    ),
+    ("ignored", "raw_ignored_events", "ifNull(event_timestamp, source_record_timestamp)"),
+    ("typed_status", "raw_ai_stream_status", "event_timestamp"),
+    ("typed_traces", "raw_stream_trace_events", "event_timestamp"),
+    ("typed_ai_events", "raw_ai_stream_events", "event_timestamp"),
+    ("typed_ingest", "raw_stream_ingest_metrics", "event_timestamp"),
+    ("typed_capabilities", "raw_network_capabilities", "event_timestamp"),
+    ("typed_advertised", "raw_network_capabilities_advertised", "event_timestamp"),
+    ("typed_constraints", "raw_network_capabilities_model_constraints", "event_timestamp"),
+    ("typed_prices", "raw_network_capabilities_prices", "event_timestamp"),
+    ("snapshots", "dim_orchestrator_capability_snapshots", "snapshot_ts"),
+    ("advertised", "dim_orchestrator_capability_advertised_snapshots", "snapshot_ts"),
+    ("constraints", "dim_orchestrator_capability_model_constraints", "snapshot_ts"),
+    ("prices", "dim_orchestrator_capability_prices", "snapshot_ts"),
+    ("sessions", "fact_workflow_sessions", "session_start_ts"),
+    ("coverage", "fact_workflow_session_coverage", "session_start_ts"),
+    ("hours", "fact_session_status_hours", "window_start"),
+    ("status", "fact_stream_status_samples", "gateway_ts"),
+    ("traces", "fact_stream_trace_edges", "gateway_ts"),
+    ("updates", "fact_workflow_param_updates", "gateway_ts"),
+    ("signals", "fact_lifecycle_edge_coverage", "gateway_ts"),
+    ("ingest", "fact_stream_ingest_samples", "gateway_ts"),
+];
+
+/// Names of what is read with the sessions of the window, whatever its own time is.
+const OF_SESSIONS: &[(&str, &str)] = &[
+    (
+        "segments",
+        "(SELECT part_.*, whole_.segment_count, whole_.has_model_change, whole_.has_pipeline_change, whole_.closed_ts \
+          FROM (SELECT * FROM fact_workflow_session_segments FINAL) AS part_ \
+          INNER JOIN (SELECT org, workflow_session_id, segment_count, has_model_change, \
+          has_pipeline_change, closed_ts FROM @sessions) AS whole_ USING (org, workflow_session_id) \
+          WHERE segment_index < segment_count)",
+    ),
+    (
+        "swaps",
+        "(SELECT part_.*, whole_.swap_row_count FROM (SELECT * FROM fact_workflow_swaps FINAL) AS part_ \
+          INNER JOIN (SELECT org, workflow_session_id, swap_row_count FROM @sessions) AS whole_ \
+          USING (org, workflow_session_id) WHERE swap_index < swap_row_count)",
+    ),
+    (
+        "latency",
+        "(SELECT * FROM fact_workflow_latency_samples FINAL \
+          WHERE (org, workflow_session_id) IN (SELECT org, workflow_session_id FROM @sessions))",
+    ),
+    (
+        "all_rejects",
+        "(SELECT org, source_topic, source_partition, source_offset, failure_stage, failure_reason \
+          FROM @all_dlq UNION ALL SELECT org, source_topic, source_partition, source_offset, \
+          failure_stage, failure_reason FROM @all_quarantine)",
+    ),
+];
+
+/// What serving relations are recomputed from: names of computations over latest facts.
+const COMPUTED: &[(&str, &str)] = &[
+    // Attributed samples by session, hour and identity, from one hour before the window on.
+    (
+        "groups",
+        "(SELECT org, toDateTime64(toStartOfHour(gateway_ts), 3, 'UTC') AS hour, workflow_session_id, \
+          orchestrator_address, pipeline, model_id, gpu_id, region, count() AS samples, \
+          countIf(output_fps > 0) AS positive, \
+          countIf(state IN ('ONLINE', 'DEGRADED_INFERENCE', 'DEGRADED_INPUT')) AS running, \
+          sum(output_fps) AS fps, positive = 0 AND running = 0 AND samples < 3 AS no_work \
+          FROM fact_stream_status_samples FINAL WHERE @org AND gateway_ts >= @from - INTERVAL 1 HOUR \
+          AND gateway_ts < @to AND is_attributed AND attribution_source = 'direct' AND orchestrator_address != '' \
+          GROUP BY ALL)",
+    ),
+    // The same of the window with the flags of the session, and whether it is a terminal tail.
+    (
+        "evidence",
+        "(SELECT g.org AS org, g.hour AS hour, g.workflow_session_id AS workflow_session_id, \
+          g.orchestrator_address AS orchestrator_address, g.pipeline AS pipeline, g.model_id AS model_id, g.gpu_id AS gpu_id, \
+          g.region AS region, g.samples AS samples, g.positive AS positive, g.running AS running, g.fps AS fps, \
+          g.no_work AS no_work, s.known_stream AS known, s.startup_unexcused AS unexcused, s.loading_only_session AS loading_only, \
+          s.zero_output_fps_session AS zero_fps, s.last_error_occurred AS last_error, \
+          s.confirmed_swap_count > 0 OR s.inferred_orchestrator_change_count > 0 AS swapped, \
+          s.status_error_sample_count AS error_samples, s.health_signal_count AS observed, \
+          s.health_expected_signal_count AS expected, s.startup_success AS success, s.session_start_ts AS started, \
+          s.session_end_ts AS ended, g.no_work AND before.was_no_work AND s.session_start_ts < g.hour \
+          AND ifNull(s.session_end_ts >= g.hour AND s.session_end_ts < g.hour + INTERVAL 1 HOUR, 0) AS tail \
+          FROM @groups AS g LEFT JOIN (SELECT org, hour + INTERVAL 1 HOUR AS hour, workflow_session_id, orchestrator_address, \
+          pipeline, model_id, gpu_id, region, no_work AS was_no_work FROM @groups) AS before \
+          USING (org, hour, workflow_session_id, orchestrator_address, pipeline, model_id, gpu_id, region) \
+          INNER JOIN @all_sessions AS s USING (org, workflow_session_id) WHERE g.hour >= @from)",
+    ),
+    // What demand consists of: attributed samples in their hour, sessions and payments in theirs. A
+    // sample lasts up to the next one of its session, at most 30 s and not beyond its hour; its gateway
+    // is the first one of its segment and hour.
+    (
+        "demand_parts",
+        "(SELECT org, hour, argMinIf(gateway, (gateway_ts, source_event_uid), gateway != '') OVER (PARTITION BY org, \
+          workflow_session_id, hour, segment_index) AS gateway, region, pipeline, model_id, \
+          workflow_session_id AS seen, 1 AS samples, output_fps AS fps, least(30000, \
+          if(next = toDateTime64(0, 3, 'UTC'), 0, dateDiff('millisecond', gateway_ts, next)), \
+          dateDiff('millisecond', gateway_ts, hour + INTERVAL 1 HOUR)) AS ms, 0 AS is_session, [0] AS counts FROM ( \
+          SELECT *, toDateTime64(toStartOfHour(gateway_ts), 3, 'UTC') AS hour, \
+          leadInFrame(gateway_ts, 1, toDateTime64(0, 3, 'UTC')) OVER (PARTITION BY org, workflow_session_id \
+          ORDER BY gateway_ts, source_event_uid ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS next \
+          FROM @all_status) WHERE is_attributed AND orchestrator_address != '' AND gateway_ts >= @from AND gateway_ts < @to \
+          UNION ALL SELECT org, toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC'), gateway, region, pipeline, model_id, \
+          '', 0, 0, 0, 1, arrayMap(n -> if(known_stream, toUInt64(n), 0), [known_stream, orchestrator_address != '', \
+          orchestrator_address = '', startup_unexcused, confirmed_swap_count > 0 OR inferred_orchestrator_change_count > 0, \
+          startup_unexcused OR loading_only_session OR zero_output_fps_session, health_signal_count, \
+          health_expected_signal_count, last_error_occurred, loading_only_session, zero_output_fps_session, \
+          status_error_sample_count]) FROM @sessions \
+          UNION ALL SELECT org, toDateTime64(toStartOfHour(payment_ts), 3, 'UTC'), gateway, '', pipeline, model_id, '', 0, 0, 0, \
+          0, [0] FROM fact_payment_events WHERE @org AND payment_ts >= @from AND payment_ts < @to)",
+    ),
+    // The same under the pipeline that demand serves (quality.md 0.5).
+    (
+        "demand",
+        "(SELECT part_.* EXCEPT (pipeline), if(part_.pipeline != '' AND lower(part_.pipeline) = lower(part_.model_id), '', \
+          part_.pipeline) AS own, if(own = '', cohort_.only, own) AS chosen, \
+          if(lower(chosen) = lower(part_.model_id), '', chosen) AS pipeline_id FROM @demand_parts AS part_ \
+          LEFT JOIN (SELECT org, toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') AS hour, gateway, region, model_id, \
+          if(uniqExact(pipeline) = 1, any(pipeline), '') AS only FROM @sessions WHERE pipeline != '' \
+          AND lower(pipeline) != lower(model_id) GROUP BY ALL) AS cohort_ USING (org, hour, gateway, region, model_id))",
+    ),
+];
+
+/// The statement with every `@name` written out.
+///
+/// # Errors
+/// The name that stands for nothing.
+pub fn expand(sql: &str) -> Result<String, String> {
+    let mut out = String::with_capacity(sql.len() * 2);
+    let mut parts = sql.split('@');
+    out.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let end = part.find(|c: char| !(c.is_ascii_lowercase() || c == '_')).unwrap_or(part.len());
+        let (name, rest) = part.split_at(end);
+        let relation = relation(name).ok_or_else(|| format!("@{name} stands for no relation"))?;
+        // Only a name that holds names is written out further.
+        out.push_str(&if relation.contains('@') { expand(&relation)?.into() } else { relation });
+        out.push_str(rest);
+    }
+    Ok(out)
+}
+
+fn relation(name: &str) -> Option<Cow<'static, str>> {
+    let word = match name {
+        "from" => Some(FROM),
+        "to" => Some(TO),
+        "now" => Some(NOW),
+        "org" => Some(ORG),
+        _ => None,
+    };
+    if let Some(word) = word {
+        return Some(Cow::Borrowed(word));
+    }
+    if name == "pipelines" {
+        let known = Catalogue::builtin().pipelines().map(literal);
+        return Some(Cow::Owned(known.collect::<Vec<_>>().join(", ")));
+    }
+    if let Some((_, sql)) = OF_SESSIONS.iter().chain(COMPUTED).find(|(known, _)| *known == name) {
+        return Some(Cow::Borrowed(sql));
+    }
+    // `all_` takes the window away.
+    let (name, windowed) = match name.strip_prefix("all_") {
+        Some(name) => (name, false),
+        None => (name, true),
+    };
+    let (_, table, time) = TABLES.iter().find(|(known, ..)| *known == name)?;
+    let window =
+        if windowed { format!(" AND {time} >= {FROM} AND {time} < {TO}") } else { String::new() };
+    Some(Cow::Owned(format!("(SELECT * FROM {table} FINAL WHERE {ORG}{window})")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_written_out() {
+        let sql = expand("SELECT count() FROM @raw WHERE x < @now").unwrap_or_default();
+        assert!(sql.contains("FROM raw_streaming_events FINAL WHERE"), "{sql}");
+        assert!(sql.contains("event_timestamp < {to:DateTime64(3,'UTC')}"), "{sql}");
+        assert!(sql.ends_with("x < {now:DateTime64(3,'UTC')}"), "{sql}");
+        let all = expand("@all_sessions").unwrap_or_default();
+        assert!(!all.contains("session_start_ts"), "{all}");
+        let nested = expand("@segments").unwrap_or_default();
+        assert!(nested.contains("FROM fact_workflow_sessions FINAL"), "{nested}");
+        assert!(expand("@nothing").is_err());
+    }
+}

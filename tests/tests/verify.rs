@@ -1,0 +1,96 @@
+//! `naap verify` on a network of two organisations and the real capture, and the test of its checks.
+#![allow(clippy::unwrap_used, reason = "a test ends with what went wrong")]
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+use std::process::Command;
+
+use naap_generator::{Plan, Profile};
+use naap_tests::{DataDir, fixture, program, run};
+use serde_json::Value;
+
+/// A network in which nothing is rejected: a dead letter fails the gate on purpose.
+fn generate(events: &Path, seed: u64) {
+    let profile = Profile { garbage_per_session: 0.0, oversized: false, ..Profile::default() };
+    let plan = Plan { seed, sessions: 150, orchestrators: 40, hours: 5, profile };
+    let mut out = BufWriter::new(File::create(events).unwrap());
+    plan.write(&mut out, None::<&mut Vec<u8>>, &mut |_| ()).unwrap();
+}
+
+fn verify(dir: &DataDir, rest: &[&str]) -> Command {
+    let mut naap = Command::new(program());
+    naap.arg("verify").arg("--data-dir").arg(dir.data()).args(["--output", "json"]).args(rest);
+    naap
+}
+
+/// Exit code and report.
+fn verified(dir: &DataDir, rest: &[&str]) -> (Option<i32>, Value) {
+    let output = verify(dir, rest).output().unwrap();
+    (output.status.code(), serde_json::from_slice(&output.stdout).unwrap_or_default())
+}
+
+fn failed(report: &Value) -> Vec<&Value> {
+    let checks = report["checks"].as_array().unwrap();
+    checks.iter().filter(|check| check["verdict"] == "FAIL").collect()
+}
+
+#[test]
+fn sound_facts_pass_and_a_contradiction_is_named() {
+    let dir = DataDir::new();
+    for (seed, org) in [(21, "cloud_spe"), (22, "daydream")] {
+        let events = dir.path().join(format!("{org}.jsonl"));
+        generate(&events, seed);
+        dir.replay(&["--org", org, events.to_str().unwrap()]);
+    }
+    dir.replay(&[fixture("events-2026-01-08.jsonl")]);
+    let (code, report) = verified(&dir, &["--gate", "pr"]);
+    assert_eq!((code, failed(&report)), (Some(0), vec![]), "{report:#}");
+    assert!(report["checks"].as_array().unwrap().len() > 60);
+
+    // A window, an organisation, single checks.
+    let day = ["--from", "2026-01-08", "--to", "2026-01-09", "--org", "cloud_spe"];
+    let (code, report) =
+        verified(&dir, &[&day[..], &["--check", "q-20", "--check", "N-15"]].concat());
+    assert_eq!((code, report["checks"].as_array().unwrap().len()), (Some(0), 2), "{report:#}");
+    assert_eq!(report["to"], "2026-01-09 00:00:00.000");
+
+    dir.query(
+        "INSERT INTO naap.fact_workflow_sessions SELECT * REPLACE(swap_count + 1 AS swap_count, \
+         version + 1 AS version) FROM naap.fact_workflow_sessions FINAL ORDER BY workflow_session_id LIMIT 1",
+    );
+    let (code, report) = verified(&dir, &["--check", "Q-22"]);
+    assert_eq!(code, Some(1));
+    let found = &failed(&report)[0];
+    assert_eq!((&found["rows"], &found["id"]), (&1.into(), &"Q-22".into()));
+    assert!(found["examples"][0]["workflow_session_id"].is_string(), "{found}");
+    let said = verify(&dir, &["--check", "Q-22", "--output", "text"]).output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.starts_with("FAIL   Q-22") && said.contains("do: "), "{said}");
+}
+
+#[test]
+fn what_can_not_be_run_is_refused() {
+    let dir = DataDir::new();
+    for (args, told) in [
+        (vec!["--check", "Q-00"], "--list"),
+        (vec!["--gate", "none"], "nightly"),
+        (vec!["--from", "2026-01-02", "--to", "2026-01-01"], "--from before --to"),
+        (vec!["--gates", "/nowhere/gates.toml"], "can not be read"),
+        (vec![], "no data folder"),
+    ] {
+        let output = verify(&dir, &args).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains(told), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn each_seeded_fault_is_found_by_its_check_alone() {
+    let mut naap = Command::new(program());
+    let output = run(naap.args(["verify", "--self-test", "--output", "json"]));
+    let tested = naap_tests::json(&output);
+    assert_eq!(tested["problems"], serde_json::json!([]), "{tested:#}");
+    assert!(tested["faults"].as_u64() > Some(50), "{tested}");
+}
