@@ -48,6 +48,23 @@ fn the_hand_fixture_scores_87() {
 }
 
 #[test]
+fn every_ratio_has_its_own_weight() {
+    let (bench, org) = (Bench::get(), "sla-weights");
+    let mut all = sessions(org, 10, 10);
+    for failed in &mut all[..2] {
+        (failed.startup_success, failed.startup_unexcused) = (false, true);
+    }
+    all[2].inferred_orchestrator_change_count = 1;
+    all[3..6].iter_mut().for_each(|one| one.loading_only_session = true);
+    put_served(bench, &all, 10, 3);
+    bench.publish(org, &[10]);
+    let row = bench.one(&format!("SELECT * FROM v_api_sla_compliance WHERE org = '{org}'"));
+    has(&row, &json!({ "sla_score": 78.0, "effective_success_rate": 0.5, "no_swap_rate": 0.9 }));
+    let day = bench.one(&format!("SELECT * FROM v_api_sla_compliance_1d WHERE org = '{org}'"));
+    has(&day, &json!({ "sla_score": 78.0 }));
+}
+
+#[test]
 fn few_sessions_few_samples_and_little_health_are_not_valid() {
     let bench = Bench::get();
     for (org, count, samples, missing, validity) in [
