@@ -108,6 +108,12 @@ fn actors(sizes: Sizes) -> Vec<ActorKind> {
             "ShardActor",
             "capability intervals, standing questions",
         ),
+        kind(
+            "RollupActor",
+            Count::Per("cluster, beside shard 0"),
+            "ShardRegion",
+            "schedule of dirty slices",
+        ),
         kind("IngestActor", Count::Fixed(1), "NodeSupervisor", "partitions, open batches, credits"),
     ]
 }
@@ -155,5 +161,12 @@ fn channels(sizes: Sizes) -> Vec<Channel> {
         way("ShardActor", "SinkActor", "typed, quarantine and fact rows", rows),
         way("IngestActor", "ShardRegion", "marks and commits", Bound::OnePer("commit cycle")),
         way("ShardRegion", "IngestActor", "applied offsets", Bound::OnePer("commit cycle")),
+        way("ShardRegion", "RollupActor", "dirty slices", Bound::OnePer("commit cycle")),
+        way(
+            "RollupActor",
+            "ShardRegion",
+            "computed slices",
+            Bound::OnePer("computation and shard"),
+        ),
     ]
 }

@@ -115,7 +115,7 @@ pub(crate) fn has(row: &Value, expected: &Value) {
         let found = row.get(name).unwrap_or_else(|| panic!("no column {name} in {row}"));
         match (found.as_f64(), value.as_f64()) {
             (Some(a), Some(b)) => {
-                assert!((a - b).abs() < 1e-6, "{name}: {a}, expected {b} in {row}")
+                assert!((a - b).abs() < 1e-6, "{name}: {a}, expected {b} in {row}");
             }
             _ => assert_eq!(found, value, "{name} in {row}"),
         }

@@ -1,5 +1,7 @@
 //! Compliance and GPU metrics (backlog 003, tables.md 3.1, 3.4).
 
+use std::slice::from_ref;
+
 use naap_protocol::rows::sessions::{Session, StatusHour};
 use serde_json::json;
 
@@ -8,7 +10,7 @@ use crate::world::{evidence, latency, put_served, session};
 
 const IDS: [&str; 10] = ["s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9"];
 
-fn sessions<'a>(org: &'a str, count: usize, hour: i64) -> Vec<Session<'a>> {
+fn sessions(org: &str, count: usize, hour: i64) -> Vec<Session<'_>> {
     IDS[..count].iter().map(|id| session(org, id, hour)).collect()
 }
 
@@ -45,6 +47,23 @@ fn the_hand_fixture_scores_87() {
     );
     let day = bench.one(&format!("SELECT * FROM v_api_sla_compliance_1d WHERE org = '{org}'"));
     has(&day, &json!({ "sla_score": 87.0, "hours": 1, "known_sessions_count": 10 }));
+}
+
+#[test]
+fn every_ratio_has_its_own_weight() {
+    let (bench, org) = (Bench::get(), "sla-weights");
+    let mut all = sessions(org, 10, 10);
+    for failed in &mut all[..2] {
+        (failed.startup_success, failed.startup_unexcused) = (false, true);
+    }
+    all[2].inferred_orchestrator_change_count = 1;
+    all[3..6].iter_mut().for_each(|one| one.loading_only_session = true);
+    put_served(bench, &all, 10, 3);
+    bench.publish(org, &[10]);
+    let row = bench.one(&format!("SELECT * FROM v_api_sla_compliance WHERE org = '{org}'"));
+    has(&row, &json!({ "sla_score": 78.0, "effective_success_rate": 0.5, "no_swap_rate": 0.9 }));
+    let day = bench.one(&format!("SELECT * FROM v_api_sla_compliance_1d WHERE org = '{org}'"));
+    has(&day, &json!({ "sla_score": 78.0 }));
 }
 
 #[test]
@@ -98,7 +117,7 @@ fn a_session_counts_in_every_hour_with_evidence_and_starts_once() {
         window_start: crate::bench::at(13),
         ..first.row()
     };
-    bench.put(&[one.clone()]);
+    bench.put(from_ref(&one));
     bench.put(&[first.row(), next.row(), tail, mapped]);
     bench.put(&[latency(&one, [Some(1000.0), Some(700.0), None])]);
     bench.publish(org, &[10, 11, 12, 13]);

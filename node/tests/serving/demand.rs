@@ -1,5 +1,7 @@
 //! Demand at its three grains (tables.md 3.2, 3.3, 8, backlog 009).
 
+use std::slice::from_ref;
+
 use naap_protocol::rows::binary::Decimal;
 use naap_protocol::rows::dims::ModelConstraintSnapshot;
 use naap_protocol::rows::payments::PaymentTicket;
@@ -180,7 +182,7 @@ fn a_mapped_session_is_demand_but_not_gold() {
     let (bench, org) = (Bench::get(), "demand-mapped");
     let one = session(org, "s", 4);
     let found = evidence(&one, 4, 6, 20.0);
-    bench.put(&[one.clone()]);
+    bench.put(from_ref(&one));
     bench.put(&[StatusHour { attribution_source: "mapped_window", ..found.row() }]);
     bench.publish(org, &[4]);
     let row = bench.one(&format!("SELECT * FROM v_api_network_demand WHERE org = '{org}'"));

@@ -1,5 +1,7 @@
 //! The laws of slices: replaced whole, by the newest owner, with a revision for every late change.
 
+use std::slice::from_ref;
+
 use naap_protocol::rows::sessions::StatusHour;
 use serde_json::json;
 
@@ -10,7 +12,7 @@ use crate::world::{evidence, put_served, session};
 fn a_key_that_a_recomputation_no_longer_has_is_gone() {
     let (bench, org) = (Bench::get(), "slice-gone");
     let one = session(org, "s", 5);
-    put_served(bench, &[one.clone()], 5, 4);
+    put_served(bench, from_ref(&one), 5, 4);
     bench.publish(org, &[5]);
     let before = bench.one(&format!("SELECT * FROM v_api_gpu_metrics WHERE org = '{org}'"));
     has(&before, &json!({ "gpu_id": "GPU-1", "revision": 0 }));
@@ -34,7 +36,7 @@ fn a_key_that_a_recomputation_no_longer_has_is_gone() {
 fn only_a_changed_content_makes_a_revision_and_only_after_settling() {
     let (bench, org) = (Bench::get(), "slice-revision");
     let mut one = session(org, "s", 5);
-    put_served(bench, &[one.clone()], 5, 4);
+    put_served(bench, from_ref(&one), 5, 4);
     let revision = || {
         let sql = format!("SELECT revision FROM v_agg_orchestrator_1h WHERE org = '{org}'");
         bench.one(&sql)["revision"].as_u64().unwrap()
@@ -42,7 +44,7 @@ fn only_a_changed_content_makes_a_revision_and_only_after_settling() {
     bench.publish_at(org, &[5], at_minute(5, 30));
     one.version = 2;
     one.error_count = 1;
-    bench.put(&[one.clone()]);
+    bench.put(from_ref(&one));
     bench.publish_at(org, &[5], at_minute(6, 9));
     assert_eq!(revision(), 0, "provisional until ten minutes after the hour");
     bench.publish_at(org, &[5], at(8));
@@ -58,7 +60,7 @@ fn only_a_changed_content_makes_a_revision_and_only_after_settling() {
 fn an_earlier_owner_never_wins() {
     let (bench, org) = (Bench::get(), "slice-owner");
     let one = session(org, "s", 5);
-    put_served(bench, &[one.clone()], 5, 4);
+    put_served(bench, from_ref(&one), 5, 4);
     bench.publish_version(org, &[5], at(9), 7 << 48);
     let more = evidence(&one, 5, 9, 20.0);
     bench.put(&[StatusHour { version: 2, ..more.row() }]);

@@ -52,17 +52,17 @@ impl Figures {
             demand.entry(key).or_default().face += face;
         }
         Self {
-            service: rows(service, Tally::service),
-            demand: rows(demand, Tally::demand),
-            by_pipeline: rows(by_pipeline, Tally::demand),
-            starts: rows(starts, Tally::start),
+            service: rows(&service, Tally::service),
+            demand: rows(&demand, Tally::demand),
+            by_pipeline: rows(&by_pipeline, Tally::demand),
+            starts: rows(&starts, Tally::start),
         }
     }
 
     /// The rows with a GPU and a pipeline or model.
     pub(crate) fn gpu_metrics(&self) -> Rows {
         let shown =
-            |key: &&Vec<String>| !key[5].is_empty() && !(key[3].is_empty() && key[4].is_empty());
+            |key: &&Vec<String>| !(key[5].is_empty() || key[3].is_empty() && key[4].is_empty());
         let compliance = [
             "sla_score",
             "no_swap_rate",
@@ -84,7 +84,7 @@ impl Figures {
     }
 }
 
-fn rows(tallies: Tallies, row: fn(&Tally) -> BTreeMap<&'static str, f64>) -> Rows {
+fn rows(tallies: &Tallies, row: fn(&Tally) -> BTreeMap<&'static str, f64>) -> Rows {
     tallies.iter().map(|(key, tally)| (key.clone(), row(tally))).collect()
 }
 
