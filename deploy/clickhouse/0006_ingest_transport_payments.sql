@@ -73,7 +73,7 @@ CREATE TABLE IF NOT EXISTS fact_orchestrator_transport_bandwidth
     stream_id String COMMENT 'Stream id; \'\' when unknown.' CODEC(ZSTD(1)),
     request_id String COMMENT 'Request id; \'\' when unknown.' CODEC(ZSTD(1)),
     attempt UInt32 COMMENT 'Attempt in the session, from 0, one more after each swap.' CODEC(T64, ZSTD(1)),
-    link_type LowCardinality(String) COMMENT 'Link: `gateway_to_orchestrator`, `orchestrator_to_worker` or `client_to_gateway`.',
+    link_type LowCardinality(String) COMMENT 'Link, as the event says: `gateway_to_orchestrator` or `orchestrator_to_worker`; never the client leg.',
     channel LowCardinality(String) COMMENT '`media` (the only one in figures), `control` or `events`.',
     observer LowCardinality(String) COMMENT 'Side that counted: `gateway` (authoritative) or `orchestrator`.',
     sample_seq UInt64 COMMENT 'Number of the sample in its stream, from 0.' CODEC(T64, ZSTD(1)),

@@ -296,7 +296,7 @@ fn rejects_tell_everything() {
     let text = r#"{"version":"9","__replay":true,"type":"create_new_payment","timestamp":"1774344333000","data":{"region":"eu","orchestrator":"https://o"}}"#;
     let reject = rejected(text.as_bytes());
     let row = DeadLetter::of(&reject, 2, 9, Timestamp(42));
-    let json: serde_json::Value = serde_json::from_str(&row.to_json()).unwrap();
+    let json: Value = serde_json::from_str(&row.to_json()).unwrap();
     let canonical = r#"{"data":{"orchestrator":"https://o","region":"eu"},"timestamp":"1774344333000","type":"create_new_payment","version":"9"}"#;
     let expected = serde_json::json!({
         "schemaVersion": "v1",
@@ -403,7 +403,7 @@ fn duplicates_and_conflicts() {
     let body = accepted(&replay, |event| {
         Reject::duplicate(&event, source.clone(), false).payload_body.unwrap_or_default()
     });
-    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
     assert_eq!(json(&body), json(&text), "replay bookkeeping is no part of the content");
     accepted(&text, |event| {
         let duplicate = Reject::duplicate(&event, source.clone(), false);

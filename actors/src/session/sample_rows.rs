@@ -89,11 +89,14 @@ impl<'r> SampleLine<'r> {
                 match TransportPlace::of(kept, at, reading) {
                     Ok(place) => {
                         let flags = place.flags(self, reading, &claim);
-                        // A delta may reach into the hour before.
-                        pen.touch(&self.story.state.org, place.reach(self.sample.ts));
-                        pen.put(last, |stamp| {
+                        let put = pen.put(last, |stamp| {
                             transport_row(self, (reading, &place), &flags, &claim, stamp)
-                        })
+                        });
+                        if put.is_written() {
+                            // A delta may reach into the hour before.
+                            pen.touch(&self.story.state.org, place.reach(self.sample.ts));
+                        }
+                        put
                     }
                     Err(twin) => self.quarantine(twin, last, pen),
                 }

@@ -13,6 +13,7 @@ mod instruments;
 mod latency;
 mod memory;
 mod meters;
+mod samples;
 mod session_laws;
 mod session_vectors;
 mod shard_laws;

@@ -23,7 +23,7 @@ table! {
             request_id: &'a str,
             /// Attempt in the session, from 0, one more after each swap.
             attempt: u32,
-            /// Link: `gateway_to_orchestrator`, `orchestrator_to_worker` or `client_to_gateway`.
+            /// Link, as the event says: `gateway_to_orchestrator` or `orchestrator_to_worker`; never the client leg.
             link_type: &'a str [low],
             /// `media` (the only one in figures), `control` or `events`.
             channel: &'a str [low],
