@@ -7,6 +7,7 @@
 #![deny(missing_docs)]
 
 pub mod capability;
+pub mod catalogue;
 pub mod codec;
 pub mod event;
 pub mod frames;

@@ -7,6 +7,8 @@
 
 mod actor;
 mod schedule;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::pin::Pin;

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends with what went wrong")]
 
 mod bench;
+mod catalogue;
 mod compliance;
 mod demand;
 mod labels;

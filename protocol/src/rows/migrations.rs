@@ -26,20 +26,24 @@ impl Migration {
 
     /// The statements in order, without comment lines and final semicolons.
     pub fn statements(&self) -> impl Iterator<Item = &'static str> {
-        // Quoted text never ends a line with a semicolon, so no SQL parser is needed.
-        self.sql
-            .split(";\n")
-            .map(|statement| {
-                let comment = |line: &&str| line.starts_with("--") || line.trim().is_empty();
-                let skipped: usize = statement
-                    .split_inclusive('\n')
-                    .take_while(|line| comment(line))
-                    .map(str::len)
-                    .sum();
-                statement[skipped..].trim()
-            })
-            .filter(|statement| !statement.is_empty())
+        statements(self.sql)
     }
+}
+
+/// The statements of a text, without comment lines and final semicolons.
+pub fn statements(sql: &str) -> impl Iterator<Item = &str> {
+    // Quoted text never ends a line with a semicolon, so no SQL parser is needed.
+    sql.split(";\n")
+        .map(|statement| {
+            let comment = |line: &&str| line.starts_with("--") || line.trim().is_empty();
+            let skipped: usize = statement
+                .split_inclusive('\n')
+                .take_while(|line| comment(line))
+                .map(str::len)
+                .sum();
+            statement[skipped..].trim()
+        })
+        .filter(|statement| !statement.is_empty())
 }
 
 /// Begins every statement that makes a view.
@@ -74,4 +78,5 @@ migrations! {
     9 "0009_valid_slices.sql",
     10 "0010_serving_views.sql",
     11 "0011_feed_views.sql",
+    12 "0012_catalogue.sql",
 }

@@ -11,6 +11,7 @@ use super::ddl::{
 use super::migrations::MIGRATIONS;
 use super::spec::{FINGERPRINT_EXCLUDED, Storage};
 use super::*;
+use crate::catalogue::{self, Entry};
 use crate::rollup::{ROLLUPS, Rollup};
 use crate::views;
 
@@ -298,6 +299,13 @@ fn generated() -> BTreeMap<&'static str, String> {
     let bases = views::BASES.iter().map(|base| views::create_base(*base));
     let serving = bases.chain(views::ALL.iter().map(|view| view.create())).collect();
     files.insert("0010_serving_views.sql", file(serving, "views"));
+    let texts: Vec<&str> = MIGRATIONS
+        .iter()
+        .filter(|migration| migration.name != "0012_catalogue.sql")
+        .map(|migration| files.get(migration.name).map_or(migration.sql, String::as_str))
+        .collect();
+    let entries = catalogue::entries(texts.iter().flat_map(|sql| migrations::statements(sql)));
+    files.insert("0012_catalogue.sql", file(vec![catalogue::create(&entries)], "catalogue.rs"));
     files
 }
 
@@ -355,6 +363,33 @@ fn migrations_are_ddl_only_and_idempotent() {
     }
 }
 
+#[test]
+fn every_column_of_a_figure_is_in_the_catalogue() {
+    let all = MIGRATIONS.iter().flat_map(migrations::Migration::statements);
+    let entries = catalogue::entries(all);
+    for view in views::ALL {
+        for column in view.columns() {
+            let known =
+                entries.iter().find(|e| (&*e.relation, &*e.column) == (view.name, column.name));
+            let entry = known.unwrap_or_else(|| panic!("{}.{} is missing", view.name, column.name));
+            assert_eq!(entry.text, column.doc);
+            assert!(entry.meaning().len() > 3 && !entry.source.is_empty(), "{entry:?}");
+        }
+    }
+    // These list no columns yet.
+    let bare = ["v_api_gpu_inventory_current", "v_api_transport_bandwidth", "v_api_ingest_quality"];
+    let api = migrations::views().filter(|name| name.starts_with("v_api_"));
+    let listed = |name: &&str| entries.iter().any(|entry| entry.relation == *name);
+    assert!(api.filter(|name| !listed(name)).eq(bare));
+    let unit = |relation: &str, column: &str| {
+        entries.iter().find(|e| e.relation == relation && e.column == column).map(Entry::unit)
+    };
+    assert_eq!(unit("v_api_gpu_metrics", "avg_e2e_latency_ms"), Some("ms"));
+    assert_eq!(unit("agg_orchestrator_1h", "e2e_latency_sum"), Some("0.000001 ms"));
+    assert_eq!(unit("v_api_sla_compliance", "no_swap_rate"), Some("ratio"));
+    assert_eq!(unit("v_api_network_demand", "ticket_face_value_eth"), Some("ETH"));
+}
+
 /// Columns that the contract gives to views: backlog 010.
 const VIEWS: &[(&str, &str)] = &[
     (
@@ -393,6 +428,10 @@ const VIEWS: &[(&str, &str)] = &[
          ingest_coverage_ratio telemetry_status",
     ),
     ("v_session_capacity_at_start", "org workflow_session_id capacity_units_at_start capacity_snapshot_ts"),
+    (
+        catalogue::NAME,
+        "relation column unit nullable invariant semantics_version source",
+    ),
 ];
 
 #[test]

@@ -1,0 +1,185 @@
+//! What every figure means, as a relation: `dim_metric_catalogue` (contract backlog 014).
+//!
+//! It is made of the same texts as the column comments: the definitions of tables, and the column lists
+//! of the statements that make views.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use crate::rollup::Rollup;
+use crate::rows::ddl::quote;
+use crate::rows::migrations::CREATE_VIEW;
+use crate::rows::{self, TableSpec};
+use crate::views;
+
+/// Name of the relation.
+pub const NAME: &str = "dim_metric_catalogue";
+
+/// One column of one relation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Table or view.
+    pub relation: String,
+    /// Column.
+    pub column: String,
+    /// Type as `ClickHouse` has it.
+    pub ty: String,
+    /// The column's comment: meaning, unit, null rule, invariant.
+    pub text: String,
+    /// Versions of formulas and edges it rests on; '' when there is none.
+    pub semantics: String,
+    /// Relations it is made of, sorted; '' for what is written from events.
+    pub source: String,
+}
+
+impl Entry {
+    /// What the comment says first.
+    pub fn meaning(&self) -> &str {
+        self.text.split_once("; ").map_or(&*self.text, |(meaning, _)| meaning)
+    }
+
+    /// What the comment says behind that: when it is NULL or '', and what always holds.
+    pub fn invariant(&self) -> &str {
+        self.text.split_once("; ").map_or("", |(_, invariant)| invariant)
+    }
+
+    /// Unit of the column, by the words that its name ends in.
+    pub fn unit(&self) -> &'static str {
+        let name = self.column.as_str();
+        let ends = |words: &[&str]| words.iter().any(|word| name.ends_with(word));
+        let holds = |words: &[&str]| words.iter().any(|word| self.text.contains(word));
+        if self.ty.contains("DateTime64") {
+            "ms since 1970, UTC"
+        } else if self.ty.contains("Date") {
+            "day, UTC"
+        } else if holds(&["0.000001 ms"]) {
+            "0.000001 ms"
+        } else if holds(&["units of 0.000001"]) {
+            "0.000001"
+        } else if ends(&["_ms"]) {
+            "ms"
+        } else if ends(&["_seconds"]) {
+            "s"
+        } else if ends(&["_minutes"]) {
+            "min"
+        } else if ends(&["_eth"]) {
+            "ETH"
+        } else if ends(&["_wei"]) {
+            "wei"
+        } else if ends(&["_bps"]) {
+            "bit/s"
+        } else if ends(&["_mbps"]) {
+            "Mbit/s"
+        } else if name.contains("bytes") {
+            "B"
+        } else if name.contains("fps") && !ends(&["_sessions", "_count", "_score"]) {
+            "frames/s"
+        } else if ends(&["_rate", "_ratio", "_coefficient", "_pct", "_confidence"]) {
+            "ratio"
+        } else if self.ty.contains("String") {
+            "text"
+        } else {
+            "1"
+        }
+    }
+}
+
+/// What the catalogue holds: facts, published tables and the views of both. The statement that makes it
+/// has to stay below the 256 KiB that a server parses.
+const RELATIONS: [&str; 3] = ["fact_", "agg_", "v_"];
+
+/// Every column of every fact, published table and view, by relation. `statements` make the views.
+pub fn entries<'a>(statements: impl Iterator<Item = &'a str>) -> Vec<Entry> {
+    let statements: Vec<&str> = statements.collect();
+    let tables = rows::ALL.iter().flat_map(|table| of_table(table));
+    let views = statements.iter().filter_map(|sql| sql.strip_prefix(CREATE_VIEW));
+    let mut all: Vec<Entry> = tables.chain(views.flat_map(of_view)).collect();
+    all.retain(|entry| RELATIONS.iter().any(|begin| entry.relation.starts_with(begin)));
+    all.sort_by(|a, b| a.relation.cmp(&b.relation));
+    all
+}
+
+fn of_table(table: &'static TableSpec) -> impl Iterator<Item = Entry> {
+    let source = Rollup::of(table).map(|rollup| sources(rollup.sql)).unwrap_or_default();
+    table.columns.iter().map(move |column| Entry {
+        relation: table.name.to_owned(),
+        column: column.name.to_owned(),
+        ty: column.ty.to_string(),
+        text: column.comment().split_whitespace().collect::<Vec<_>>().join(" "),
+        semantics: String::new(),
+        source: source.clone(),
+    })
+}
+
+/// The columns that the statement of a view lists; none when it has no list.
+fn of_view(sql: &str) -> Vec<Entry> {
+    let (name, rest) = sql.split_once(char::is_whitespace).unwrap_or((sql, ""));
+    let Some((list, query)) =
+        rest.trim_start().strip_prefix("(\n").and_then(|r| r.split_once("\n)"))
+    else {
+        return Vec::new();
+    };
+    let semantics = views::find(name).map_or("", |view| view.semantics);
+    let source = sources(query);
+    let entry = |line: &str| {
+        let (column, rest) = line.trim().split_once(' ')?;
+        let (ty, text) = rest.split_once(" COMMENT '")?;
+        let text = text.trim_end_matches(',').trim_end_matches('\'').replace("\\'", "'");
+        Some(Entry {
+            relation: name.to_owned(),
+            column: column.to_owned(),
+            ty: ty.to_owned(),
+            text,
+            semantics: semantics.to_owned(),
+            source: source.clone(),
+        })
+    };
+    list.lines().filter_map(entry).collect()
+}
+
+/// The relations that a query reads.
+fn sources(sql: &str) -> String {
+    let words: Vec<&str> = sql.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let after = words.windows(2).filter(|pair| ["FROM", "JOIN"].contains(&pair[0]));
+    let begins = ["fact_", "agg_", "dim_", "raw_", "v_", "rollup_"];
+    let named = after.map(|pair| pair[1]).filter(|word| begins.iter().any(|b| word.starts_with(b)));
+    named.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// The statement that makes the relation.
+pub fn create(entries: &[Entry]) -> String {
+    let mut out = format!(
+        "{CREATE_VIEW}{NAME}
+(
+    relation String COMMENT 'Table or view.',
+    column String COMMENT 'Column of it.',
+    type String COMMENT 'Type of the column.',
+    unit String COMMENT 'Unit; `1` for plain numbers and flags, `text` for text.',
+    nullable UInt8 COMMENT '1 when the column can be NULL, which means: not known.',
+    meaning String COMMENT 'What it says.',
+    invariant String COMMENT 'When it is NULL or empty, and what always holds; empty when there is nothing to add.',
+    semantics_version String COMMENT 'Versions of formulas and edges it rests on; empty when there is none.',
+    source String COMMENT 'Relations it is computed from, sorted; empty for what is written from events.'
+)
+AS SELECT relation, column, type, unit, nullable, meaning, invariant, semantics_version, source
+FROM values(
+    'relation String, column String, type String, unit String, nullable UInt8, meaning String, invariant String, semantics_version String, source String'"
+    );
+    for entry in entries {
+        let texts = [&entry.relation, &entry.column, &entry.ty].map(|text| quote(text));
+        let nullable = u8::from(entry.ty.contains("Nullable"));
+        // Writing to a String can not fail.
+        let _ = write!(
+            out,
+            ",\n    ({}, {}, {nullable}, {}, {}, {}, {})",
+            texts.join(", "),
+            quote(entry.unit()),
+            quote(entry.meaning()),
+            quote(entry.invariant()),
+            quote(&entry.semantics),
+            quote(&entry.source),
+        );
+    }
+    out.push_str("\n)\nCOMMENT 'What every column means: one row per column of a table or view.'");
+    out
+}
