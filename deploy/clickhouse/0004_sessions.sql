@@ -230,7 +230,7 @@ CREATE TABLE IF NOT EXISTS fact_session_status_hours
     output_fps_histogram Array(UInt32) COMMENT 'Samples per fixed log bucket of output frames per second, trailing zeros left out. A bucket b below 32 begins at b / 10, others at bitShiftLeft(32 + b % 32, intDiv(b, 32) - 1) / 10.' CODEC(ZSTD(1)),
     first_sample_ts DateTime64(3, 'UTC') COMMENT 'First sample, UTC, gateway clock.' CODEC(DoubleDelta, ZSTD(1)),
     last_sample_ts DateTime64(3, 'UTC') COMMENT 'Last sample, UTC, gateway clock.' CODEC(DoubleDelta, ZSTD(1)),
-    active_ms UInt32 COMMENT 'Active time, ms: from each sample to the session\'s next sample, at most 30 s and not beyond the hour.' CODEC(T64, ZSTD(1)),
+    active_ms UInt32 COMMENT 'Active time, ms: from each running sample to the session\'s next sample, at most 30 s and not beyond the hour.' CODEC(T64, ZSTD(1)),
     is_terminal_tail_artifact UInt8 COMMENT '1 when the hour is only the tail of a session that ended (tables.md 3.0).',
     is_first_evidence_hour UInt8 COMMENT '1 in the session\'s first hour with direct evidence that is no tail: start outcomes count here.',
     is_retracted UInt8 COMMENT '1 removes the row: a recomputation no longer has it.',

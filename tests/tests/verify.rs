@@ -64,7 +64,9 @@ fn sound_facts_pass_and_a_contradiction_is_named() {
     let found = &failed(&report)[0];
     assert_eq!((&found["rows"], &found["id"]), (&1.into(), &"Q-22".into()));
     assert!(found["examples"][0]["workflow_session_id"].is_string(), "{found}");
-    let said = verify(&dir, &["--check", "Q-22", "--output", "text"]).output().unwrap();
+    let mut in_text = Command::new(program());
+    in_text.arg("verify").arg("--data-dir").arg(dir.data()).args(["--check", "Q-22"]);
+    let said = in_text.output().unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
     assert!(said.starts_with("FAIL   Q-22") && said.contains("do: "), "{said}");
 }

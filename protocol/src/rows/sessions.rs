@@ -440,7 +440,7 @@ table! {
             first_sample_ts: Timestamp,
             /// Last sample, UTC, gateway clock.
             last_sample_ts: Timestamp,
-            /// Active time, ms: from each sample to the session's next sample, at most 30 s and
+            /// Active time, ms: from each running sample to the session's next sample, at most 30 s and
             /// not beyond the hour.
             active_ms: u32,
             /// 1 when the hour is only the tail of a session that ended (tables.md 3.0).

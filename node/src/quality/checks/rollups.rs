@@ -121,7 +121,7 @@ pub const CHECKS: &[Check] = &[
         seed: Seed::view(
             "v_api_gpu_metrics",
             "SELECT * FROM {sound} UNION ALL (SELECT * FROM {sound} ORDER BY window_start, gpu_id LIMIT 1)",
-        ).also(&["Q-44"]),
+        ).also(&["Q-44", "N-13"]),
     },
     Check {
         id: "Q-42",

@@ -14,7 +14,7 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "is there input (Q-06)? then see CheckpointAge and SinkRetry",
         source: "quality.md 3",
-        seed: Seed::drop("fact_workflow_sessions", "1").also(&["Q-15", "Q-24", "Q-26", "Q-36b"]),
+        seed: Seed::drop("fact_workflow_sessions", "1").also(&["Q-15", "Q-24", "Q-26", "Q-36b", "Q-94", "Q-95", "Q-96", "Q-97"]),
     },
     Check {
         id: "Q-20",

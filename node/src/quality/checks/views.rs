@@ -70,7 +70,7 @@ pub const CHECKS: &[Check] = &[
         seed: Seed::view(
             "v_api_gpu_metrics",
             "SELECT * FROM {sound} WHERE gpu_id != (SELECT min(gpu_id) FROM {sound} WHERE startup_success_sessions > 0)",
-        ).also(&["Q-44", "Q-61"]),
+        ).also(&["Q-44", "Q-61", "N-13"]),
     },
     Check {
         id: "Q-55",
@@ -240,8 +240,7 @@ pub const CHECKS: &[Check] = &[
         seed: Seed::view(
             "v_api_gpu_metrics",
             "SELECT * FROM {sound} WHERE output_fps_sum > 0",
-        )
-        .also(&["Q-44"]),
+        ).also(&["Q-44", "N-13"]),
     },
     Check {
         id: "Q-62",
@@ -296,8 +295,7 @@ pub const CHECKS: &[Check] = &[
             "v_api_gpu_metrics",
             "SELECT * FROM {sound} UNION ALL (SELECT * REPLACE('' AS orchestrator_address) FROM {sound} \
              ORDER BY window_start, gpu_id LIMIT 1)",
-        )
-        .also(&["Q-44"]),
+        ).also(&["Q-44", "N-13"]),
     },
     Check {
         id: "Q-66",
