@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use naap_protocol::codec::{Framed, decode, encode, open};
+use naap_protocol::peer::Notes;
 use naap_protocol::state::{EpochOpen, EventState, OrchestratorState, Progress, SessionState};
 use naap_protocol::wire::{Envelope, EnvelopeHead, Item};
 use serde::Serialize;
@@ -58,6 +59,11 @@ fn states_keep_their_bytes() {
 }
 
 #[test]
+fn notes_keep_their_bytes() {
+    check::<Notes>(&sample::notes());
+}
+
+#[test]
 fn envelopes_keep_their_bytes() {
     let envelope = sample::envelope();
     let golden = golden::<EnvelopeHead>(&envelope.to_frame().unwrap());
@@ -84,13 +90,14 @@ fn envelopes_keep_their_bytes() {
 /// Type id, name and golden file of a framed type.
 type Row = (u16, &'static str, fn() -> String);
 
-const REGISTRY: [Row; 6] = [
+const REGISTRY: [Row; 7] = [
     (SessionState::TYPE_ID, "SessionState", file_of::<SessionState>),
     (EventState::TYPE_ID, "EventState", file_of::<EventState>),
     (OrchestratorState::TYPE_ID, "OrchestratorState", file_of::<OrchestratorState>),
     (EpochOpen::TYPE_ID, "EpochOpen", file_of::<EpochOpen>),
     (Progress::TYPE_ID, "Progress", file_of::<Progress>),
     (EnvelopeHead::TYPE_ID, "EnvelopeHead", file_of::<EnvelopeHead>),
+    (Notes::TYPE_ID, "Notes", file_of::<Notes>),
 ];
 
 /// The types with `impl Framed for` anywhere in the sources.
