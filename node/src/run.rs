@@ -8,16 +8,17 @@ use std::time::{Duration, Instant};
 
 use naap_actors::backoff::Backoff;
 use naap_actors::ingest::{Intake, RecordBatch, RecordEntry};
-use naap_actors::ports::{Clock, StateLog};
-use naap_actors::supervisor::Node;
+use naap_actors::ports::{Clock, StateLog, StateLogError};
+use naap_actors::supervisor::{Cluster, Node};
 use naap_protocol::org::OrgMap;
 use naap_protocol::state::SourcePartition;
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::sync::mpsc;
 
 use crate::cli::{Failure, Global, RunArgs, environment};
 use crate::clock::SystemClock;
-use crate::config::{Config, InputSource, RestartType};
-use crate::kafka::{KafkaSource, RejectTopics, StartOffset};
+use crate::config::{Config, InputSource, RestartType, StateStore};
+use crate::kafka::{KafkaSource, KafkaStateLog, RejectTopics, StartOffset, Wanted};
 use crate::logging;
 use crate::node::{NodeParts, node_args};
 use crate::state_log::{LocalStateLog, applied_by_all};
@@ -39,6 +40,67 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<(), Failure> {
     // A read of standard input or a write that hangs must not keep the process.
     runtime.shutdown_background();
     outcome
+}
+
+/// Where the state of shards is kept.
+enum Log {
+    Local(Arc<LocalStateLog>),
+    Kafka(Arc<KafkaStateLog>),
+}
+
+impl Log {
+    async fn open(config: &Config, dir: &Path, incarnation: u64) -> Result<Self, Failure> {
+        let shards = config.cluster.shards as u16;
+        Ok(match config.state_log.store {
+            StateStore::Local => {
+                Self::Local(Arc::new(LocalStateLog::open(dir, shards).map_err(environment)?))
+            }
+            StateStore::Kafka => {
+                let log = KafkaStateLog::open(config, dir, incarnation).await;
+                Self::Kafka(Arc::new(log.map_err(environment)?))
+            }
+        })
+    }
+
+    fn shared(&self) -> Arc<dyn StateLog> {
+        match self {
+            Self::Local(log) => Arc::clone(log) as Arc<dyn StateLog>,
+            Self::Kafka(log) => Arc::clone(log) as Arc<dyn StateLog>,
+        }
+    }
+
+    /// An epoch that the log knows; 0 when it is empty.
+    fn known_epoch(&self, shards: u16) -> Result<u64, StateLogError> {
+        match self {
+            Self::Local(log) => log.highest_epoch(shards),
+            // The openings themselves are read before a shard is opened.
+            Self::Kafka(log) => Ok(u64::from(!log.is_empty())),
+        }
+    }
+
+    /// Where the shards stand.
+    fn start_offset(&self, shards: u16, node: &Node) -> StartOffset {
+        match self {
+            Self::Local(log) => {
+                let log = Arc::clone(log);
+                Box::new(move |source| match applied_by_all(&log, source, shards) {
+                    Ok(offset) => offset,
+                    Err(error) => {
+                        tracing::warn!(
+                            %error,
+                            "the applied offsets can not be read; using those of the group"
+                        );
+                        None
+                    }
+                })
+            }
+            // What is not known yet makes no harm: a shard that misses offsets asks for them.
+            Self::Kafka(_) => {
+                let applied = node.applied.clone();
+                Box::new(move |source| applied.borrow().get(source).copied())
+            }
+        }
+    }
 }
 
 /// How a life of the node ended.
@@ -80,13 +142,13 @@ async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
             "data folder {dir} can not be used: {e}; choose a writable one"
         ))
     })?;
-    let shards = config.cluster.shards as u16;
-    let log = Arc::new(LocalStateLog::open(dir, shards).map_err(environment)?);
+    let incarnation = SystemClock.now().0.unsigned_abs();
+    let log = Log::open(config, dir, incarnation).await?;
     let store = open_store(config, dir).await?;
     let mut restarts = Restarts::new(config);
     let outcome = loop {
         let started = Instant::now();
-        let end = live(config, &log, &store, stop).await;
+        let end = live(config, &log, incarnation, &store, stop).await;
         match end {
             Ok(End::Stopped) => break Ok(()),
             Ok(End::Failed(reason)) => match restarts.next(started.elapsed()) {
@@ -132,7 +194,8 @@ pub(crate) async fn open_store(config: &Config, dir: &Path) -> Result<Store, Fai
 /// One life of the actor tree.
 async fn live(
     config: &Config,
-    log: &Arc<LocalStateLog>,
+    log: &Log,
+    incarnation: u64,
     store: &Store,
     stop: &StopSignals,
 ) -> Result<End, Failure> {
@@ -145,9 +208,16 @@ async fn live(
         Ok(rejects) => rejects,
         Err(error) => return Ok(End::Failed(error.to_string())),
     };
+    let name = config.node.name.as_str();
+    let (rereads, wanted) = mpsc::unbounded_channel();
+    let cluster = Cluster {
+        rereads: (config.ingest.source == InputSource::Kafka).then_some(rereads),
+        hand_off: matches!(log, Log::Kafka(_)),
+        ..Cluster::alone(name, incarnation)
+    };
     let parts = NodeParts {
         config,
-        log: log.clone() as Arc<dyn StateLog>,
+        log: log.shared(),
         store,
         rejects,
         clock: Arc::new(SystemClock),
@@ -157,6 +227,9 @@ async fn live(
             InputSource::Embedded => OrgMap::new(topics.take(1).map(|(_, org)| (STDIN, org))),
         },
         bounded: false,
+        known_epoch: log.known_epoch(config.cluster.shards as u16).map_err(environment)?,
+        incarnation,
+        cluster,
     };
     let args = match node_args(parts).await {
         Ok(args) => args,
@@ -166,9 +239,9 @@ async fn live(
         Ok(node) => node,
         Err(failure) => return Ok(End::Failed(failure.to_string())),
     };
-    tracing::info!(node = config.node.name.as_str(), "the node is up");
+    tracing::info!(node = name, "the node is up");
     let end = match config.ingest.source {
-        InputSource::Kafka => from_kafka(config, log, &mut node, stop).await,
+        InputSource::Kafka => from_kafka(config, log, &mut node, wanted, stop).await,
         InputSource::Embedded => from_stdin(&mut node, stop).await,
     };
     match end {
@@ -222,20 +295,15 @@ fn undurable(pending: &[(SourcePartition, Range<u64>)]) -> String {
 
 async fn from_kafka(
     config: &Config,
-    log: &Arc<LocalStateLog>,
+    log: &Log,
     node: &mut Node,
+    rereads: Wanted,
     stop: &StopSignals,
 ) -> Result<End, Failure> {
-    let (shards, known) = (config.cluster.shards as u16, Arc::clone(log));
-    let start: StartOffset = Box::new(move |source| match applied_by_all(&known, source, shards) {
-        Ok(offset) => offset,
-        Err(error) => {
-            tracing::warn!(%error, "the applied offsets can not be read; using those of the group");
-            None
-        }
-    });
+    let start = log.start_offset(config.cluster.shards as u16, node);
     let (name, intake) = (config.node.name.as_str(), node.intake.clone());
-    let source = KafkaSource::start(config, name, intake, node.applied.clone(), start).await;
+    let source =
+        KafkaSource::start(config, name, intake, node.applied.clone(), start, rereads).await;
     let mut source = match source {
         Ok(source) => source,
         Err(error) => return Ok(End::Failed(error.to_string())),

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use naap_actors::ingest::{IngestStatus, Intake, RecordBatch, RecordEntry};
+use naap_actors::ports::Clock;
 use naap_actors::supervisor::{Cluster, Node};
 use naap_protocol::org::OrgMap;
 use naap_protocol::state::SourcePartition;
