@@ -335,7 +335,7 @@ impl ShardCore {
         self.progress.cycle += 1;
         let rate = self.options.correction_rows.filter(|_| !flush);
         self.correction_credit = match rate {
-            Some(rate) => (self.correction_credit + i64::from(rate)).min(i64::from(rate)),
+            Some(rate) => self.correction_credit.saturating_add(rate.into()).min(rate.into()),
             None => i64::MAX,
         };
         let Self { shard, sessions, singles, writer, options, counts, progress, meters, .. } = self;

@@ -1,6 +1,5 @@
 //! The topic of the state log: made where it is missing, checked where it is there.
 
-use naap_protocol::state::SourcePartition;
 use rdkafka::admin::{
     AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
 };
@@ -65,6 +64,7 @@ pub(super) async fn ensure(config: &Config, shards: u16) -> Result<Found, KafkaE
             Some(Err((_, code))) => return Err(refused(code.to_string())),
         }
         wait_for(&consumer, config, topic, shards)?;
+        return Ok(Found { is_empty: true });
     } else if partitions != usize::from(shards) {
         let wrong = format!(
             "has {partitions} partitions, but cluster.shards is {shards}; the number of shards is fixed: set \
@@ -157,12 +157,21 @@ fn check(topic: &str, found: &ConfigResource, in_sync: u32) -> Result<(), KafkaE
 
 fn is_empty(consumer: &BaseConsumer, topic: &str, shards: u16) -> Result<bool, ClientError> {
     for shard in 0..shards {
-        let source = SourcePartition { topic: topic.to_owned(), partition: u32::from(shard) };
-        let (_, high) =
-            consumer.fetch_watermarks(&source.topic, source.partition as i32, QUERY)?;
+        let (_, high) = patiently(|| consumer.fetch_watermarks(topic, i32::from(shard), QUERY))?;
         if high > 0 {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// A partition may have no leader for a moment.
+fn patiently<T>(ask: impl Fn() -> Result<T, ClientError>) -> Result<T, ClientError> {
+    for _ in 0..20 {
+        if let Ok(answer) = ask() {
+            return Ok(answer);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(250));
+    }
+    ask()
 }
