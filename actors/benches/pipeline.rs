@@ -149,7 +149,7 @@ impl Routing {
     fn new() -> Self {
         let clock = Arc::new(Never);
         let router = Router::new(Gate::default(), PrivacyMode::Keep, SHARDS, 0, clock);
-        let mut flow = Flow::new(SHARDS, 1 << 20);
+        let mut flow = Flow::new(SHARDS, 1 << 20, 1 << 30);
         flow.assign(&source(), 0);
         Self { router, flow }
     }

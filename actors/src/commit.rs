@@ -3,6 +3,7 @@
 //! A crash between any two steps repeats work and loses none: state without rows is repeated when
 //! its input is delivered again, rows without a claim are overwritten by equal ones.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -36,6 +37,9 @@ pub struct Claim {
     /// The shard's commit cycle.
     pub cycle: u64,
 }
+
+/// State is appended in pieces of about this size, bytes.
+const APPEND: usize = 1 << 20;
 
 /// What a cycle made durable.
 #[derive(Clone, Debug, Default)]
@@ -106,20 +110,18 @@ pub async fn run_cycle(
     Ok(outcome)
 }
 
-/// Collects the shards one after the other, so that only a few are held in memory at a time.
+/// Saves the state of the shards, and has each hand its rows over once its state is safe: rows of a
+/// state that never comes back could not be taken back. Only a few shards are held in memory at a
+/// time.
 async fn save_state(
     parts: Vec<Part>,
     log: &Arc<dyn StateLog>,
     flush: bool,
     outcome: &mut Committed,
 ) -> Result<Vec<(u16, Progress)>, CommitError> {
-    let (feed, mut batches) = tokio::sync::mpsc::channel::<Vec<StateRecord>>(2);
-    let writer = tokio::task::spawn_blocking({
-        let log = Arc::clone(log);
-        move || log.append(&mut std::iter::from_fn(|| batches.blocking_recv()))
-    });
     let mut claims = Vec::with_capacity(parts.len());
-    for Part { shard, actor, .. } in parts {
+    let (mut unsaved, mut bytes, mut first) = (Vec::new(), 0, 0);
+    for (number, Part { shard, actor, .. }) in parts.iter().enumerate() {
         let Ok(commit) = ractor::call!(actor, ShardMsg::Commit, flush) else { continue };
         let ShardCommit { records, progress, counts, traffic, oldest_wait, signs } = commit;
         outcome.records += records.len() as u64;
@@ -127,18 +129,32 @@ async fn save_state(
         outcome.traffic.add(traffic);
         outcome.oldest_wait = outcome.oldest_wait.max(oldest_wait);
         outcome.signs.merge(signs);
-        claims.push((shard, progress));
-        // A closed channel means that the writer has failed, which is reported below.
-        if !records.is_empty() && feed.send(records).await.is_err() {
-            break;
+        claims.push((*shard, progress));
+        bytes += records.iter().map(StateRecord::size).sum::<usize>();
+        unsaved.extend(records);
+        if bytes >= APPEND {
+            append(log, std::mem::take(&mut unsaved)).await?;
+            hand_over(&parts, first..number + 1).await;
+            (bytes, first) = (0, number + 1);
         }
     }
-    drop(feed);
-    writer.await.map_err(|_| CommitError::WriterEnded)??;
+    append(log, unsaved).await?;
+    hand_over(&parts, first..parts.len()).await;
     Ok(claims)
 }
 
+/// The state of these shards is safe: has them hand over their rows.
+async fn hand_over(parts: &[Part], numbers: Range<usize>) {
+    for part in parts.get(numbers).into_iter().flatten() {
+        // One that has stopped has no rows to hand over any more.
+        drop(ractor::call!(part.actor, ShardMsg::Saved));
+    }
+}
+
 async fn append(log: &Arc<dyn StateLog>, records: Vec<StateRecord>) -> Result<(), CommitError> {
+    if records.is_empty() {
+        return Ok(());
+    }
     let log = Arc::clone(log);
     let write = move || log.append(&mut std::iter::once(records));
     Ok(tokio::task::spawn_blocking(write).await.map_err(|_| CommitError::WriterEnded)??)

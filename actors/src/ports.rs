@@ -58,6 +58,16 @@ pub enum StateRecord {
     },
 }
 
+impl StateRecord {
+    /// Bytes of what varies in size.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Snapshot { frame, .. } => frame.len(),
+            Self::Open { .. } | Self::Close { .. } | Self::Progress { .. } => 0,
+        }
+    }
+}
+
 /// What is heard of the partition of a shard that is followed, in its order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Heard {

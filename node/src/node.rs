@@ -82,6 +82,7 @@ pub async fn node_args(
             shards,
             window_bytes: config.memory.shard_window.0 as usize,
             buffer_bytes: config.memory.ingest_buffer.0 as usize,
+            uncommitted_bytes: config.memory.uncommitted.0 as usize,
             flush_interval: config.commit.flush_interval,
         },
         shard: ShardOptions {

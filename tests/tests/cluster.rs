@@ -114,7 +114,9 @@ impl Stage {
 
     fn node(&self, name: &str, group: &str, dir: &Path, more: &[&str]) -> Node {
         let mut command = Command::new(program());
-        command.args(["run", "--log", "info,naap_actors=debug", "--name", name, "--data-dir"]).arg(dir);
+        command
+            .args(["run", "--log", "info,naap_actors=debug", "--name", name, "--data-dir"])
+            .arg(dir);
         let own = [
             "ingest.source=kafka".to_owned(),
             format!("kafka.bootstrap={}", self.bootstrap),

@@ -27,6 +27,9 @@ pub struct IngestOptions {
     pub window_bytes: usize,
     /// Bytes of records and envelopes in hand at most.
     pub buffer_bytes: usize,
+    /// Bytes of envelopes with the shards whose effects are not durable, at most. A commit cycle
+    /// starts early at half of it.
+    pub uncommitted_bytes: usize,
     /// Time between the starts of two commit cycles.
     pub flush_interval: Duration,
 }
@@ -133,8 +136,9 @@ impl Actor for IngestActor {
         // Looking ten times an interval keeps the commit clock accurate; the timer ends with us.
         let period = (args.options.flush_interval / 10).max(Duration::from_millis(5));
         drop(ractor::time::send_interval(period, myself.get_cell(), || IngestMsg::Tick));
+        let IngestOptions { window_bytes, uncommitted_bytes, .. } = args.options;
         Ok(State {
-            flow: Flow::new(args.options.shards, args.options.window_bytes),
+            flow: Flow::new(args.options.shards, window_bytes, uncommitted_bytes),
             started: Instant::now(),
             held: Vec::new(),
             status: IngestStatus::default(),
@@ -220,6 +224,11 @@ impl State {
         self.flow.note(note);
         // Claims of this node's shards come before the end of the cycle that made them.
         self.claimed |= claimed && !self.committing;
+        self.let_in();
+    }
+
+    /// Lets records in again once nothing waits.
+    fn let_in(&mut self) {
         if self.flow.waiting_bytes() == 0 {
             self.held.clear();
         }
@@ -265,13 +274,14 @@ impl State {
             return Ok(());
         }
         let early = Instant::now() < self.next_commit;
-        if early && !self.hurry && self.finishing.is_empty() {
+        if early && !self.hurry && !self.flow.is_full() && self.finishing.is_empty() {
             return Ok(());
         }
         self.flow.mark();
         self.send(myself)?;
         self.committing = true;
         (self.unsaved, self.hurry) = (false, false);
+        self.flow.begin_commit();
         let flush = !self.finishing.is_empty();
         self.args.region.cast(RegionMsg::Commit(myself.clone(), flush))?;
         Ok(())
@@ -279,6 +289,7 @@ impl State {
 
     fn committed(&mut self, committed: Committed) {
         self.committing = false;
+        self.flow.end_commit();
         self.status.commits += 1;
         self.status.shards.add(committed.counts);
         // Where other nodes have shards too, nobody sees all of the traffic.
@@ -291,6 +302,7 @@ impl State {
         // A cycle never takes more than half of the time.
         let pause = self.args.options.flush_interval.saturating_sub(committed.took);
         self.next_commit = Instant::now() + pause.max(committed.took);
+        self.let_in();
     }
 
     fn publish(&mut self) {

@@ -87,6 +87,10 @@ struct Route {
 #[derive(Clone, Debug)]
 pub struct Flow {
     window: usize,
+    uncommitted: usize,
+    /// Bytes sent since the last commit cycle began, and before that.
+    sent: usize,
+    saving: usize,
     routes: Vec<Route>,
     partitions: BTreeMap<SourcePartition, Partition>,
     waiting_bytes: usize,
@@ -97,10 +101,14 @@ pub struct Flow {
 }
 
 impl Flow {
-    /// No partition yet, for a cluster of `shards`, with at most `window` bytes under way to each.
-    pub fn new(shards: u16, window: usize) -> Self {
+    /// No partition yet, for a cluster of `shards`, with at most `window` bytes under way to each, and
+    /// `uncommitted` bytes sent whose effects are not durable.
+    pub fn new(shards: u16, window: usize, uncommitted: usize) -> Self {
         Self {
             window,
+            uncommitted,
+            sent: 0,
+            saving: 0,
             routes: vec![Route::default(); usize::from(shards)],
             partitions: BTreeMap::new(),
             waiting_bytes: 0,
@@ -118,6 +126,22 @@ impl Flow {
     /// Bytes of envelopes that wait for their shard.
     pub fn waiting_bytes(&self) -> usize {
         self.waiting_bytes
+    }
+
+    /// So much is not durable that a commit cycle is due.
+    pub fn is_full(&self) -> bool {
+        self.sent >= self.uncommitted / 2
+    }
+
+    /// A commit cycle begins.
+    pub fn begin_commit(&mut self) {
+        self.saving = std::mem::take(&mut self.sent);
+    }
+
+    /// The commit cycle is durable: there is room again.
+    pub fn end_commit(&mut self) {
+        self.saving = 0;
+        (0..self.routes.len() as u16).for_each(|shard| self.send_waiting(shard));
     }
 
     /// Starts to read `source` at `offset`, or again from there.
@@ -177,12 +201,16 @@ impl Flow {
 
     /// Sends whatever may go to `shard`. One envelope always may, however large.
     fn send_waiting(&mut self, shard: u16) {
-        let Self { window, routes, partitions, waiting_bytes, out, .. } = self;
+        let Self {
+            window, uncommitted, sent, saving, routes, partitions, waiting_bytes, out, ..
+        } = self;
         let route = &mut routes[usize::from(shard)];
         let mut at = 0;
         while let Some(next) = route.waiting.get(at) {
             let cost = next.cost();
-            if route.out > 0 && route.out + cost > *window {
+            let unsaved = *sent + *saving;
+            let narrow = route.out > 0 && route.out + cost > *window;
+            if narrow || (unsaved > 0 && unsaved + cost > *uncommitted) {
                 break;
             }
             let attached = partitions.get(&next.head.source).map(|p| p.of[usize::from(shard)]);
@@ -192,6 +220,7 @@ impl Flow {
             }
             let Some(mut envelope) = route.waiting.remove(at) else { break };
             route.out += cost;
+            *sent += cost;
             *waiting_bytes -= cost;
             envelope.head.epoch_hint = route.epoch;
             out.push(Out::Envelope(envelope));
@@ -438,7 +467,7 @@ mod tests {
 
     #[test]
     fn nothing_goes_out_before_the_shard_has_answered() {
-        let mut flow = Flow::new(2, 1 << 20);
+        let mut flow = Flow::new(2, 1 << 20, 1 << 20);
         flow.assign(&source(), 10);
         read(&mut flow, 1, 20);
         assert_eq!(flow.take_out(), [attach(0, 10, 1), attach(1, 10, 2)]);
@@ -458,7 +487,7 @@ mod tests {
 
     #[test]
     fn a_new_owner_gets_what_the_old_one_has_not_claimed() {
-        let mut flow = Flow::new(1, 1 << 20);
+        let mut flow = Flow::new(1, 1 << 20, 1 << 20);
         flow.assign(&source(), 10);
         attached(&mut flow, 0, 1, 10);
         read(&mut flow, 0, 20);
@@ -485,7 +514,7 @@ mod tests {
 
     #[test]
     fn what_waits_is_kept_when_it_joins() {
-        let mut flow = Flow::new(1, 1 << 20);
+        let mut flow = Flow::new(1, 1 << 20, 1 << 20);
         flow.assign(&source(), 10);
         read(&mut flow, 0, 20);
         read(&mut flow, 0, 30);
@@ -496,7 +525,7 @@ mod tests {
 
     #[test]
     fn a_shard_that_is_ahead_is_waited_for() {
-        let mut flow = Flow::new(1, 1 << 20);
+        let mut flow = Flow::new(1, 1 << 20, 1 << 20);
         flow.assign(&source(), 10);
         attached(&mut flow, 0, 1, 50);
         assert_eq!(flow.read(&source(), 40), Reading::Next);
@@ -507,7 +536,7 @@ mod tests {
 
     #[test]
     fn a_refusal_and_a_silence_end_in_another_attachment() {
-        let mut flow = Flow::new(1, 1 << 20);
+        let mut flow = Flow::new(1, 1 << 20, 1 << 20);
         flow.assign(&source(), 10);
         attached(&mut flow, 0, 1, 10);
         read(&mut flow, 0, 20);
@@ -527,7 +556,7 @@ mod tests {
     #[test]
     fn the_window_bounds_what_is_under_way_and_one_always_may_go() {
         let cost = envelope(0, 0, 1).cost();
-        let mut flow = Flow::new(1, 2 * cost);
+        let mut flow = Flow::new(1, 2 * cost, 1 << 20);
         flow.assign(&source(), 0);
         attached(&mut flow, 0, 1, 0);
         (1..=4).for_each(|to| read(&mut flow, 0, to));
@@ -535,17 +564,24 @@ mod tests {
         assert_eq!(flow.waiting_bytes(), 2 * cost);
         flow.note(Note::Credit { shard: 0, epoch: 1, bytes: cost as u64 });
         assert_eq!(sent(&mut flow), [(1, 2, 3)]);
-        let mut narrow = Flow::new(1, 1);
+        let mut narrow = Flow::new(1, 1, 1);
         narrow.assign(&source(), 0);
         attached(&mut narrow, 0, 1, 0);
         read(&mut narrow, 0, 1);
+        read(&mut narrow, 0, 2);
+        assert_eq!(sent(&mut narrow).len(), 1);
+        narrow.note(Note::Credit { shard: 0, epoch: 1, bytes: cost as u64 });
+        assert_eq!(sent(&mut narrow).len(), 0, "what was sent is not durable");
+        assert!(narrow.is_full());
+        narrow.begin_commit();
+        narrow.end_commit();
         assert_eq!(sent(&mut narrow).len(), 1);
     }
 
     #[test]
     fn the_lowest_claim_counts_and_only_if_every_shard_has_one() {
         let other = SourcePartition { topic: "t".into(), partition: 1 };
-        let mut flow = Flow::new(2, 1);
+        let mut flow = Flow::new(2, 1, 1);
         let claimed = |shard, applied| Note::Claimed { shard, epoch: 1, applied };
         flow.note(claimed(0, vec![(source(), 5), (other, 9)]));
         assert_eq!(flow.applied(), BTreeMap::new());

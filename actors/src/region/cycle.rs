@@ -103,9 +103,8 @@ impl Cycles {
         let Some((_, committed)) = &self.pending else { return };
         let mut open = shards.open();
         let owed = |open: &Open| {
-            let of = |claim: &&Claim| {
-                (claim.shard, claim.epoch) == (open.number, open.opening.epoch)
-            };
+            let of =
+                |claim: &&Claim| (claim.shard, claim.epoch) == (open.number, open.opening.epoch);
             committed.claims.iter().find(of).is_some_and(|claim| claim.cycle > open.claimed)
         };
         if open.any(owed) {

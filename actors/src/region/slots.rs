@@ -24,8 +24,7 @@ use crate::ports::{Heard, StateLog, StateRecord};
 use crate::shard::{self, ROUTING_VERSION, ShardArgs, ShardCore, ShardMsg};
 
 /// Wait after a rival came first.
-const BACK_OFF: Backoff =
-    Backoff { first: Duration::from_secs(1), max: Duration::from_secs(60) };
+const BACK_OFF: Backoff = Backoff { first: Duration::from_secs(1), max: Duration::from_secs(60) };
 
 /// Appends records about ownership, in order and off the event loop; those that pile up meanwhile go
 /// together.
@@ -327,7 +326,8 @@ impl Shards {
                 slot.following += 1;
                 let (region, following) = (self.region.clone(), slot.following);
                 // A region that is gone hears nothing.
-                let told = move |heard| drop(region.cast(RegionMsg::Heard(shard, following, heard)));
+                let told =
+                    move |heard| drop(region.cast(RegionMsg::Heard(shard, following, heard)));
                 self.args.log.follow(shard, Box::new(told))?;
             }
             Effect::Unfollow => {

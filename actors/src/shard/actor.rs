@@ -126,6 +126,8 @@ pub enum ShardMsg {
     AskAgain(Arc<BTreeSet<u16>>),
     /// End the commit cycle. `true` ends every wait that is not for an answer.
     Commit(bool, RpcReplyPort<ShardCommit>),
+    /// What the last commit returned is in the state log: its rows may go to the sinks.
+    Saved(RpcReplyPort<()>),
     /// The last commit is durable.
     Committed,
     /// One second has passed.
@@ -156,6 +158,8 @@ struct State {
     args: ShardArgs,
     orchestrators: BTreeMap<u128, ActorRef<OrchestratorMsg>>,
     traffic: Traffic,
+    /// Rows wait that rest on state which is not in the log yet.
+    unsaved: bool,
 }
 
 pub(crate) async fn spawn(
@@ -175,7 +179,8 @@ impl Actor for ShardActor {
         _myself: ActorRef<ShardMsg>,
         args: ShardArgs,
     ) -> Result<State, ActorProcessingErr> {
-        Ok(State { args, orchestrators: BTreeMap::new(), traffic: Traffic::default() })
+        let (orchestrators, traffic) = (BTreeMap::new(), Traffic::default());
+        Ok(State { args, orchestrators, traffic, unsaved: false })
     }
 
     async fn handle(
@@ -209,6 +214,11 @@ impl Actor for ShardActor {
                 let commit = state.commit(flush).await?;
                 // The cycle was given up; the next one takes the changes along.
                 drop(reply.send(commit));
+            }
+            ShardMsg::Saved(reply) => {
+                state.unsaved = false;
+                state.send_rows().await?;
+                drop(reply.send(()));
             }
             ShardMsg::Committed => state.args.core.committed(),
             ShardMsg::Tick => state.args.core.tick(),
@@ -254,7 +264,7 @@ impl State {
         }
         let questions = self.args.core.questions();
         self.send(questions)?;
-        if self.args.core.row_bytes() >= PARCEL {
+        if !self.unsaved && self.args.core.row_bytes() >= PARCEL {
             self.send_rows().await?;
         }
         from.tell(Note::Credit { shard, epoch, bytes: envelope.cost() as u64 });
@@ -367,7 +377,7 @@ impl State {
             let snapshot = |frame| StateRecord::Snapshot { shard, epoch, entity, frame };
             records.extend(frame.map(snapshot));
         }
-        self.send_rows().await?;
+        self.unsaved = true;
         let traffic = Traffic { owing, ..self.traffic };
         let counts = self.args.core.take_counts();
         Ok(ShardCommit { records, progress, counts, traffic, oldest_wait, signs })

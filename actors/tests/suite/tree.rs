@@ -150,6 +150,7 @@ impl Setup {
                 shards: SHARDS,
                 window_bytes: window,
                 buffer_bytes: buffer,
+                uncommitted_bytes: 16 << 20,
                 flush_interval: Duration::from_millis(20),
             },
             shard: ShardOptions {

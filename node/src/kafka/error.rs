@@ -118,7 +118,9 @@ pub enum KafkaError {
         reason: String,
     },
     /// The local copy of the state log can not be made.
-    #[error("the mirror of the state log can not be made in node.data_dir: {0}; free space, or choose another folder")]
+    #[error(
+        "the mirror of the state log can not be made in node.data_dir: {0}; free space, or choose another folder"
+    )]
     Mirror(String),
     /// The client library refuses the settings, or files named in them can not be used.
     #[error("the Kafka client refuses the settings: {0}; correct the section [kafka]")]

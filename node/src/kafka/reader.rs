@@ -271,7 +271,8 @@ impl Reader {
             let offset = confirmed.get(&partition.source).copied().unwrap_or(0);
             partition.committed = partition.committed.max(offset);
         }
-        self.commit(CommitMode::Async);
+        // A failure is counted and told; the next second tries again.
+        drop(self.commit(CommitMode::Async));
         if !self.waiting.is_empty() && !self.stopping {
             self.start_waiting()?;
         }
@@ -333,7 +334,8 @@ impl Reader {
 
     /// Commits for the last time and leaves the group, so that its partitions move at once.
     fn leave(&mut self) {
-        self.commit(CommitMode::Sync);
+        // A failure is counted and told; the state log knows the offsets too.
+        drop(self.commit(CommitMode::Sync));
         self.answer_rest();
         self.consumer.unsubscribe();
         let until = Instant::now() + FAREWELL;

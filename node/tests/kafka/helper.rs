@@ -128,8 +128,7 @@ impl Setup {
         let offset = move |source: &SourcePartition| start.get(&source.partition).copied();
         let (rereads, wanted) = mpsc::unbounded_channel();
         let offset = Box::new(offset);
-        let source =
-            KafkaSource::start_into(&config, node, taker, watched, offset, wanted).await?;
+        let source = KafkaSource::start_into(&config, node, taker, watched, offset, wanted).await?;
         Ok(Running { topic, source, heard, applied, gate, rereads })
     }
 }

@@ -170,7 +170,8 @@ impl Mirror {
         let joined = match before {
             Some(_) if runs => return Ok(()),
             Some(before) if !others.is_empty() => {
-                let later = others.iter().filter_map(|n| self.opening(*n)).max() > Some(author.clone());
+                let later =
+                    others.iter().filter_map(|n| self.opening(*n)).max() > Some(author.clone());
                 if later { merge_frames(&before, &frame)? } else { merge_frames(&frame, &before)? }
             }
             _ => frame,

@@ -70,7 +70,9 @@ impl KafkaStateLog {
         let (commands, receiver) = mpsc::channel();
         let (leftovers, stop) = (Leftover::default(), Arc::new(AtomicBool::new(false)));
         let tail = Tail {
-            consumer: consumer(connection).create_with_context(Context::default()).map_err(settings)?,
+            consumer: consumer(connection)
+                .create_with_context(Context::default())
+                .map_err(settings)?,
             topic: topic.to_owned(),
             node: node.into(),
             incarnation,

@@ -1,9 +1,9 @@
 //! The thread that reads the partitions of the shards that are followed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use naap_actors::ownership::{Ledger, Opening, Record};
@@ -167,11 +167,11 @@ impl Tail {
         let since = now.duration_since(state.refilled).as_secs_f64();
         state.refilled = now;
         state.credit = (state.credit + since * self.rate).min(self.rate);
-        let hold = if state.held_back { state.credit < self.rate / 2.0 } else { state.credit < 0.0 };
+        let hold =
+            if state.held_back { state.credit < self.rate / 2.0 } else { state.credit < 0.0 };
         if hold != state.held_back {
             let list = self.list(restoring.iter().copied());
-            let done =
-                if hold { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
+            let done = if hold { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
             if let Err(error) = done {
                 tracing::warn!(%error, "a restore was not paced");
             }
@@ -224,7 +224,10 @@ impl Tail {
             Ok(key) => key,
             Err(error) => {
                 let offset = message.offset();
-                (follow.told)(Heard::Failed(format!("state log {}/{shard} offset {offset}: {error}", self.topic)));
+                (follow.told)(Heard::Failed(format!(
+                    "state log {}/{shard} offset {offset}: {error}",
+                    self.topic
+                )));
                 return;
             }
         };
@@ -293,7 +296,8 @@ impl Tail {
         });
         if kind == Kind::Open && counts {
             // What an earlier life of this process has opened is history like any other.
-            follow.mine = Some(author.clone()).filter(|_| follow.caught_up && self.is_mine(&author));
+            follow.mine =
+                Some(author.clone()).filter(|_| follow.caught_up && self.is_mine(&author));
         }
         if kind == Kind::Progress {
             if counts && follow.mine.as_ref() == Some(&author) {

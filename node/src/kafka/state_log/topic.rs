@@ -53,10 +53,8 @@ pub(super) async fn ensure(config: &Config, shards: u16) -> Result<Found, KafkaE
         for (key, value) in SETTINGS {
             new = new.set(key, value);
         }
-        let refused = |reason: String| KafkaError::StateTopicRefused {
-            topic: topic.to_owned(),
-            reason,
-        };
+        let refused =
+            |reason: String| KafkaError::StateTopicRefused { topic: topic.to_owned(), reason };
         let made = admin.create_topics([&new], &options).await;
         match made.map_err(|e| refused(e.to_string()))?.into_iter().next() {
             // Another node was faster.

@@ -125,7 +125,8 @@ impl Writer {
                 }
                 Err((error, _)) => {
                     let fatal = self.producer.client().fatal_error();
-                    let reason = fatal.map_or(error.to_string(), |(code, why)| format!("{code}: {why}"));
+                    let reason =
+                        fatal.map_or(error.to_string(), |(code, why)| format!("{code}: {why}"));
                     pending.end(Some(reason.clone()));
                     return Err(StateLogError(reason));
                 }
