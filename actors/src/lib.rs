@@ -15,6 +15,7 @@ mod budget;
 pub mod clocks;
 pub mod commit;
 pub mod ingest;
+pub mod membership;
 pub mod names;
 pub mod orchestrator;
 pub mod outbox;
