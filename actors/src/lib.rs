@@ -20,6 +20,7 @@ pub mod names;
 pub mod orchestrator;
 pub mod outbox;
 pub mod ownership;
+pub mod peers;
 pub mod placement;
 pub mod ports;
 pub mod region;

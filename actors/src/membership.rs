@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use naap_protocol::cluster::{Beat, Phase};
 
-use crate::placement::{FULL_WEIGHT, Member};
+use crate::peers::{Known, Members, Standing};
+use crate::placement::FULL_WEIGHT;
 
 /// The clock of membership.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,20 +42,7 @@ impl Timing {
     }
 }
 
-/// What a member is to the cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
-    /// It gets to know the others; no shards.
-    Joining,
-    /// It takes its share of the shards.
-    Up,
-    /// It gives its shards away.
-    Draining,
-    /// It has gone: it said so, or gives no sign of life.
-    Down,
-}
-
-impl State {
+impl Standing {
     /// The name in logs, metrics and answers.
     pub const fn name(self) -> &'static str {
         match self {
@@ -66,7 +54,7 @@ impl State {
     }
 }
 
-impl From<Phase> for State {
+impl From<Phase> for Standing {
     fn from(phase: Phase) -> Self {
         match phase {
             Phase::Joining => Self::Joining,
@@ -85,7 +73,7 @@ pub struct MemberView {
     /// Newest known boot.
     pub incarnation: u64,
     /// What it is to the cluster.
-    pub state: State,
+    pub standing: Standing,
     /// Nothing came over its link for a while, or nothing listens where it was. Always false of the
     /// node itself and of members that are down.
     pub suspect: bool,
@@ -140,7 +128,7 @@ struct Peer {
     /// Nothing listens where it should.
     refused: bool,
     /// What was told last: state and suspicion.
-    told: (State, bool),
+    told: (Standing, bool),
 }
 
 impl Membership {
@@ -252,7 +240,7 @@ impl Membership {
         let names: Vec<String> = self.peers.keys().cloned().collect();
         for name in names {
             let Some(view) = self.view_of(&name, now) else { continue };
-            let told = (view.state, view.suspect);
+            let told = (view.standing, view.suspect);
             if let Some(peer) = self.peers.get_mut(&name).filter(|peer| peer.told != told) {
                 peer.told = told;
                 changes.push(Change::Member(view));
@@ -268,7 +256,7 @@ impl Membership {
         view.push(MemberView {
             node: self.node.clone(),
             incarnation: self.incarnation,
-            state: self.phase.into(),
+            standing: self.phase.into(),
             suspect: false,
             linked: true,
         });
@@ -281,18 +269,13 @@ impl Membership {
         self.peers.get(node).map_or((None, None), |peer| (peer.heard, peer.seen))
     }
 
-    /// Who takes part in the placement of shards: those that are up, and with weight 0 those that
-    /// drain.
-    pub fn members(&self, now: Instant) -> Vec<Member> {
-        let weight = |state| match state {
-            State::Up => Some(FULL_WEIGHT),
-            State::Draining => Some(0),
-            State::Joining | State::Down => None,
+    /// The members as the shards need to know them.
+    pub fn members(&self, now: Instant) -> Members {
+        let known = |view: MemberView| {
+            let MemberView { node, incarnation, standing, .. } = view;
+            (node.into(), Known { incarnation, weight: FULL_WEIGHT, standing })
         };
-        let member = |view: MemberView| {
-            weight(view.state).map(|weight| Member { name: view.node, weight })
-        };
-        self.view(now).into_iter().filter_map(member).collect()
+        Members(self.view(now).into_iter().map(known).collect())
     }
 
     /// The peer, if `incarnation` is not one that is over.
@@ -306,7 +289,7 @@ impl Membership {
         let peer = self.peers.entry(node.to_owned()).or_insert_with(|| Peer::new(incarnation));
         if incarnation > peer.incarnation {
             *peer = Peer::new(incarnation);
-            let view = peer.view(node, State::Down, false);
+            let view = peer.view(node, Standing::Down, false);
             self.changes.push(Change::Reborn(view));
         }
         (incarnation == peer.incarnation).then_some(peer)
@@ -331,10 +314,10 @@ impl Membership {
         let state = match peer.said {
             Some((_, phase)) if !(longer(self.timing.down) && unseen) => phase.into(),
             // Linked a moment ago and not heard yet.
-            None if !longer(self.timing.down) => State::Joining,
-            _ => State::Down,
+            None if !longer(self.timing.down) => Standing::Joining,
+            _ => Standing::Down,
         };
-        let suspect = state != State::Down && (peer.refused || longer(self.timing.suspect));
+        let suspect = state != Standing::Down && (peer.refused || longer(self.timing.suspect));
         Some(peer.view(name, state, suspect))
     }
 }
@@ -349,13 +332,13 @@ impl Peer {
             missed: 0,
             linked: false,
             refused: false,
-            told: (State::Down, false),
+            told: (Standing::Down, false),
         }
     }
 
-    fn view(&self, name: &str, state: State, suspect: bool) -> MemberView {
+    fn view(&self, name: &str, standing: Standing, suspect: bool) -> MemberView {
         let (node, incarnation) = (name.to_owned(), self.incarnation);
-        MemberView { node, incarnation, state, suspect, linked: self.linked }
+        MemberView { node, incarnation, standing, suspect, linked: self.linked }
     }
 }
 

@@ -16,6 +16,7 @@ pub mod identity;
 mod json;
 pub mod org;
 pub mod payment;
+pub mod peer;
 pub mod privacy;
 pub mod rows;
 pub mod signal;

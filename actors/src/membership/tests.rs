@@ -26,14 +26,16 @@ impl Stage {
         }
     }
 
-    fn state(&self, node: &str) -> (State, bool) {
+    fn state(&self, node: &str) -> (Standing, bool) {
         let view = self.a.view(self.now);
         let member = view.iter().find(|member| member.node == node).unwrap();
-        (member.state, member.suspect)
+        (member.standing, member.suspect)
     }
 
-    fn names(&self) -> Vec<(String, u8)> {
-        self.a.members(self.now).into_iter().map(|m| (m.name, m.weight)).collect()
+    /// Who takes shards.
+    fn up(&self) -> Vec<String> {
+        let placement = self.a.members(self.now).placement(1);
+        placement.members().iter().map(|member| member.name.clone()).collect()
     }
 }
 
@@ -50,9 +52,9 @@ fn own(a: &mut Membership, now: Instant) {
 fn a_node_is_up_when_it_had_time_to_hear_of_the_others() {
     let mut alone = Stage::new(false);
     alone.steps(3, |_, _, _| ());
-    assert_eq!((alone.a.phase(), alone.names()), (Phase::Joining, vec![]));
+    assert_eq!((alone.a.phase(), alone.up().len()), (Phase::Joining, 0));
     alone.steps(1, |_, _, _| ());
-    assert_eq!((alone.a.phase(), alone.names()), (Phase::Up, vec![("a".to_owned(), FULL_WEIGHT)]));
+    assert_eq!((alone.a.phase(), alone.up().len()), (Phase::Up, 1));
 
     let mut stage = Stage::new(true);
     stage.steps(20, |_, _, _| ());
@@ -71,28 +73,28 @@ fn one_sign_keeps_a_member_and_both_missing_end_it() {
         a.heard(&b(n), now);
         a.seen(&b(n), now);
     });
-    assert_eq!(stage.state("b"), (State::Up, false));
+    assert_eq!(stage.state("b"), (Standing::Up, false));
     // The link is silent, the topic is not: suspect for as long as it lasts, and never down.
     stage.a.unlinked("b", 7);
     stage.steps(3, |a, now, n| {
         own(a, now);
         a.seen(&b(4 + n), now);
     });
-    assert_eq!(stage.state("b"), (State::Up, false));
+    assert_eq!(stage.state("b"), (Standing::Up, false));
     stage.steps(100, |a, now, n| {
         own(a, now);
         a.seen(&b(7 + n), now);
     });
-    assert_eq!(stage.state("b"), (State::Up, true));
+    assert_eq!(stage.state("b"), (Standing::Up, true));
     // Now the topic is silent too: down after eight own beats.
     stage.steps(7, |a, now, _| own(a, now));
-    assert_eq!(stage.state("b"), (State::Up, true));
+    assert_eq!(stage.state("b"), (Standing::Up, true));
     stage.steps(1, |a, now, _| own(a, now));
-    assert_eq!(stage.state("b"), (State::Down, false));
-    assert_eq!(stage.names(), vec![("a".to_owned(), FULL_WEIGHT)]);
+    assert_eq!(stage.state("b"), (Standing::Down, false));
+    assert_eq!(stage.up(), ["a"]);
     // It was paused and comes back as it was.
     stage.steps(1, |a, now, _| a.seen(&b(200), now));
-    assert_eq!(stage.state("b").0, State::Up);
+    assert_eq!(stage.state("b").0, Standing::Up);
 }
 
 #[test]
@@ -103,7 +105,7 @@ fn a_topic_that_stands_still_accuses_nobody() {
         a.seen(&beat("b", 7, n.into(), Phase::Up), now);
     });
     stage.steps(1000, |_, _, _| ());
-    assert_eq!(stage.state("b"), (State::Up, true));
+    assert_eq!(stage.state("b"), (Standing::Up, true));
 }
 
 #[test]
@@ -112,51 +114,52 @@ fn a_refused_dial_makes_suspect_at_once() {
     stage.a.linked("b", 7, stage.now);
     stage.steps(1, |a, now, _| a.heard(&beat("b", 7, 1, Phase::Up), now));
     stage.a.refused("b");
-    assert_eq!(stage.state("b"), (State::Up, false), "the link is still open");
+    assert_eq!(stage.state("b"), (Standing::Up, false), "the link is still open");
     stage.a.unlinked("b", 7);
     stage.a.refused("b");
-    assert_eq!(stage.state("b"), (State::Up, true));
+    assert_eq!(stage.state("b"), (Standing::Up, true));
     stage.a.linked("b", 7, stage.now);
-    assert_eq!(stage.state("b"), (State::Up, false));
+    assert_eq!(stage.state("b"), (Standing::Up, false));
 }
 
 #[test]
-fn who_drains_keeps_its_place_without_weight_and_who_left_is_down_at_once() {
+fn who_drains_takes_nothing_and_who_left_is_down_at_once() {
     let mut stage = Stage::new(true);
     stage.steps(4, |a, now, _| own(a, now));
     stage.steps(1, |a, now, _| a.heard(&beat("b", 7, 5, Phase::Draining), now));
-    assert_eq!(stage.names(), vec![("a".to_owned(), FULL_WEIGHT), ("b".to_owned(), 0)]);
+    assert_eq!(stage.up(), ["a"]);
     // An older beat, late from the topic, does not undo it.
     stage.steps(1, |a, now, _| a.seen(&beat("b", 7, 4, Phase::Up), now));
-    assert_eq!(stage.state("b").0, State::Draining);
+    assert_eq!(stage.state("b").0, Standing::Draining);
     stage.steps(1, |a, now, _| a.heard(&beat("b", 7, 6, Phase::Left), now));
-    assert_eq!(stage.state("b"), (State::Down, false));
+    assert_eq!(stage.state("b"), (Standing::Down, false));
     stage.a.advance(Phase::Draining);
     stage.a.advance(Phase::Up);
-    assert_eq!((stage.a.phase(), stage.names()), (Phase::Draining, vec![("a".to_owned(), 0)]));
+    assert_eq!((stage.a.phase(), stage.up().len()), (Phase::Draining, 0));
 }
 
 #[test]
 fn the_newest_boot_wins() {
     let mut stage = Stage::new(true);
     stage.a.remember(&beat("b", 7, 90, Phase::Up));
-    assert_eq!((stage.state("b"), stage.a.newest("b")), ((State::Down, false), Some(7)));
+    assert_eq!((stage.state("b"), stage.a.newest("b")), ((Standing::Down, false), Some(7)));
     stage.a.heard(&beat("b", 8, 1, Phase::Joining), stage.now);
     let view = |state| MemberView {
         node: "b".to_owned(),
         incarnation: 8,
-        state,
+        standing: state,
         suspect: false,
         linked: false,
     };
-    let expected = vec![Change::Reborn(view(State::Down)), Change::Member(view(State::Joining))];
+    let expected =
+        vec![Change::Reborn(view(Standing::Down)), Change::Member(view(Standing::Joining))];
     assert_eq!(stage.a.tick(stage.now), expected);
     for old in [beat("b", 7, 91, Phase::Left), beat("b", 7, 92, Phase::Up)] {
         stage.a.heard(&old, stage.now);
         stage.a.seen(&old, stage.now);
     }
     stage.a.unlinked("b", 7);
-    assert_eq!((stage.state("b"), stage.a.newest("b")), ((State::Joining, false), Some(8)));
+    assert_eq!((stage.state("b"), stage.a.newest("b")), ((Standing::Joining, false), Some(8)));
     assert!(stage.a.tick(stage.now).is_empty());
     stage.a.seen(&beat("a", 9, 1, Phase::Up), stage.now);
     assert!(stage.a.tick(stage.now).is_empty());
@@ -207,20 +210,20 @@ proptest! {
     #[test]
     fn what_was_told_is_what_is_and_boots_only_grow(story in vec(happening(), 1..120)) {
         let mut stage = Stage::new(true);
-        let mut told: BTreeMap<String, (u64, State, bool)> = BTreeMap::new();
+        let mut told: BTreeMap<String, (u64, Standing, bool)> = BTreeMap::new();
         for (sequence, what) in (1..).zip(&story) {
             apply(&mut stage, what, sequence);
             for change in stage.a.tick(stage.now) {
                 let (Change::Reborn(view) | Change::Member(view)) = change else { continue };
                 let before = told.insert(
-                    view.node.clone(), (view.incarnation, view.state, view.suspect));
+                    view.node.clone(), (view.incarnation, view.standing, view.suspect));
                 prop_assert!(before.is_none_or(|(boot, ..)| boot <= view.incarnation));
                 prop_assert!(before != told.get(&view.node).copied(), "told twice: {view:?}");
             }
             for view in stage.a.view(stage.now).into_iter().filter(|view| view.node != "a") {
                 let (boot, state, suspect) =
-                    told.get(&view.node).copied().unwrap_or((view.incarnation, State::Down, false));
-                prop_assert_eq!((boot, state, suspect), (view.incarnation, view.state, view.suspect));
+                    told.get(&view.node).copied().unwrap_or((view.incarnation, Standing::Down, false));
+                prop_assert_eq!((boot, state, suspect), (view.incarnation, view.standing, view.suspect));
             }
         }
     }
@@ -244,7 +247,7 @@ proptest! {
                 let part = if let Happening::Pause(_) = what { &Happening::Pause(1) } else { what };
                 apply(&mut stage, part, number);
                 sign(&mut stage);
-                prop_assert_eq!(stage.state("z").0, State::Up);
+                prop_assert_eq!(stage.state("z").0, Standing::Up);
             }
         }
     }
@@ -258,7 +261,7 @@ proptest! {
             apply(&mut stage, what, sequence);
         }
         stage.steps(8, |a, now, _| own(a, now));
-        prop_assert_eq!(stage.names(), vec![("a".to_owned(), FULL_WEIGHT)]);
+        prop_assert_eq!(stage.up(), ["a"]);
     }
 
     /// What arrives at one moment may arrive in any order.
@@ -276,7 +279,7 @@ proptest! {
                     phases[usize::from(phase)]);
                 if link { stage.a.heard(&said, stage.now) } else { stage.a.seen(&said, stage.now) }
             }
-            let view = stage.a.view(stage.now).into_iter().map(|view| (view.node, view.incarnation, view.state));
+            let view = stage.a.view(stage.now).into_iter().map(|view| (view.node, view.incarnation, view.standing));
             view.collect::<Vec<_>>()
         };
         prop_assert_eq!(run((0..).zip(&signs).collect()), run(shuffled));

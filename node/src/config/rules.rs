@@ -84,7 +84,8 @@ impl Rules<'_> {
         ];
         let encrypted = files.iter().any(|(_, given)| *given);
         for (path, given) in files {
-            let reason = "missing; cluster.ca_file, cluster.cert_file and cluster.key_file belong together";
+            let reason =
+                "missing; cluster.ca_file, cluster.cert_file and cluster.key_file belong together";
             self.hold(given || !encrypted, path, reason);
         }
         let local = |address: Option<&HostPort>| address.is_none_or(HostPort::is_loopback);
@@ -99,7 +100,8 @@ impl Rules<'_> {
             "cluster.insecure",
             "contradicts cluster.cert_file; remove one of them",
         );
-        let found = cluster.listen.is_some() || (cluster.peers.is_empty() && cluster.service.is_none());
+        let found =
+            cluster.listen.is_some() || (cluster.peers.is_empty() && cluster.service.is_none());
         self.hold(found, "cluster.listen", "missing; the nodes of the cluster must reach this one");
         self.hold(
             cluster.peers.is_empty() || cluster.service.is_none(),

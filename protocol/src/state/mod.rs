@@ -2,12 +2,14 @@
 
 mod delivery;
 mod event;
+mod merge;
 mod orchestrator;
 mod progress;
 mod session;
 
 pub use delivery::{Coordinates, Deliveries, Delivery, Family, Sighting, Verdict};
 pub use event::{Elements, EventState};
+pub use merge::merge_frames;
 pub use orchestrator::OrchestratorState;
 pub use progress::{EpochOpen, Progress, SourcePartition};
 pub use session::{

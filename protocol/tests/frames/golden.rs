@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use naap_protocol::cluster::{Beat, Hello, Request, Response, Verdict};
 use naap_protocol::codec::{Framed, decode, encode, open};
+use naap_protocol::peer::Notes;
 use naap_protocol::state::{EpochOpen, EventState, OrchestratorState, Progress, SessionState};
 use naap_protocol::wire::{Envelope, EnvelopeHead, Item};
 use serde::Serialize;
@@ -68,6 +69,11 @@ fn what_nodes_say_of_themselves_keeps_its_bytes() {
 }
 
 #[test]
+fn notes_keep_their_bytes() {
+    check::<Notes>(&sample::notes());
+}
+
+#[test]
 fn envelopes_keep_their_bytes() {
     let envelope = sample::envelope();
     let golden = golden::<EnvelopeHead>(&envelope.to_frame().unwrap());
@@ -94,7 +100,7 @@ fn envelopes_keep_their_bytes() {
 /// Type id, name and golden file of a framed type.
 type Row = (u16, &'static str, fn() -> String);
 
-const REGISTRY: [Row; 11] = [
+const REGISTRY: [Row; 12] = [
     (SessionState::TYPE_ID, "SessionState", file_of::<SessionState>),
     (EventState::TYPE_ID, "EventState", file_of::<EventState>),
     (OrchestratorState::TYPE_ID, "OrchestratorState", file_of::<OrchestratorState>),
@@ -106,6 +112,7 @@ const REGISTRY: [Row; 11] = [
     (Beat::TYPE_ID, "Beat", file_of::<Beat>),
     (Request::TYPE_ID, "Request", file_of::<Request>),
     (Response::TYPE_ID, "Response", file_of::<Response>),
+    (Notes::TYPE_ID, "Notes", file_of::<Notes>),
 ];
 
 /// The types with `impl Framed for` anywhere in the sources.

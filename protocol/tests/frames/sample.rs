@@ -8,17 +8,18 @@ use naap_protocol::capability::advertise::{Advertisement, Content, Node, Offer};
 use naap_protocol::capability::decide::{
     Chosen, Decision, Identity, Method, Reason, Source, Status as Decided,
 };
-use naap_protocol::capability::evidence::{Answer, Subject};
+use naap_protocol::capability::evidence::{Answer, Question, Role, Subject};
 use naap_protocol::capability::index::Index;
 use naap_protocol::capability::{
     BadEntry, Document, Entry, Gpu, Hardware, ModelConstraint, ModelSettings, Price,
 };
-use naap_protocol::cluster::{Beat, Hello, MemberStatus, Phase, Response, Role, Verdict};
+use naap_protocol::cluster::{Beat, Hello, MemberStatus, Phase, Response, Verdict};
 use naap_protocol::codec::TraceContext;
 use naap_protocol::event::{
     AiEvent, Body, DedupStrategy, Discovered, Event, IngestMetrics, Orchestrator, Payment, Status,
     Trace, TraceType, Track,
 };
+use naap_protocol::peer::{Note, Notes};
 use naap_protocol::signal::signal;
 use naap_protocol::state::{
     Deliveries, Delivery, Elements, EpochOpen, EventState, OrchestratorState, Progress,
@@ -328,6 +329,28 @@ pub(crate) fn progress() -> Progress {
     Progress { epoch: 13, cycle: 21, routing_version: 2, applied }
 }
 
+pub(crate) fn notes() -> Notes {
+    let (shard, epoch) = (63, 14);
+    let question = Question {
+        org: "cloud_spe".to_owned(),
+        session: 5,
+        shard: 7,
+        key: "0xhota".to_owned(),
+        role: Role::Address,
+        subjects: Vec::new(),
+    };
+    Notes(vec![
+        Note::Attach { shard, source: source(), start: 3 },
+        Note::Attached { shard, epoch, source: source(), wanted: 1 << 33 },
+        Note::Mark { shard, epoch, source: source(), from: 1, to: 2 },
+        Note::Credit { shard, epoch, bytes: 1 << 20 },
+        Note::Refused { shard, epoch, source: source() },
+        Note::Claimed { shard, epoch, applied: vec![(source(), 9)] },
+        Note::Ask { shard, questions: vec![question] },
+        Note::Evidence { shard, evidence: Vec::new() },
+    ])
+}
+
 pub(crate) fn head() -> EnvelopeHead {
     EnvelopeHead {
         shard: 63,
@@ -360,7 +383,7 @@ pub(crate) fn hello() -> Hello {
     Hello {
         oldest: 1,
         newest: 2,
-        role: Role::Control,
+        role: naap_protocol::cluster::Role::Control,
         cluster: "naap".into(),
         node: "naap-3".into(),
         incarnation: 1_774_344_333_000,
