@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod agent;
 pub mod backfill;
 pub mod backoff;
 mod budget;
@@ -25,6 +26,7 @@ pub mod placement;
 pub mod ports;
 pub mod region;
 mod reject_rows;
+pub mod remote;
 pub mod session;
 pub mod shard;
 pub mod sink;

@@ -90,3 +90,13 @@ pub const WATERMARK_LAG: &str = "naap_shard_watermark_lag_seconds";
 pub const REJECT_MESSAGES: &str = "naap_reject_messages_total";
 /// Rejects whose payload is too long for a message and stands in the table alone, by topic.
 pub const REJECT_MESSAGES_SHORTENED: &str = "naap_reject_messages_shortened_total";
+/// Members that this node knows, by `state`.
+pub const MEMBERS: &str = "naap_cluster_members";
+/// Members whose link is silent.
+pub const SUSPECTS: &str = "naap_cluster_suspects";
+/// Members that are not down and to which no link is open.
+pub const UNLINKED: &str = "naap_cluster_unlinked";
+/// Signs of life received, by `sign`: link or topic.
+pub const BEATS: &str = "naap_cluster_beats_total";
+/// Messages of peers that this build can not read.
+pub const UNREADABLE: &str = "naap_cluster_unreadable_total";

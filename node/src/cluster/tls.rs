@@ -111,13 +111,16 @@ impl Certificates {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.checked.elapsed() >= FRESH {
             state.checked = Instant::now();
-            let reloads = |outcome| metrics::counter!(names::CERTIFICATE_RELOADS, "outcome" => outcome);
+            let reloads =
+                |outcome| metrics::counter!(names::CERTIFICATE_RELOADS, "outcome" => outcome);
             match self.files.read(&self.node) {
                 Ok((_, content)) if content == state.content => {}
                 Ok((ends, content)) => {
                     (state.ends, state.content) = (ends, content);
                     reloads("ok").increment(1);
-                    tracing::info!("the certificate files of links have changed and count from now on");
+                    tracing::info!(
+                        "the certificate files of links have changed and count from now on"
+                    );
                 }
                 Err(error) => {
                     reloads("failed").increment(1);
@@ -135,7 +138,8 @@ impl Files {
         let ca = bytes("cluster.ca_file", &self.ca)?;
         let cert = bytes("cluster.cert_file", &self.cert)?;
         let key = bytes("cluster.key_file", &self.key)?;
-        let content = [&ca, &cert, &key].iter().fold(0, |hash, part| hash ^ xxh3_64(part).rotate_left(7));
+        let content =
+            [&ca, &cert, &key].iter().fold(0, |hash, part| hash ^ xxh3_64(part).rotate_left(7));
         let authorities = certificates("cluster.ca_file", &self.ca, &ca)?;
         let chain = certificates("cluster.cert_file", &self.cert, &cert)?;
         let own = chain.first().is_some_and(|own| names_node(own, node));
@@ -148,8 +152,9 @@ impl Files {
             reason: reason.to_string(),
         };
         // What the parser says of a key could repeat its bytes.
-        let key = PrivateKeyDer::from_pem_slice(&key)
-            .map_err(|_| unusable("cluster.key_file", &self.key, &"it holds no private key in PEM"))?;
+        let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| {
+            unusable("cluster.key_file", &self.key, &"it holds no private key in PEM")
+        })?;
         let mut roots = RootCertStore::empty();
         for authority in authorities {
             roots.add(authority).map_err(|e| unusable("cluster.ca_file", &self.ca, &e))?;
@@ -197,8 +202,7 @@ fn certificates(
     file: &Path,
     pem: &[u8],
 ) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let unusable =
-        |reason: String| TlsError::Unusable { setting, file: file.to_owned(), reason };
+    let unusable = |reason: String| TlsError::Unusable { setting, file: file.to_owned(), reason };
     let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match read {
         Ok(found) if found.is_empty() => Err(unusable("it holds no certificate in PEM".to_owned())),

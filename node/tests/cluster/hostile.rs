@@ -1,0 +1,1 @@
+//! Connections that must not become links, and do no harm.
