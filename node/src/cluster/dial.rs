@@ -146,7 +146,7 @@ async fn wrap(stream: TcpStream, target: &Target, local: &Local) -> Result<Wire,
     let Some(certificates) = &local.certificates else { return Ok(Wire::Plain(stream)) };
     let name = ServerName::try_from(target.node.clone())
         .map_err(|e| ShakeError::Tls(io::Error::other(e)))?;
-    let stream = certificates.current().connector.connect(name, stream).await;
+    let stream = certificates.current(Instant::now()).connector.connect(name, stream).await;
     Ok(Wire::Tls(Box::new(stream.map_err(ShakeError::Tls)?.into())))
 }
 

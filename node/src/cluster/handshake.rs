@@ -161,7 +161,7 @@ pub(super) fn judge(ours: &Hello, theirs: &Hello, seen: &Circumstances<'_>) -> R
     if theirs.cluster != ours.cluster {
         let (theirs, ours) = (printable(&theirs.cluster), &ours.cluster);
         return Err(format!(
-            "it belongs to cluster \"{theirs}\", not \"{ours}\"; give both nodes the same cluster.name"
+            "it belongs to cluster {theirs}, not {ours}; give both nodes the same cluster.name"
         ));
     }
     if theirs.newest < ours.oldest || ours.newest < theirs.oldest {

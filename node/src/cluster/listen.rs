@@ -101,7 +101,7 @@ async fn shake(
     let here = from.ip().to_canonical().is_loopback();
     let mut wire = match &local.certificates {
         Some(certificates) => {
-            let stream = certificates.current().acceptor.accept(stream).await;
+            let stream = certificates.current(Instant::now()).acceptor.accept(stream).await;
             Wire::Tls(Box::new(stream.map_err(ShakeError::Tls)?.into()))
         }
         None if here || local.insecure => Wire::Plain(stream),

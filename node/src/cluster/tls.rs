@@ -106,11 +106,11 @@ impl Certificates {
     }
 
     /// What is good now; looks at the files when the last look is a while ago.
-    pub fn current(&self) -> Ends {
+    pub fn current(&self, now: Instant) -> Ends {
         // Replaced as a whole: also after a panic elsewhere it is whole.
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.checked.elapsed() >= FRESH {
-            state.checked = Instant::now();
+        if now.saturating_duration_since(state.checked) >= FRESH {
+            state.checked = now;
             let reloads =
                 |outcome| metrics::counter!(names::CERTIFICATE_RELOADS, "outcome" => outcome);
             match self.files.read(&self.node) {
@@ -241,3 +241,6 @@ pub(super) fn nobody() -> Result<TlsAcceptor, TlsError> {
         .with_cert_resolver(Arc::new(NoCertificate));
     Ok(Arc::new(server).into())
 }
+
+#[cfg(test)]
+mod tests;

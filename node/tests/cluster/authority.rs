@@ -1,6 +1,6 @@
 //! Certificates of a cluster that lives as long as a test.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -53,17 +53,5 @@ impl Authority {
         let cert = params.signed_by(&key, &self.issuer).unwrap();
         std::fs::write(&files.cert, cert.pem()).unwrap();
         std::fs::write(&files.key, key.serialize_pem()).unwrap();
-    }
-}
-
-impl Files {
-    /// As settings.
-    pub fn settings(&self) -> Vec<(&'static str, String)> {
-        let text = |path: &Path| path.display().to_string();
-        vec![
-            ("cluster.ca_file", text(&self.ca)),
-            ("cluster.cert_file", text(&self.cert)),
-            ("cluster.key_file", text(&self.key)),
-        ]
     }
 }

@@ -5,7 +5,7 @@ use naap_protocol::cluster::Request;
 use rustix::process::Signal;
 
 use crate::authority::Authority;
-use crate::node::{Node, configure, free_port, settings};
+use crate::node::{Node, configure, encrypted, free_port, settings};
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
@@ -21,7 +21,7 @@ fn three_nodes_meet_and_one_drains_and_leaves() {
         .iter()
         .map(|&(name, port)| {
             let mut all = settings(name, port, &peers);
-            all.extend(authority.issue(name, name).settings());
+            all.extend(encrypted(&authority.issue(name, name)));
             all
         })
         .collect();

@@ -2,10 +2,12 @@
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use crate::authority::Files;
 use naap_actors::agent::AgentMsg;
 use naap_node::cluster::Cluster;
 use naap_node::config::{self, Config, FlagValue};
@@ -43,6 +45,16 @@ pub fn settings(name: &str, port: u16, peers: &[(&str, u16)]) -> Vec<(&'static s
         ("cluster.heartbeat", "100ms".to_owned()),
         ("cluster.suspect_after", "600ms".to_owned()),
         ("cluster.down_after", "1200ms".to_owned()),
+    ]
+}
+
+/// The settings of an encrypted node.
+pub fn encrypted(files: &Files) -> Vec<(&'static str, String)> {
+    let text = |path: &Path| path.display().to_string();
+    vec![
+        ("cluster.ca_file", text(&files.ca)),
+        ("cluster.cert_file", text(&files.cert)),
+        ("cluster.key_file", text(&files.key)),
     ]
 }
 

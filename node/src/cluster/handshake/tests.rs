@@ -41,7 +41,7 @@ fn every_refusal_says_what_to_do() {
         (
             Hello { cluster: "d\n".into(), ..peer.clone() },
             seen.clone(),
-            "it belongs to cluster \"d\", not \"c\"; give both nodes the same cluster.name",
+            "it belongs to cluster d, not c; give both nodes the same cluster.name",
         ),
         (
             Hello { oldest: 4, newest: 5, ..peer.clone() },
