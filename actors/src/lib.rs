@@ -15,6 +15,7 @@ pub mod backoff;
 mod budget;
 pub mod clocks;
 pub mod commit;
+pub mod exchange;
 pub mod ingest;
 pub mod membership;
 pub mod names;

@@ -100,3 +100,17 @@ pub const UNLINKED: &str = "naap_cluster_unlinked";
 pub const BEATS: &str = "naap_cluster_beats_total";
 /// Messages of peers that this build can not read.
 pub const UNREADABLE: &str = "naap_cluster_unreadable_total";
+/// Bytes of messages that wait for a link, by `peer`.
+pub const PEER_WAITING_BYTES: &str = "naap_peer_waiting_bytes";
+/// Bytes of messages that a peer has not acknowledged, by `peer`.
+pub const PEER_UNDER_WAY_BYTES: &str = "naap_peer_under_way_bytes";
+/// Batches of messages over links, by `way`.
+pub const PEER_BATCHES: &str = "naap_peer_batches_total";
+/// Size of a batch that is sent, bytes.
+pub const PEER_BATCH_BYTES: &str = "naap_peer_batch_bytes";
+/// From sending a batch to its acknowledgement, seconds.
+pub const PEER_ACK_SECONDS: &str = "naap_peer_ack_seconds";
+/// Messages for or of peers that were dropped, by `reason`; the protocol makes up for them.
+pub const PEER_DROPPED: &str = "naap_peer_dropped_total";
+/// Batches of peers that were refused.
+pub const PEER_REFUSED: &str = "naap_peer_refused_total";

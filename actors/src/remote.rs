@@ -10,8 +10,14 @@ pub struct LinkEnded;
 
 /// An actor of another node. It can be sent messages and nothing else: to stop, kill or drain a remote
 /// reference would end the link to its whole node.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Remote<M: Message>(ActorRef<M>);
+
+impl<M: Message> Clone for Remote<M> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
 
 impl<M: Message> Remote<M> {
     /// The remote actor behind `cell`, which must take messages of type `M`.

@@ -102,6 +102,45 @@ impl Framed for Beat {
     const NAME: &'static str = "beat";
 }
 
+/// Head of a batch of messages from one node to another. The body is envelopes and notes, frame after
+/// frame; the trace context is that of the first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchHead {
+    /// Stable name of the sender.
+    pub node: String,
+    /// Which of the sender's links the batch goes over; a later link has a higher number.
+    pub link: u64,
+    /// Number of the batch on that link, from 0 without gaps.
+    pub number: u64,
+    /// Messages in the body.
+    pub count: u32,
+}
+
+impl Framed for BatchHead {
+    const TYPE_ID: u16 = 0x0406;
+    const VERSION: u16 = 1;
+    const NAME: &'static str = "batch";
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchAck {
+    /// Stable name of the sender of the ack.
+    pub node: String,
+    /// [`BatchHead::link`] of the batch.
+    pub link: u64,
+    /// [`BatchHead::number`] of the batch.
+    pub number: u64,
+    /// Why it was not taken, as a sentence; `None` when it was handed over in full.
+    pub refusal: Option<String>,
+}
+
+impl Framed for BatchAck {
+    const TYPE_ID: u16 = 0x0407;
+    const VERSION: u16 = 1;
+    const NAME: &'static str = "batch ack";
+}
+
 /// What a command asks of a node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {

@@ -5,9 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use naap_actors::agent::{self, AgentMsg};
+use naap_actors::exchange::{self, Breaker, ExchangeMsg};
+use naap_actors::peers::Peers;
 use naap_actors::remote::Remote;
 use naap_protocol::cluster::Hello;
 use ractor::{
@@ -72,17 +75,25 @@ pub(super) enum LinkMsg {
 pub(super) struct LinkArgs {
     pub hello: Hello,
     pub agent: agent::AgentArgs,
-    /// Told the actor that other parts talk to.
-    pub started: oneshot::Sender<ActorRef<AgentMsg>>,
+    /// Told the actors that other parts talk to.
+    pub started: oneshot::Sender<Parts>,
     /// Told why the links ended by themselves.
     pub failed: oneshot::Sender<String>,
+}
+
+/// The actors that other nodes reach.
+#[derive(Clone, Debug)]
+pub(super) struct Parts {
+    pub agent: ActorRef<AgentMsg>,
+    pub exchange: ActorRef<ExchangeMsg>,
+    pub peers: Arc<dyn Peers>,
 }
 
 pub(super) struct Links;
 
 pub(super) struct State {
     server: ActorRef<NodeServerMessage>,
-    agent: ActorRef<AgentMsg>,
+    parts: Parts,
     links: BTreeMap<String, Link>,
     /// Connections that wait for the end of the link before them.
     waiting: BTreeMap<String, Shaken>,
@@ -93,7 +104,7 @@ pub(super) struct State {
 struct Link {
     label: String,
     peer: Hello,
-    closer: Closer,
+    closer: Arc<Closer>,
     since: Instant,
     ready: bool,
     session: Option<ActorRef<NodeSessionMessage>>,
@@ -140,6 +151,8 @@ impl Actor for Links {
         let cell = myself.get_cell();
         // Remotable actors come before the first link: a session is ready only when it knows them.
         let agent = agent::spawn(agent, cell.clone()).await?;
+        let (exchange, peers) = exchange::spawn(hello.node.clone(), cell.clone()).await?;
+        let parts = Parts { agent, exchange, peers };
         let server = node_server(&hello)?;
         let (server, _) = Actor::spawn_linked(None, server, (), cell.clone()).await?;
         let subscription = Box::new(News(myself.clone()));
@@ -148,10 +161,10 @@ impl Actor for Links {
         // The timer ends with us.
         drop(ractor::time::send_interval(LOOK, cell, || LinkMsg::Tick));
         // Whoever asked for the start has gone: everything stops with its last reference.
-        drop(started.send(agent.clone()));
+        drop(started.send(parts.clone()));
         let failed = Some(failed);
         let (links, waiting) = (BTreeMap::new(), BTreeMap::new());
-        Ok(State { server, agent, links, waiting, opened: 0, failed })
+        Ok(State { server, parts, links, waiting, opened: 0, failed })
     }
 
     async fn handle(
@@ -163,7 +176,7 @@ impl Actor for Links {
         match message {
             LinkMsg::Shaken(shaken) => state.shaken(*shaken)?,
             LinkMsg::Session(said, session) => state.session(&said, &session)?,
-            LinkMsg::Refused(node) => state.agent.cast(AgentMsg::Refused(node))?,
+            LinkMsg::Refused(node) => state.parts.agent.cast(AgentMsg::Refused(node))?,
             LinkMsg::Tick => state.look(),
             LinkMsg::Close(reply) => {
                 state.waiting.clear();
@@ -234,6 +247,7 @@ impl State {
         let is_server = dialled_by_peer;
         self.server.cast(NodeServerMessage::ConnectionOpenedExternal { stream, is_server })?;
         let (node, since) = (peer.node.clone(), Instant::now());
+        let closer = Arc::new(closer);
         let link = Link { label, peer, closer, since, ready: false, session: None, _ended: ended };
         self.links.insert(node, link);
         Ok(())
@@ -251,32 +265,16 @@ impl State {
         };
         match said {
             Said::Opened => link.session = Some(session.actor.clone()),
-            Said::Ready => {
-                let expected = format!("{}@{}", boot_name(&link.peer), link.peer.node);
-                let named = session.peer_name.as_ref().is_some_and(|name| name.name == expected);
-                let agent = remote(agent::GROUP, session.node_id);
-                let (Some(agent), true) = (agent, named) else {
-                    tracing::warn!(
-                        node,
-                        "the peer has no agent, or another name; the link is closed"
-                    );
-                    link.close("no_agent");
-                    return Ok(());
-                };
-                link.ready = true;
-                let (node, incarnation) = (node.clone(), link.peer.incarnation);
-                metrics::counter!(names::LINK_OPENED).increment(1);
-                tracing::info!(node, incarnation, "a link is open");
-                let agent = Remote::new(agent);
-                self.agent.cast(AgentMsg::Linked { node, incarnation, agent })?;
-            }
+            Said::Ready => link.up(session, &self.parts)?,
             Said::Ended => {
                 let node = node.clone();
                 let Some(link) = self.links.remove(&node) else { return Ok(()) };
                 let incarnation = link.peer.incarnation;
                 tracing::info!(node, incarnation, "a link has ended");
                 metrics::counter!(names::LINK_CLOSED, "reason" => "ended").increment(1);
-                self.agent.cast(AgentMsg::Unlinked { node: node.clone(), incarnation })?;
+                self.parts.agent.cast(AgentMsg::Unlinked { node: node.clone(), incarnation })?;
+                let peer = node.as_str().into();
+                self.parts.exchange.cast(ExchangeMsg::Unlinked { node: peer, incarnation })?;
                 if let Some(next) = self.waiting.remove(&node) {
                     self.open(next)?;
                 }
@@ -296,6 +294,40 @@ impl State {
 }
 
 impl Link {
+    /// The session is ready: the actors of this node get to know those of the peer.
+    fn up(
+        &mut self,
+        session: &NodeServerSessionInformation,
+        parts: &Parts,
+    ) -> Result<(), ActorProcessingErr> {
+        let (node, incarnation) = (self.peer.node.clone(), self.peer.incarnation);
+        let expected = format!("{}@{node}", boot_name(&self.peer));
+        let named = session.peer_name.as_ref().is_some_and(|name| name.name == expected);
+        let agent = remote(agent::GROUP, session.node_id);
+        let exchange = remote(exchange::GROUP, session.node_id);
+        let (Some(agent), Some(exchange), true) = (agent, exchange, named) else {
+            tracing::warn!(
+                node,
+                "the peer lacks an actor, or has another name; the link is closed"
+            );
+            self.close("incomplete");
+            return Ok(());
+        };
+        self.ready = true;
+        metrics::counter!(names::LINK_OPENED).increment(1);
+        tracing::info!(node, incarnation, "a link is open");
+        let closer = self.closer.clone();
+        let linked = ExchangeMsg::Linked {
+            node: node.as_str().into(),
+            incarnation,
+            exchange: Remote::new(exchange),
+            breaker: Breaker::new(move || closer.close()),
+        };
+        parts.exchange.cast(linked)?;
+        let agent = Remote::new(agent);
+        Ok(parts.agent.cast(AgentMsg::Linked { node, incarnation, agent })?)
+    }
+
     /// Ends the session and, since that leaves its writer alone with the socket, the connection.
     fn close(&self, reason: &'static str) {
         metrics::counter!(names::LINK_CLOSED, "reason" => reason).increment(1);

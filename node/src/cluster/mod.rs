@@ -16,8 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use naap_actors::agent::{AgentArgs, AgentMsg, FAREWELL, MembersTopic};
+use naap_actors::exchange::{ExchangeMsg, Inbox};
 use naap_actors::membership::Timing;
-use naap_actors::peers::Members;
+use naap_actors::peers::{Members, Peers};
 use naap_actors::shard::ROUTING_VERSION;
 use naap_protocol::cluster::{Hello, LINK_VERSIONS, Request, Response, Role};
 use ractor::{Actor, ActorRef};
@@ -31,7 +32,7 @@ pub use tls::TlsError;
 
 use crate::config::Config;
 use dial::Target;
-use links::{LinkArgs, LinkMsg, Links};
+use links::{LinkArgs, LinkMsg, Links, Parts};
 use tls::Certificates;
 
 /// How long links that are going down are waited for.
@@ -127,7 +128,7 @@ fn nonce() -> u128 {
 #[derive(Debug)]
 pub struct Cluster {
     links: ActorRef<LinkMsg>,
-    agent: ActorRef<AgentMsg>,
+    parts: Parts,
     members: watch::Receiver<Members>,
     failed: oneshot::Receiver<String>,
     /// The listener and one dialler per lower node; they end with this value.
@@ -177,18 +178,18 @@ impl Cluster {
         let args = LinkArgs { hello: local.hello.clone(), agent, started, failed };
         let spawned = Actor::spawn(None, Links, args).await;
         let (links, _) = spawned.map_err(|e| ClusterError::Start(e.to_string()))?;
-        let agent = parts.await.map_err(|e| ClusterError::Start(e.to_string()))?;
+        let parts = parts.await.map_err(|e| ClusterError::Start(e.to_string()))?;
         let mut tasks = JoinSet::new();
         for target in dial::targets(settings, &local.hello.node) {
             tasks.spawn(dial::keep(target, local.clone(), links.clone()));
         }
-        tasks.spawn(listen::listen(listener, local, links.clone(), agent.clone()));
+        tasks.spawn(listen::listen(listener, local, links.clone(), parts.agent.clone()));
         tracing::info!(
             listen = address.as_str(),
             incarnation,
             "this node takes part in the cluster"
         );
-        Ok(Self { links, agent, members, failed: failure, _tasks: tasks })
+        Ok(Self { links, parts, members, failed: failure, _tasks: tasks })
     }
 
     /// The members, as they change.
@@ -198,7 +199,18 @@ impl Cluster {
 
     /// The actor that signs of life and commands go to.
     pub fn agent(&self) -> &ActorRef<AgentMsg> {
-        &self.agent
+        &self.parts.agent
+    }
+
+    /// The way to the other nodes.
+    pub fn peers(&self) -> Arc<dyn Peers> {
+        self.parts.peers.clone()
+    }
+
+    /// From now on what other nodes say goes to `inbox`. It is told of the links that are open.
+    pub fn attach(&self, inbox: Arc<dyn Inbox>) {
+        // Links that have failed say so.
+        drop(self.parts.exchange.cast(ExchangeMsg::Attach(inbox)));
     }
 
     /// Returns when the links have failed, with the reason.
@@ -210,7 +222,7 @@ impl Cluster {
     /// Says goodbye, so that nobody waits for signs of life, and closes every link.
     pub async fn leave(self) {
         // What does not answer any more needs no goodbye.
-        let _ = self.agent.call(AgentMsg::Leave, Some(GRACE)).await;
+        let _ = self.parts.agent.call(AgentMsg::Leave, Some(GRACE)).await;
         tokio::time::sleep(FAREWELL).await;
         let _ = self.links.call(LinkMsg::Close, Some(GRACE)).await;
         if let Err(error) = self.links.stop_and_wait(None, Some(GRACE)).await {

@@ -13,7 +13,9 @@ use naap_protocol::capability::index::Index;
 use naap_protocol::capability::{
     BadEntry, Document, Entry, Gpu, Hardware, ModelConstraint, ModelSettings, Price,
 };
-use naap_protocol::cluster::{Beat, Hello, MemberStatus, Phase, Response, Verdict};
+use naap_protocol::cluster::{
+    BatchAck, BatchHead, Beat, Hello, MemberStatus, Phase, Response, Verdict,
+};
 use naap_protocol::codec::TraceContext;
 use naap_protocol::event::{
     AiEvent, Body, DedupStrategy, Discovered, Event, IngestMetrics, Orchestrator, Payment, Status,
@@ -413,4 +415,12 @@ pub(crate) fn response() -> Response {
         shards: 21,
     };
     Response { refusal: Some("no".into()), node: "naap-3".into(), members: vec![member] }
+}
+
+pub(crate) fn batch() -> BatchHead {
+    BatchHead { node: "naap-3".into(), link: 7, number: 8, count: 9 }
+}
+
+pub(crate) fn batch_ack() -> BatchAck {
+    BatchAck { node: "naap-1".into(), link: 7, number: 8, refusal: Some("no".into()) }
 }
