@@ -9,12 +9,15 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod agent;
 pub mod backfill;
 pub mod backoff;
 mod budget;
 pub mod clocks;
 pub mod commit;
+pub mod exchange;
 pub mod ingest;
+pub mod membership;
 pub mod names;
 pub mod orchestrator;
 pub mod outbox;
@@ -24,6 +27,7 @@ pub mod placement;
 pub mod ports;
 pub mod region;
 mod reject_rows;
+pub mod remote;
 pub mod session;
 pub mod shard;
 pub mod sink;

@@ -7,6 +7,7 @@
 #![deny(missing_docs)]
 
 pub mod capability;
+pub mod cluster;
 pub mod codec;
 pub mod event;
 pub mod frames;

@@ -13,6 +13,9 @@ use naap_protocol::capability::index::Index;
 use naap_protocol::capability::{
     BadEntry, Document, Entry, Gpu, Hardware, ModelConstraint, ModelSettings, Price,
 };
+use naap_protocol::cluster::{
+    BatchAck, BatchHead, Beat, Hello, MemberStatus, Phase, Response, Verdict,
+};
 use naap_protocol::codec::TraceContext;
 use naap_protocol::event::{
     AiEvent, Body, DedupStrategy, Discovered, Event, IngestMetrics, Orchestrator, Payment, Status,
@@ -376,4 +379,48 @@ pub(crate) fn envelope() -> Envelope {
     }
     builder.push_advertisement(15, &advertised()).unwrap();
     builder.seal(head(), TRACE)
+}
+
+pub(crate) fn hello() -> Hello {
+    Hello {
+        oldest: 1,
+        newest: 2,
+        role: naap_protocol::cluster::Role::Control,
+        cluster: "naap".into(),
+        node: "naap-3".into(),
+        incarnation: 1_774_344_333_000,
+        shards: 64,
+        routing_version: 4,
+        nonce: u128::MAX - 5,
+    }
+}
+
+pub(crate) fn verdict() -> Verdict {
+    Verdict { nonce: u128::MAX - 5, refusal: Some("no".into()) }
+}
+
+pub(crate) fn beat() -> Beat {
+    Beat { node: "naap-3".into(), incarnation: 7, sequence: 8, phase: Phase::Draining }
+}
+
+pub(crate) fn response() -> Response {
+    let member = MemberStatus {
+        node: "naap-1".into(),
+        incarnation: 7,
+        state: "up".into(),
+        suspect: true,
+        linked: false,
+        heard_ms: Some(2500),
+        seen_ms: None,
+        shards: 21,
+    };
+    Response { refusal: Some("no".into()), node: "naap-3".into(), members: vec![member] }
+}
+
+pub(crate) fn batch() -> BatchHead {
+    BatchHead { node: "naap-3".into(), link: 7, number: 8, count: 9 }
+}
+
+pub(crate) fn batch_ack() -> BatchAck {
+    BatchAck { node: "naap-1".into(), link: 7, number: 8, refusal: Some("no".into()) }
 }
