@@ -6,17 +6,23 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use naap_actors::agent::AgentMsg;
 use naap_actors::backoff::Backoff;
-use naap_actors::ingest::{Intake, RecordBatch, RecordEntry};
+use naap_actors::exchange::Inbox;
+use naap_actors::ingest::{Intake, RecordBatch, RecordEntry, Rereads};
+use naap_actors::peers::PeerMsg;
 use naap_actors::ports::{Clock, StateLog, StateLogError};
+use naap_actors::region::RegionMsg;
 use naap_actors::supervisor::{Cluster, Node};
 use naap_protocol::org::OrgMap;
 use naap_protocol::state::SourcePartition;
+use ractor::ActorRef;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::mpsc;
 
 use crate::cli::{Failure, Global, RunArgs, environment};
 use crate::clock::SystemClock;
+use crate::cluster::Cluster as Links;
 use crate::config::{Config, InputSource, RestartType, StateStore};
 use crate::kafka::{KafkaSource, KafkaStateLog, RejectTopics, StartOffset, Wanted};
 use crate::logging;
@@ -51,6 +57,12 @@ enum Log {
 impl Log {
     async fn open(config: &Config, dir: &Path, incarnation: u64) -> Result<Self, Failure> {
         let shards = config.cluster.shards as u16;
+        if config.cluster.listen.is_some() && config.state_log.store == StateStore::Local {
+            return Err(Failure::environment(
+                "cluster.listen is set, but state_log.store = local keeps the state of shards where no other \
+                 node can read it; set state_log.store = kafka",
+            ));
+        }
         Ok(match config.state_log.store {
             StateStore::Local => {
                 Self::Local(Arc::new(LocalStateLog::open(dir, shards).map_err(environment)?))
@@ -145,10 +157,15 @@ async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
     let incarnation = SystemClock.now().0.unsigned_abs();
     let log = Log::open(config, dir, incarnation).await?;
     let store = open_store(config, dir).await?;
+    let links = match &config.cluster.listen {
+        Some(_) => Some(Links::start(config, incarnation, None).await.map_err(environment)?),
+        None => None,
+    };
     let mut restarts = Restarts::new(config);
     let outcome = loop {
         let started = Instant::now();
-        let end = live(config, &log, incarnation, &store, stop).await;
+        let around = Around { log: &log, incarnation, store: &store, links: links.as_ref() };
+        let end = live(config, around, stop).await;
         match end {
             Ok(End::Stopped) => break Ok(()),
             Ok(End::Failed(reason)) => match restarts.next(started.elapsed()) {
@@ -164,8 +181,57 @@ async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
             Err(failure) => break Err(failure),
         }
     };
+    if let Some(links) = links {
+        links.leave().await;
+    }
     store.close().await.map_err(environment)?;
     outcome
+}
+
+/// What stays from one life of the node to the next.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    log: &'a Log,
+    incarnation: u64,
+    store: &'a Store,
+    links: Option<&'a Links>,
+}
+
+impl Around<'_> {
+    /// The other nodes, as the actor tree sees them.
+    fn cluster(self, config: &Config, rereads: Option<Rereads>) -> Cluster {
+        let alone = Cluster::alone(config.node.name.as_str(), self.incarnation);
+        let hand_off = matches!(self.log, Log::Kafka(_));
+        match self.links {
+            Some(links) => {
+                Cluster { peers: links.peers(), members: links.members(), rereads, hand_off }
+            }
+            None => Cluster { rereads, hand_off, ..alone },
+        }
+    }
+
+    /// Other nodes learn that this one gives its shards away.
+    fn begin_drain(self) {
+        if let Some(links) = self.links {
+            // Links that have failed are found out by the others.
+            drop(links.agent().cast(AgentMsg::Drain));
+        }
+    }
+}
+
+/// Hands what other nodes say to the region.
+#[derive(Debug)]
+struct RegionInbox(ActorRef<RegionMsg>);
+
+impl Inbox for RegionInbox {
+    fn linked(&self, node: &Arc<str>) {
+        // A region that has stopped is started again with the tree.
+        drop(self.0.cast(RegionMsg::Linked(Arc::clone(node))));
+    }
+
+    fn take(&self, node: &Arc<str>, message: PeerMsg) {
+        drop(self.0.cast(RegionMsg::FromPeer(Arc::clone(node), message)));
+    }
 }
 
 /// The store, with its tables in place.
@@ -192,13 +258,8 @@ pub(crate) async fn open_store(config: &Config, dir: &Path) -> Result<Store, Fai
 }
 
 /// One life of the actor tree.
-async fn live(
-    config: &Config,
-    log: &Log,
-    incarnation: u64,
-    store: &Store,
-    stop: &StopSignals,
-) -> Result<End, Failure> {
+async fn live(config: &Config, around: Around<'_>, stop: &StopSignals) -> Result<End, Failure> {
+    let Around { log, incarnation, store, links } = around;
     let topics = config.ingest.topics.iter().map(|t| (t.name.as_str(), t.org.as_str()));
     let rejects = match config.ingest.source {
         InputSource::Kafka => RejectTopics::connect(config, config.node.name.as_str()).await,
@@ -210,11 +271,8 @@ async fn live(
     };
     let name = config.node.name.as_str();
     let (rereads, wanted) = mpsc::unbounded_channel();
-    let cluster = Cluster {
-        rereads: (config.ingest.source == InputSource::Kafka).then_some(rereads),
-        hand_off: matches!(log, Log::Kafka(_)),
-        ..Cluster::alone(name, incarnation)
-    };
+    let rereads = (config.ingest.source == InputSource::Kafka).then_some(rereads);
+    let cluster = around.cluster(config, rereads);
     let parts = NodeParts {
         config,
         log: log.shared(),
@@ -239,9 +297,12 @@ async fn live(
         Ok(node) => node,
         Err(failure) => return Ok(End::Failed(failure.to_string())),
     };
+    if let Some(links) = links {
+        links.attach(Arc::new(RegionInbox(node.region.clone())));
+    }
     tracing::info!(node = name, "the node is up");
     let end = match config.ingest.source {
-        InputSource::Kafka => from_kafka(config, log, &mut node, wanted, stop).await,
+        InputSource::Kafka => from_kafka(config, around, &mut node, wanted, stop).await,
         InputSource::Embedded => from_stdin(&mut node, stop).await,
     };
     match end {
@@ -295,12 +356,12 @@ fn undurable(pending: &[(SourcePartition, Range<u64>)]) -> String {
 
 async fn from_kafka(
     config: &Config,
-    log: &Log,
+    around: Around<'_>,
     node: &mut Node,
     rereads: Wanted,
     stop: &StopSignals,
 ) -> Result<End, Failure> {
-    let start = log.start_offset(config.cluster.shards as u16, node);
+    let start = around.log.start_offset(config.cluster.shards as u16, node);
     let (name, intake) = (config.node.name.as_str(), node.intake.clone());
     let source =
         KafkaSource::start(config, name, intake, node.applied.clone(), start, rereads).await;
@@ -311,6 +372,7 @@ async fn from_kafka(
     tokio::select! {
         _ = stop.first() => {
             tracing::info!("asked to stop: giving back partitions");
+            around.begin_drain();
             source.stop().await.map_err(environment)?;
             Ok(End::Stopped)
         }
