@@ -208,9 +208,17 @@ fn fingerprints(dir: &DataDir) -> Value {
     dir.replay(&["--set".into(), "cluster.shards=8".into(), nothing])["fingerprints"].clone()
 }
 
+/// A data folder whose tables keep rows however old: generated events are.
+fn data_dir() -> DataDir {
+    let dir = DataDir::new();
+    fingerprints(&dir);
+    drop(std::fs::remove_file(dir.data().join("state.redb")));
+    dir
+}
+
 /// What one undisturbed process with a local state log makes of the topic.
 fn oracle(stage: &Stage) -> Value {
-    let dir = DataDir::new();
+    let dir = data_dir();
     let group = format!("{}-oracle", stage.topic);
     let node = stage.node("oracle", &group, &dir.data(), &[]);
     stage.until_committed(&format!("naap.{group}.ingest"), 100, &[&node]);
@@ -230,7 +238,7 @@ fn a_node_goes_on_from_kafka_after_kills_with_and_without_its_folder() {
     let test = "a_node_goes_on_from_kafka_after_kills_with_and_without_its_folder";
     let Some(bootstrap) = bootstrap(test) else { return };
     let stage = Stage::new(bootstrap, "solo", 600);
-    let (dir, group) = (DataDir::new(), format!("{}-solo", stage.topic));
+    let (dir, group) = (data_dir(), format!("{}-solo", stage.topic));
     let full = format!("naap.{group}.ingest");
     let log = format!("state_log.topic=state-{}", stage.topic);
     let settings = ["state_log.store=kafka", log.as_str()];
@@ -259,4 +267,133 @@ fn remove_state(dir: &Path) {
             std::fs::remove_file(path).unwrap();
         }
     }
+}
+
+/// A ClickHouse that several nodes write to.
+struct Tables {
+    engine: Option<Child>,
+    dir: DataDir,
+    url: String,
+}
+
+impl Tables {
+    fn new() -> Self {
+        let dir = data_dir();
+        let file = dir.path().join("port");
+        let mut command = Command::new(program());
+        command.args(["engine", "--listen", "127.0.0.1:0", "--data-dir"]);
+        command.arg(dir.data().join("clickhouse")).arg("--port-file").arg(&file);
+        let engine = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let since = Instant::now();
+        let port = loop {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            if let Ok(port) = text.trim().parse::<u16>() {
+                break port;
+            }
+            assert!(since.elapsed() < PATIENCE, "the engine does not start");
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        Self { engine: Some(engine), dir, url: format!("http://127.0.0.1:{port}") }
+    }
+
+    fn fingerprints(mut self) -> Value {
+        let mut engine = self.engine.take().unwrap();
+        kill_process(Pid::from_child(&engine), Signal::TERM).unwrap();
+        engine.wait().unwrap();
+        fingerprints(&self.dir)
+    }
+}
+
+impl Drop for Tables {
+    fn drop(&mut self) {
+        if let Some(engine) = &mut self.engine {
+            drop(engine.kill());
+            drop(engine.wait());
+        }
+    }
+}
+
+/// Three nodes over one topic and one set of tables.
+struct Trio {
+    stage: Stage,
+    group: String,
+    tables: Tables,
+    dirs: Vec<DataDir>,
+    ports: Vec<u16>,
+}
+
+impl Trio {
+    fn new(bootstrap: String, name: &str, sessions: u64) -> Self {
+        let stage = Stage::new(bootstrap, name, sessions);
+        let free = |_| {
+            let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            socket.local_addr().unwrap().port()
+        };
+        Self {
+            group: format!("{}-trio", stage.topic),
+            stage,
+            tables: Tables::new(),
+            dirs: (0..3).map(|_| DataDir::new()).collect(),
+            ports: (0..3).map(free).collect(),
+        }
+    }
+
+    fn start(&self, number: usize) -> Node {
+        let peer = |(number, port): (usize, &u16)| format!("naap-{number}=127.0.0.1:{port}");
+        let peers: Vec<_> = self.ports.iter().enumerate().map(peer).collect();
+        let settings = [
+            "state_log.store=kafka".to_owned(),
+            format!("state_log.topic=state-{}", self.stage.topic),
+            format!("cluster.listen=127.0.0.1:{}", self.ports[number]),
+            format!("cluster.peers={}", peers.join(",")),
+            format!("clickhouse.url={}", self.tables.url),
+        ];
+        let settings: Vec<_> = settings.iter().map(String::as_str).collect();
+        let dir = self.dirs[number].data();
+        self.stage.node(&format!("naap-{number}"), &self.group, &dir, &settings)
+    }
+
+    fn until(&self, percent: i64, nodes: &[&Node]) {
+        self.stage.until_committed(&format!("naap.{}.ingest", self.group), percent, nodes);
+    }
+}
+
+#[test]
+fn a_node_of_three_is_killed_under_load() {
+    let Some(bootstrap) = bootstrap("a_node_of_three_is_killed_under_load") else { return };
+    let trio = Trio::new(bootstrap, "kill", 600);
+    trio.stage.write(0, 3);
+    let mut nodes: Vec<_> = (0..3).map(|number| trio.start(number)).collect();
+    trio.until(20, &nodes.iter().collect::<Vec<_>>());
+    trio.stage.write(1, 3);
+    nodes.remove(1).kill();
+    trio.stage.write(2, 3);
+    trio.until(100, &nodes.iter().collect::<Vec<_>>());
+    nodes.into_iter().for_each(Node::stop);
+    let Trio { stage, tables, .. } = trio;
+    assert_same(&tables.fingerprints(), &oracle(&stage));
+}
+
+#[test]
+fn nodes_join_and_leave_in_order_under_load() {
+    let Some(bootstrap) = bootstrap("nodes_join_and_leave_in_order_under_load") else { return };
+    let trio = Trio::new(bootstrap, "roll", 600);
+    trio.stage.write(0, 4);
+    let first = trio.start(0);
+    trio.until(20, &[&first]);
+    let second = trio.start(1);
+    trio.stage.write(1, 4);
+    trio.until(50, &[&first, &second]);
+    let third = trio.start(2);
+    trio.stage.write(2, 4);
+    first.stop();
+    trio.until(60, &[&second, &third]);
+    let again = trio.start(0);
+    trio.stage.write(3, 4);
+    second.stop();
+    trio.until(100, &[&again, &third]);
+    again.stop();
+    third.stop();
+    let Trio { stage, tables, .. } = trio;
+    assert_same(&tables.fingerprints(), &oracle(&stage));
 }

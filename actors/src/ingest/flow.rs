@@ -14,7 +14,7 @@ use naap_protocol::wire::Envelope;
 
 /// An attachment that is not answered is tried again after this time, ms.
 const AGAIN_MS: u64 = 500;
-/// A shard that owes claims and says nothing for this time is asked where it is, ms.
+/// A shard that owes claims and does not get on for this time is asked where it is, ms.
 const SILENCE_MS: u64 = 5_000;
 
 /// What the reader wants done.
@@ -79,7 +79,7 @@ struct Route {
     waiting: VecDeque<Envelope>,
     /// What it has claimed.
     claimed: BTreeMap<SourcePartition, u64>,
-    /// When it was heard of last.
+    /// When it was last seen to get on, ms. Repeated claims are no sign of that.
     heard: u64,
 }
 
@@ -250,6 +250,7 @@ impl Flow {
                 if self.hear(shard, epoch) {
                     let route = &mut self.routes[usize::from(shard)];
                     route.out = route.out.saturating_sub(bytes as usize);
+                    route.heard = self.now;
                     self.send_waiting(shard);
                 }
             }
@@ -263,10 +264,12 @@ impl Flow {
             }
             Note::Claimed { shard, epoch, applied } => {
                 if self.hear(shard, epoch) {
-                    let claimed = &mut self.routes[usize::from(shard)].claimed;
+                    let route = &mut self.routes[usize::from(shard)];
                     for (source, offset) in applied {
-                        let known = claimed.entry(source).or_insert(offset);
-                        *known = offset.max(*known);
+                        let known = route.claimed.entry(source).or_insert(0);
+                        if *known < offset {
+                            (*known, route.heard) = (offset, self.now);
+                        }
                     }
                 }
             }
@@ -281,7 +284,6 @@ impl Flow {
         if epoch < route.epoch {
             return false;
         }
-        route.heard = self.now;
         if epoch > route.epoch {
             let first = route.epoch == 0;
             route.epoch = epoch;
@@ -321,6 +323,7 @@ impl Flow {
         let number = usize::from(shard);
         let Some(partition) = self.partitions.get(source) else { return };
         let to = partition.of[number].to;
+        self.routes[number].heard = self.now;
         self.drop_waiting(number, |e| e.head.source == *source && e.head.to <= wanted);
         let waiting = &self.routes[number].waiting;
         let first = waiting.iter().find(|envelope| envelope.head.source == *source);
@@ -342,13 +345,14 @@ impl Flow {
             return;
         }
         if partition.reread.is_none_or(|known| wanted < known) {
-            partition.reread = Some(wanted);
+            // What is behind was read for nothing: no mark may stand for it.
+            (partition.reread, partition.next) = (Some(wanted), wanted);
             self.out.push(Out::Reread(source.clone(), wanted));
         }
     }
 
     /// Some time has passed; it is `now` ms. Asks again what was not answered, and those that owe
-    /// claims and say nothing.
+    /// claims and do not get on.
     pub fn tick(&mut self, now: u64) {
         self.now = now;
         let mut again = Vec::new();
