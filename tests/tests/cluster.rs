@@ -155,7 +155,7 @@ struct Node {
 
 impl Node {
     fn start(mut command: Command) -> Self {
-        command.env("RUST_BACKTRACE", "0");
+        command.env("RUST_BACKTRACE", "0").env("NO_COLOR", "1");
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let said = Arc::new(Mutex::new(Vec::new()));
         let (lines, heard) = (BufReader::new(child.stderr.take().unwrap()).lines(), said.clone());
@@ -169,6 +169,23 @@ impl Node {
         let said = self.said.lock().unwrap();
         let from = said.len().saturating_sub(60);
         eprintln!("--- the node said ---\n{}", said[from..].join("\n"));
+    }
+
+    /// Waits until it has every shard: then it can settle what others have left.
+    fn until_alone(&self) {
+        let since = Instant::now();
+        let last = |said: &Vec<String>| {
+            said.iter().rfind(|line| line.contains("shards of this node")).cloned()
+        };
+        while !last(&self.said.lock().unwrap())
+            .is_some_and(|line| line.contains("open=8 pending=0"))
+        {
+            if since.elapsed() > PATIENCE {
+                self.show();
+                panic!("the node does not get every shard");
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
 
     fn has_failed(&self) -> bool {
@@ -369,7 +386,10 @@ fn a_node_of_three_is_killed_under_load() {
     nodes.remove(1).kill();
     trio.stage.write(2, 3);
     trio.until(100, &nodes.iter().collect::<Vec<_>>());
+    let last = nodes.remove(0);
     nodes.into_iter().for_each(Node::stop);
+    last.until_alone();
+    last.stop();
     let Trio { stage, tables, .. } = trio;
     assert_same(&tables.fingerprints(), &oracle(&stage));
 }
@@ -393,6 +413,7 @@ fn nodes_join_and_leave_in_order_under_load() {
     second.stop();
     trio.until(100, &[&again, &third]);
     again.stop();
+    third.until_alone();
     third.stop();
     let Trio { stage, tables, .. } = trio;
     assert_same(&tables.fingerprints(), &oracle(&stage));

@@ -93,6 +93,8 @@ pub(super) struct Shards {
     cycle: u64,
     leaving: bool,
     hurry: bool,
+    /// Shards open and pending, as they were told last.
+    shown: (usize, usize),
 }
 
 impl Shards {
@@ -118,6 +120,7 @@ impl Shards {
             cycle: 0,
             leaving: false,
             hurry: false,
+            shown: (0, 0),
             args,
         }
     }
@@ -231,8 +234,13 @@ impl Shards {
         }
         let pending = (0..self.args.shards).filter(|shard| self.is_wanted(*shard));
         let pending = pending.filter(|shard| self.running(*shard).is_none()).count();
+        let open = self.open().count();
         metrics::gauge!(names::SHARDS_PENDING).set(pending as f64);
-        metrics::gauge!(names::SHARDS_OPEN).set(self.open().count() as f64);
+        metrics::gauge!(names::SHARDS_OPEN).set(open as f64);
+        if (open, pending) != self.shown {
+            self.shown = (open, pending);
+            tracing::info!(open, pending, "shards of this node");
+        }
         self.recheck().await
     }
 
