@@ -92,12 +92,17 @@ pub struct IngestArgs {
 /// Partitions that have to be read again, and from where.
 pub type Rereads = mpsc::UnboundedSender<(SourcePartition, u64)>;
 
+/// Input that waits this long is told of.
+const TELL: Duration = Duration::from_secs(10);
+
 struct IngestActor;
 
 struct State {
     args: IngestArgs,
     flow: Flow,
     started: Instant,
+    /// When something was applied last, or it was said what input waits for.
+    moved: Instant,
     /// Intake permits of batches whose envelopes still wait for a window.
     held: Vec<OwnedSemaphorePermit>,
     status: IngestStatus,
@@ -140,6 +145,7 @@ impl Actor for IngestActor {
         Ok(State {
             flow: Flow::new(args.options.shards, window_bytes, uncommitted_bytes),
             started: Instant::now(),
+            moved: Instant::now(),
             held: Vec::new(),
             status: IngestStatus::default(),
             traffic: Traffic::default(),
@@ -175,6 +181,7 @@ impl Actor for IngestActor {
             }
             IngestMsg::Tick => {
                 state.flow.tick(state.started.elapsed().as_millis() as u64);
+                state.tell_waits();
                 state.maybe_commit(&myself)?;
             }
             IngestMsg::CommitDone(outcome) => {
@@ -225,6 +232,18 @@ impl State {
         // Claims of this node's shards come before the end of the cycle that made them.
         self.claimed |= claimed && !self.committing;
         self.let_in();
+    }
+
+    /// Says what holds input up when nothing was applied for a while.
+    fn tell_waits(&mut self) {
+        if self.moved.elapsed() < TELL {
+            return;
+        }
+        self.moved = Instant::now();
+        for waits in self.flow.waits(&self.status.applied) {
+            let committing = self.committing;
+            tracing::warn!(committing, "input waits: {waits}");
+        }
     }
 
     /// Lets records in again once nothing waits.
@@ -306,7 +325,11 @@ impl State {
     }
 
     fn publish(&mut self) {
-        self.status.applied = self.flow.applied();
+        let applied = self.flow.applied();
+        if applied != self.status.applied {
+            self.moved = Instant::now();
+        }
+        self.status.applied = applied;
         self.args.applied.send_replace(self.status.applied.clone());
     }
 

@@ -411,6 +411,36 @@ impl Flow {
         first.claimed.iter().filter_map(lowest).collect()
     }
 
+    /// What every partition with offsets that are not applied waits for, as text for people.
+    pub fn waits(&self, applied: &BTreeMap<SourcePartition, u64>) -> Vec<String> {
+        let waits = self.partitions.iter().filter(|(source, partition)| {
+            applied.get(*source).is_none_or(|&to| to < partition.next)
+        });
+        let wait = |(source, partition): (&SourcePartition, &Partition)| {
+            let SourcePartition { topic, partition: number } = source;
+            let mut text = format!("{topic}/{number} was read up to {}", partition.next);
+            if let Some(from) = partition.reread {
+                text += &format!(", has to be read again from {from}");
+            }
+            for ((shard, served), route) in partition.of.iter().enumerate().zip(&self.routes) {
+                let claimed = route.claimed.get(source);
+                if served.attached != Attached::Yes {
+                    text += &format!(", shard {shard} does not answer");
+                } else if claimed.is_none_or(|&to| to < partition.next) {
+                    let (to, out) = (served.to, route.out);
+                    text += &format!(
+                        ", shard {shard} (epoch {}) was served up to {to} and has claimed {claimed:?}, {out} \
+                         bytes are under way and {} envelopes wait",
+                        route.epoch,
+                        route.waiting.len()
+                    );
+                }
+            }
+            text
+        };
+        waits.map(wait).collect()
+    }
+
     /// True when `applied` covers everything that was read.
     pub fn all_applied(&self, applied: &BTreeMap<SourcePartition, u64>) -> bool {
         let covered = |(source, partition): (&SourcePartition, &Partition)| {

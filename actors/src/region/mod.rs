@@ -332,6 +332,7 @@ impl State {
         } else if let Some(owner) = self.shards.elsewhere(shard) {
             let note = Note::Ask { shard, questions };
             self.peers.send(owner, PeerMsg::Notes(Notes(vec![note])));
+            self.shards.asks_elsewhere(shard);
         } else {
             self.shards.hold(shard, questions);
         }

@@ -76,6 +76,8 @@ struct Slot {
     wanted_since: Option<Instant>,
     /// Newest opening by another node that was heard of.
     elsewhere: u64,
+    /// Sessions of this node have asked another node's orchestrators of the shard.
+    asked_elsewhere: bool,
 }
 
 /// All shards of the cluster, as this node sees them.
@@ -106,6 +108,7 @@ impl Shards {
             held: Vec::new(),
             wanted_since: None,
             elsewhere: 0,
+            asked_elsewhere: false,
         };
         let slots = (0..args.shards).map(slot).collect();
         let members = Members::default();
@@ -181,6 +184,15 @@ impl Shards {
     pub(super) fn hold(&mut self, shard: u16, questions: Vec<Question>) {
         if self.is_wanted(shard) {
             self.slots[usize::from(shard)].held.extend(questions);
+        } else {
+            self.asks_elsewhere(shard);
+        }
+    }
+
+    /// Questions for the shard leave this node: when it is opened here, they have to be asked again.
+    pub(super) fn asks_elsewhere(&mut self, shard: u16) {
+        if let Some(slot) = self.slots.get_mut(usize::from(shard)) {
+            slot.asked_elsewhere = true;
         }
     }
 
@@ -422,6 +434,9 @@ impl Shards {
         let epoch = opening.epoch;
         tracing::debug!(shard = number, epoch, "shard opened");
         slot.elsewhere = slot.elsewhere.max(epoch);
+        if std::mem::take(&mut slot.asked_elsewhere) {
+            self.reopened.insert(number);
+        }
         slot.open = Some(Open { number, opening, actor, claimed: 0, claim, draining: None });
         self.publish(number);
         Ok(())

@@ -14,3 +14,4 @@ mod mock;
 mod process;
 mod real;
 mod rejects;
+mod state_log;
