@@ -13,6 +13,7 @@ use thiserror::Error;
 
 use crate::clocks::ClockSigns;
 use crate::ports::{StateLog, StateLogError, StateRecord};
+use crate::rollup::Marks;
 use crate::shard::{ShardCommit, ShardCounts, ShardMsg, Traffic};
 use crate::sink::{SinkGone, Sinks};
 
@@ -48,6 +49,8 @@ pub struct Committed {
     pub claims: Vec<Claim>,
     /// Every shard of the cluster took part.
     pub whole: bool,
+    /// Slices whose figures are older than the rows of some shard.
+    pub dirty: Vec<Marks>,
     /// Counts of all shards since the last cycle.
     pub counts: ShardCounts,
     /// Evidence that travels between the shards.
@@ -99,6 +102,7 @@ pub async fn run_cycle(
         epoch: progress.epoch,
         cycle: progress.cycle,
     };
+    outcome.dirty = dirty_slices(&claims);
     outcome.claims = claims.iter().map(claim).collect();
     let record = |(shard, progress): (u16, Progress)| StateRecord::Progress {
         shard,
@@ -158,4 +162,15 @@ async fn append(log: &Arc<dyn StateLog>, records: Vec<StateRecord>) -> Result<()
     let log = Arc::clone(log);
     let write = move || log.append(&mut std::iter::once(records));
     Ok(tokio::task::spawn_blocking(write).await.map_err(|_| CommitError::WriterEnded)??)
+}
+
+/// What each shard names as dirty.
+fn dirty_slices(claims: &[(u16, Progress)]) -> Vec<Marks> {
+    let claims = claims.iter().filter(|(_, claim)| !claim.dirty.is_empty());
+    let marks = |(shard, claim): &(u16, Progress)| Marks {
+        shard: *shard,
+        epoch: claim.epoch,
+        dirty: claim.dirty.clone(),
+    };
+    claims.map(marks).collect()
 }

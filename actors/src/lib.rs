@@ -28,6 +28,7 @@ pub mod ports;
 pub mod region;
 mod reject_rows;
 pub mod remote;
+pub mod rollup;
 pub mod session;
 pub mod shard;
 pub mod sink;

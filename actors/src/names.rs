@@ -32,6 +32,14 @@ pub const OWNERSHIP: &str = "naap_ownership_steps_total";
 pub const MISROUTED: &str = "naap_misrouted_total";
 /// Time from the wish for a shard to its opening, seconds.
 pub const OPENING_SECONDS: &str = "naap_shard_opening_seconds";
+/// Slices of published figures that wait for a computation.
+pub const ROLLUP_WAITING: &str = "naap_rollup_waiting_slices";
+/// How long the oldest of them has waited, in seconds.
+pub const ROLLUP_LAG: &str = "naap_rollup_lag_seconds";
+/// Slices computed, by `outcome` (`computed`, `failed`).
+pub const ROLLUP_SLICES: &str = "naap_rollup_slices_total";
+/// Duration of a computation in seconds.
+pub const ROLLUP_SECONDS: &str = "naap_rollup_seconds";
 /// Commit cycles completed.
 pub const COMMITS: &str = "naap_commit_cycles_total";
 /// Duration of a commit cycle in seconds.

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use naap_protocol::rows::{Row, RowTooLarge, TableSpec, append};
+use naap_protocol::slice::{Slices, Touch};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Versioned rows end in version and insert time, eight bytes each.
@@ -32,6 +33,7 @@ pub struct Outbox {
     buffers: Vec<Buffer>,
     closed: Vec<RowBatch>,
     bytes: usize,
+    slices: Slices,
 }
 
 #[derive(Debug)]
@@ -50,6 +52,9 @@ impl Outbox {
         let buffer = buffer_of(&mut self.buffers, R::SPEC);
         self.bytes += append(row, &mut buffer.rows)?;
         buffer.count += 1;
+        if let Some(touch) = row.touches() {
+            self.slices.touch(touch);
+        }
         if buffer.rows.len() >= PIECE {
             self.closed.push(buffer.close(PIECE_CAPACITY));
         }
@@ -73,7 +78,20 @@ impl Outbox {
         }
         self.bytes += len;
         buffer.count += 1;
+        if let Some(touch) = row.touches() {
+            self.slices.touch(touch);
+        }
         Ok(Some(hash))
+    }
+
+    /// Notes slices that a row enters in a way that it can not tell by itself.
+    pub fn touch(&mut self, touch: Touch<'_>) {
+        self.slices.touch(touch);
+    }
+
+    /// The slices that rows have entered and that were not taken out yet.
+    pub fn slices(&mut self) -> &mut Slices {
+        &mut self.slices
     }
 
     /// Bytes buffered over all tables.

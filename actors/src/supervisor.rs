@@ -22,6 +22,7 @@ use crate::orchestrator::OrchestratorOptions;
 use crate::peers::{Alone, Members, Peers};
 use crate::ports::{Clock, StateLog, TableWriter};
 use crate::region::{self, RegionArgs, RegionMsg};
+use crate::rollup::Rollups;
 use crate::shard::ShardOptions;
 use crate::sink::{SinkOptions, Sinks};
 
@@ -52,6 +53,8 @@ pub struct NodeArgs<W> {
     pub log: Arc<dyn StateLog>,
     /// Where rows go.
     pub writer: Arc<W>,
+    /// How figures are kept up to date; `None` leaves them alone.
+    pub rollups: Option<Rollups>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// Who else there is.
@@ -172,35 +175,73 @@ impl Node {
         (&mut self.failed).await.unwrap_or_else(ended)
     }
 
+    /// Commits everything taken so far, then computes every figure that is older than its rows. The
+    /// next commit notes that.
+    ///
+    /// # Errors
+    /// When the node fails before that.
+    pub async fn roll_up(&mut self) -> Result<(), NodeFailure> {
+        let (finish, region) = (self.finish(), self.region.clone());
+        let ingest = self.intake.actor().clone();
+        let work = async move {
+            finish.await?;
+            let failed = |e: String| NodeFailure(format!("the figures were not computed: {e}"));
+            ractor::call!(region, RegionMsg::RollUp).map_err(|e| failed(e.to_string()))?;
+            ingest.cast(IngestMsg::Unsaved).map_err(|e| failed(e.to_string()))
+        };
+        let outcome = tokio::select! {
+            outcome = work => outcome,
+            failure = &mut self.failed => Err(failure.unwrap_or_else(|_| stopped())),
+        };
+        match outcome {
+            Err(seen) => Err(self.reason(seen).await),
+            outcome => outcome,
+        }
+    }
+
     /// Commits everything taken so far, then stops the tree from the top of the data path down.
     ///
     /// # Errors
     /// When the node fails before everything is durable; nothing unacknowledged counts then.
     pub async fn drain(mut self) -> Result<IngestStatus, NodeFailure> {
-        let finish = self.finish();
+        let finish = self.finish_and_hand_off();
         let status = tokio::select! {
             status = finish => status,
             failure = &mut self.failed => Err(failure.unwrap_or_else(|_| stopped())),
         };
-        // The ingest ends a moment before its supervisor tells why.
         let status = match status {
-            Err(unfinished) if !self.failed.is_terminated() => {
-                let told = tokio::time::timeout(GRACE, &mut self.failed).await;
-                Err(told.ok().and_then(Result::ok).unwrap_or(unfinished))
-            }
+            Err(unfinished) => Err(self.reason(unfinished).await),
             status => status,
         };
         self.stop().await;
         status
     }
 
+    /// Why the node failed: an actor ends a moment before its supervisor tells why.
+    async fn reason(&mut self, seen: NodeFailure) -> NodeFailure {
+        if self.failed.is_terminated() {
+            return seen;
+        }
+        let told = tokio::time::timeout(GRACE, &mut self.failed).await;
+        told.ok().and_then(Result::ok).unwrap_or(seen)
+    }
+
     /// Commits everything taken so far and says what became of it.
     fn finish(&self) -> impl Future<Output = Result<IngestStatus, NodeFailure>> + use<> {
-        let (ingest, region) = (self.intake.actor().clone(), self.region.clone());
-        let hand_off = self.hand_off;
+        let ingest = self.intake.actor().clone();
         async move {
-            let status = ractor::call!(ingest, IngestMsg::Finish)
-                .map_err(|e| NodeFailure(format!("the ingest did not finish: {e}")))?;
+            ractor::call!(ingest, IngestMsg::Finish)
+                .map_err(|e| NodeFailure(format!("the ingest did not finish: {e}")))
+        }
+    }
+
+    /// As [`Node::finish`], and gives the shards away where others can have them.
+    fn finish_and_hand_off(
+        &self,
+    ) -> impl Future<Output = Result<IngestStatus, NodeFailure>> + use<> {
+        let (finish, region, hand_off) = (self.finish(), self.region.clone(), self.hand_off);
+        async move {
+            let status = finish.await?;
             if hand_off {
                 ractor::call!(region, RegionMsg::HandOff)
                     .map_err(|e| NodeFailure(format!("the shards were not handed off: {e}")))?;
@@ -253,6 +294,7 @@ impl<W: TableWriter> Actor for NodeSupervisor<W> {
             orchestrators: args.orchestrators,
             log: args.log,
             sinks: sinks.clone(),
+            rollups: args.rollups,
             clock: args.clock,
             peers: args.cluster.peers,
             members: args.cluster.members,

@@ -315,15 +315,64 @@ CREATE TABLE IF NOT EXISTS dim_orchestrator_capability_current
     hardware_present UInt8 COMMENT '1 when the model lists a GPU with an id (clarification 2).',
     region LowCardinality(String) COMMENT 'Region; \'\' as long as no producer sends one.',
     source_event_uid String COMMENT 'Uid of the event that this row is about; never empty.' CODEC(ZSTD(1)),
-    is_deleted UInt8 COMMENT '1 removes the row: the newest advertisement of the node no longer has it.',
-    version UInt64 COMMENT 'Write version (epoch and sequence); the greatest of a key is the row.' CODEC(T64, ZSTD(1)),
+    version UInt64 COMMENT 'Order of the advertisements: time, then content; the greatest of a key is the row.' CODEC(T64, ZSTD(1)),
     ingestion_timestamp DateTime64(3, 'UTC') COMMENT 'When the row was made, UTC, node clock.' CODEC(DoubleDelta, ZSTD(1)),
     INDEX idx_orchestrator_url orchestrator_url TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_gpu_id gpu_id TYPE bloom_filter(0.01) GRANULARITY 1
 )
-ENGINE = ReplacingMergeTree(version, is_deleted)
+ENGINE = ReplacingMergeTree(version)
 PARTITION BY tuple()
 ORDER BY (org, orchestrator_address, orchestrator_url, pipeline, model_id, capability_id, gpu_id)
 TTL toDate(latest_snapshot_ts) + INTERVAL 365 DAY DELETE
 SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
-COMMENT 'Newest advertisement: one row per node, pipeline, model, capability and GPU. Any shard may write it: its version is that of `current_version`.';
+COMMENT 'Newest advertisement: one row per node, pipeline, model, capability and GPU. A row is current while its event is the newest of its URL, see `v_api_gpu_inventory_current`.';
+
+CREATE TABLE IF NOT EXISTS dim_orchestrator_gpu_current
+(
+    org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
+    orchestrator_url String COMMENT 'Service URI, verbatim; \'\' when unknown.' CODEC(ZSTD(1)),
+    orchestrator_address String COMMENT 'Canonical wallet, lower case; \'\' when unknown.' CODEC(ZSTD(1)),
+    gpu_id String COMMENT 'GPU uuid, trimmed and lower case; \'\' where the node advertises none.' CODEC(ZSTD(1)),
+    orchestrator_proxy_address String COMMENT 'Hot wallet, lower case; \'\' when unknown.' CODEC(ZSTD(1)),
+    gpu_model_name LowCardinality(String) COMMENT 'GPU product name; \'\' when unknown.',
+    gpu_memory_bytes_total Nullable(UInt64) COMMENT 'GPU memory, bytes; NULL when unknown.' CODEC(T64, ZSTD(1)),
+    gpu_memory_bytes_free Nullable(UInt64) COMMENT 'Free GPU memory when polled, bytes; NULL when unknown.' CODEC(T64, ZSTD(1)),
+    compute_capability Nullable(String) COMMENT 'Compute capability, `major.minor`; NULL when unknown.' CODEC(ZSTD(1)),
+    runner_version LowCardinality(String) COMMENT 'Version of the runner, the first one that is known; \'\' when unknown.',
+    pipelines Array(String) COMMENT 'Workflow classes that the GPU serves, sorted and distinct.' CODEC(ZSTD(1)),
+    model_ids Array(String) COMMENT 'Models that the GPU serves, sorted and distinct.' CODEC(ZSTD(1)),
+    capability_ids Array(Int32) COMMENT 'Catalogue ids of their capabilities, sorted and distinct.' CODEC(ZSTD(1)),
+    capacity Nullable(Int64) COMMENT 'Most slots of one of its models, a label; NULL when unknown.' CODEC(T64, ZSTD(1)),
+    capacity_in_use Nullable(Int64) COMMENT 'Most busy slots of one of its models, a label; NULL when unknown.' CODEC(T64, ZSTD(1)),
+    warm Nullable(UInt8) COMMENT '1 when any of its models is loaded; NULL when unknown.',
+    price_per_unit Nullable(Int64) COMMENT 'Price of the first of its models by name that has one, wei per `pixels_per_unit` pixels.' CODEC(T64, ZSTD(1)),
+    pixels_per_unit Nullable(Int64) COMMENT 'Pixels that the price is for.' CODEC(T64, ZSTD(1)),
+    orchestrator_version LowCardinality(String) COMMENT 'Version of the orchestrator; \'\' when unknown.',
+    last_seen_ts DateTime64(3, 'UTC') COMMENT 'Time of the advertisement, UTC, gateway clock.' CODEC(DoubleDelta, ZSTD(1)),
+    source_event_uid String COMMENT 'Uid of the capability event; never empty.' CODEC(ZSTD(1)),
+    version UInt64 COMMENT 'Order of the advertisements: time, then content; the greatest of a key is the row.' CODEC(T64, ZSTD(1)),
+    ingestion_timestamp DateTime64(3, 'UTC') COMMENT 'When the row was made, UTC, node clock.' CODEC(DoubleDelta, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(version)
+PARTITION BY tuple()
+ORDER BY (org, orchestrator_url, orchestrator_address, gpu_id)
+TTL toDate(last_seen_ts) + INTERVAL 365 DAY DELETE
+SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
+COMMENT 'Newest advertisement of each GPU: one row per node and GPU. A node that advertises no GPU has a row with GPU \'\', so that a URL\'s newest event is known. Read `v_api_gpu_inventory_current`.';
+
+CREATE TABLE IF NOT EXISTS dim_orchestrator_gpu_first_seen
+(
+    org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
+    orchestrator_url String COMMENT 'Service URI, verbatim; \'\' when unknown.' CODEC(ZSTD(1)),
+    orchestrator_address String COMMENT 'Canonical wallet, lower case; \'\' when unknown.' CODEC(ZSTD(1)),
+    gpu_id String COMMENT 'GPU uuid, trimmed and lower case.' CODEC(ZSTD(1)),
+    first_seen_ts DateTime64(3, 'UTC') COMMENT 'Time of the advertisement, UTC, gateway clock.' CODEC(DoubleDelta, ZSTD(1)),
+    version UInt64 COMMENT 'Falls with `first_seen_ts`; the greatest of a key is the row.' CODEC(T64, ZSTD(1)),
+    ingestion_timestamp DateTime64(3, 'UTC') COMMENT 'When the row was made, UTC, node clock.' CODEC(DoubleDelta, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(version)
+PARTITION BY tuple()
+ORDER BY (org, orchestrator_url, orchestrator_address, gpu_id)
+TTL toDate(first_seen_ts) + INTERVAL 365 DAY DELETE
+SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
+COMMENT 'First advertisement of each GPU in the time that is kept: one row per node and GPU.';

@@ -79,8 +79,8 @@ CREATE TABLE IF NOT EXISTS fact_orchestrator_transport_bandwidth
     sample_seq UInt64 COMMENT 'Number of the sample in its stream, from 0.' CODEC(T64, ZSTD(1)),
     sample_ts DateTime64(3, 'UTC') COMMENT 'End of the interval, or the envelope time for another observer, UTC, gateway clock.' CODEC(DoubleDelta, ZSTD(1)),
     interval_start_ts DateTime64(3, 'UTC') COMMENT 'Start of the interval, UTC, observer clock.' CODEC(DoubleDelta, ZSTD(1)),
-    source_ts Nullable(DateTime64(3, 'UTC')) COMMENT 'Payload time on its own clock, UTC; NULL when the payload has none.' CODEC(DoubleDelta, ZSTD(1)),
-    clock_domain LowCardinality(String) COMMENT 'Clock of the interval: `gateway` or `runner`.',
+    source_ts Nullable(DateTime64(3, 'UTC')) COMMENT 'End of the interval on the clock of its observer, UTC.' CODEC(DoubleDelta, ZSTD(1)),
+    clock_domain LowCardinality(String) COMMENT 'Clock of the interval: `gateway` or `orchestrator`.',
     kafka_ts DateTime64(3, 'UTC') COMMENT 'Broker record time, UTC; the envelope time for files.' CODEC(DoubleDelta, ZSTD(1)),
     is_late UInt8 COMMENT '1 when the record reached the broker more than 10 minutes after `sample_ts`.',
     gateway LowCardinality(String) COMMENT 'Gateway of the signal; \'\' when unknown.',
@@ -113,7 +113,7 @@ CREATE TABLE IF NOT EXISTS fact_orchestrator_transport_bandwidth
     rx_bps Nullable(UInt64) COMMENT 'Rate to the orchestrator, bits per second; NULL when the interval or the value is implausible.' CODEC(T64, ZSTD(1)),
     tx_bps Nullable(UInt64) COMMENT 'Rate from the orchestrator, bits per second; NULL when the interval or the value is implausible.' CODEC(T64, ZSTD(1)),
     counter_reset UInt8 COMMENT '1 when a counter went back: the difference is the counter itself.',
-    quality_flags Array(String) COMMENT 'What is unusual, sorted, such as `gap`; empty when nothing is.' CODEC(ZSTD(1)),
+    quality_flags Array(String) COMMENT 'What is unusual, sorted: `gap`, `implausible_rate`, `implausible_time`, `long_interval`, `other_orchestrator`; empty when nothing is.' CODEC(ZSTD(1)),
     source_system LowCardinality(String) COMMENT 'Family or system that sent the sample, `stream_transport_metrics`.',
     source_sample_id String COMMENT 'Name of the sample at its source; \'\' when it has none.' CODEC(ZSTD(1)),
     source_event_uid String COMMENT 'Uid of the event that this row is about; never empty.' CODEC(ZSTD(1)),
@@ -132,13 +132,11 @@ TTL sample_date + INTERVAL 180 DAY DELETE
 SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
 COMMENT 'Transport between gateway and orchestrator per interval: one row per accepted sample.';
 
-CREATE TABLE IF NOT EXISTS fact_payment_events
+CREATE TABLE IF NOT EXISTS fact_payment_tickets
 (
     org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
     payment_ts DateTime64(3, 'UTC') COMMENT 'Envelope time, UTC, gateway clock.' CODEC(DoubleDelta, ZSTD(1)),
     source_event_uid String COMMENT 'Uid of the event that this row is about; never empty.' CODEC(ZSTD(1)),
-    workflow_session_id String COMMENT 'Session that was paid for; \'\' when not linked.' CODEC(ZSTD(1)),
-    link_method LowCardinality(String) COMMENT 'How the session was found: `request_id`, `session_id_heuristic` or `none`.',
     request_id String COMMENT 'Request id, only on the first payment of a stream; \'\' otherwise.' CODEC(ZSTD(1)),
     session_id String COMMENT 'Auth-token session at the orchestrator, not a stream session; \'\' when absent.' CODEC(ZSTD(1)),
     manifest_id String COMMENT 'Manifest id as sent; \'\' when absent.' CODEC(ZSTD(1)),
@@ -146,8 +144,8 @@ CREATE TABLE IF NOT EXISTS fact_payment_events
     sender String COMMENT 'Payer wallet of the gateway, normalised; \'\' when unknown.' CODEC(ZSTD(1)),
     recipient String COMMENT 'Canonical orchestrator wallet, normalised; \'\' when unknown.' CODEC(ZSTD(1)),
     orchestrator_url String COMMENT 'Service URI of the orchestrator, verbatim; \'\' when unknown.' CODEC(ZSTD(1)),
-    pipeline LowCardinality(String) COMMENT 'Workflow class of the linked session or the model; \'\' when unknown.',
-    model_id LowCardinality(String) COMMENT 'Model label of the linked session or the manifest; \'\' when unknown.',
+    pipeline LowCardinality(String) COMMENT 'Workflow class that the model implies; \'\' when unknown.',
+    model_id LowCardinality(String) COMMENT 'Model label in the manifest id; \'\' when unknown.',
     face_value_wei UInt256 COMMENT 'Face value of one ticket, wei.' CODEC(ZSTD(1)),
     num_tickets UInt32 COMMENT 'Number of tickets.' CODEC(T64, ZSTD(1)),
     win_prob Decimal(18, 10) COMMENT 'Winning probability of one ticket, 0 to 1.' CODEC(ZSTD(1)),
@@ -158,7 +156,6 @@ CREATE TABLE IF NOT EXISTS fact_payment_events
     version UInt64 COMMENT 'Write version (epoch and sequence); the greatest of a key is the row.' CODEC(T64, ZSTD(1)),
     ingestion_timestamp DateTime64(3, 'UTC') COMMENT 'When the row was made, UTC, node clock.' CODEC(DoubleDelta, ZSTD(1)),
     payment_date Date MATERIALIZED toDate(payment_ts) COMMENT 'Day of `payment_ts`, UTC.',
-    INDEX idx_workflow_session_id workflow_session_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_request_id request_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_session_id session_id TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_recipient recipient TYPE bloom_filter(0.01) GRANULARITY 1
@@ -168,4 +165,4 @@ PARTITION BY toYYYYMM(payment_ts)
 ORDER BY (org, payment_ts, source_event_uid)
 TTL payment_date + INTERVAL 180 DAY DELETE
 SETTINGS index_granularity = 8192, non_replicated_deduplication_window = 1000
-COMMENT 'Payment tickets in wei: one row per payment event.';
+COMMENT 'Payment tickets in wei: one row per payment event. Read `fact_payment_events`, which links them.';

@@ -7,6 +7,7 @@ use naap_actors::backoff::Backoff;
 use naap_actors::ingest::{IngestOptions, Router};
 use naap_actors::orchestrator::OrchestratorOptions;
 use naap_actors::ports::{Clock, StateLog};
+use naap_actors::rollup::Rollups;
 use naap_actors::shard::{SEQUENCE_BITS, ShardOptions};
 use naap_actors::sink::SinkOptions;
 use naap_actors::supervisor::{Cluster, NodeArgs};
@@ -19,7 +20,10 @@ use serde::Deserialize;
 
 use crate::config::{Config, PrivacyMode};
 use crate::kafka::{RejectCopies, RejectTopics};
-use crate::store::{ClickHouseWriter, Store, StoreError};
+use crate::store::{ClickHouseWriter, Store, StoreError, StoreRollups};
+
+/// From the first dirty row of an hour to the computation of its figures.
+const ROLLUP_DEBOUNCE: Duration = Duration::from_secs(15);
 
 /// What a node is built from.
 #[derive(Debug)]
@@ -109,6 +113,12 @@ pub async fn node_args(
         sink_budget: config.memory.sinks.0 as usize,
         log,
         writer: Arc::new(RejectCopies::new(writer, rejects)),
+        rollups: Some(Rollups {
+            store: Arc::new(StoreRollups::new(store)),
+            debounce: ROLLUP_DEBOUNCE,
+            bounded,
+            waiting: tokio::sync::watch::Sender::default(),
+        }),
         clock,
         cluster: parts.cluster,
     })

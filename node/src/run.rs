@@ -13,7 +13,7 @@ use naap_actors::ingest::{Intake, RecordBatch, RecordEntry, Rereads};
 use naap_actors::peers::PeerMsg;
 use naap_actors::ports::{Clock, StateLog, StateLogError};
 use naap_actors::region::RegionMsg;
-use naap_actors::supervisor::{Cluster, Node};
+use naap_actors::supervisor::{Cluster, Node, NodeFailure};
 use naap_protocol::org::OrgMap;
 use naap_protocol::state::SourcePartition;
 use ractor::ActorRef;
@@ -306,11 +306,29 @@ async fn live(config: &Config, around: Around<'_>, stop: &StopSignals) -> Result
         InputSource::Embedded => from_stdin(&mut node, stop).await,
     };
     match end {
-        Ok(End::Stopped) => drain(config, node, stop).await,
+        Ok(End::Stopped) => {
+            if let Err(failure) = roll_up(config, &mut node, stop).await {
+                return Ok(End::Failed(failure.to_string()));
+            }
+            drain(config, node, stop).await
+        }
         other => {
             node.stop().await;
             other
         }
+    }
+}
+
+/// Computes all figures when the input has ended; a node that is asked to stop leaves them to the next
+/// start.
+async fn roll_up(config: &Config, node: &mut Node, stop: &StopSignals) -> Result<(), NodeFailure> {
+    if config.ingest.source == InputSource::Kafka {
+        return Ok(());
+    }
+    tokio::select! {
+        biased;
+        _ = stop.first() => Ok(()),
+        outcome = node.roll_up() => outcome,
     }
 }
 

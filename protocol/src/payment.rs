@@ -2,6 +2,7 @@
 //!
 //! Everything is integer arithmetic: wei, and decimal fractions as multiples of their column's step.
 
+use crate::capability::catalogue::{Catalogue, Hint};
 use crate::event::Payment;
 
 /// Steps of `win_prob` and of the expected value in 1 (10 decimal places).
@@ -22,8 +23,8 @@ pub struct Amounts {
     pub num_tickets: u32,
     /// Winning probability of a ticket in steps of 1e-10, at most [`FINE_STEPS`].
     pub win_prob: u64,
-    /// Face value × winning probability × tickets, in steps of 1e-10 wei; `None` beyond 128 bits.
-    pub expected_value: Option<u128>,
+    /// Face value × winning probability × tickets, in steps of 1e-10 wei; not negative.
+    pub expected_value: i128,
     /// Price of one pixel, in steps of 1e-3 wei.
     pub price_per_pixel: u128,
 }
@@ -41,7 +42,7 @@ pub enum BadAmount {
         /// The units that are known.
         expected: &'static str,
     },
-    /// A malformed number, or one out of range or finer than can be kept (`parse_exception`).
+    /// A malformed number, or one out of range or finer than can be kept (the same reason).
     #[error("{field} is {text:?}, which is not {expected}")]
     Number {
         /// Field as producers spell it.
@@ -65,11 +66,25 @@ pub fn parse(payment: &Payment<'_>) -> Result<Amounts, BadAmount> {
         face_value_wei,
         num_tickets,
         win_prob,
-        expected_value: face_value_wei
-            .checked_mul(win_prob.into())
-            .and_then(|value| value.checked_mul(num_tickets.into())),
+        expected_value: expected_value(face_value_wei, win_prob, num_tickets)
+            .ok_or_else(|| bad_number("faceValue", &payment.face_value, EXPECTED_VALUE))?,
         price_per_pixel: price(&payment.price)?,
     })
+}
+
+/// What the face value must be beside being a number.
+const EXPECTED_VALUE: &str =
+    "a value whose expectation over all tickets stays below 2^127 steps of 1e-10 wei";
+
+fn expected_value(face_value_wei: u128, win_prob: u64, num_tickets: u32) -> Option<i128> {
+    let of_one = face_value_wei.checked_mul(win_prob.into())?;
+    i128::try_from(of_one.checked_mul(num_tickets.into())?).ok()
+}
+
+/// What the manifest id of a payment says about pipeline and model.
+pub fn hint<'a>(payment: &'a Payment<'_>) -> Hint<'a> {
+    let model = model_hint(&payment.manifest_id);
+    model.map_or_else(Hint::default, |model| Catalogue::builtin().hint(model))
 }
 
 /// The model in a manifest id: what follows a leading `<digits>_`. `None` for opaque ids.
@@ -199,10 +214,10 @@ mod tests {
         let odd = 24_000_000_024_000_000_000_000;
         let even = 24_000_000_000_000_000_000_000;
         let mut want = vec![
-            (2_402_400_000_000_000, 2, 9_990_010, Some(2 * odd), 1_635_021),
-            (2_402_400_000_000_000, 1, 9_990_010, Some(odd), 1_635_021),
+            (2_402_400_000_000_000, 2, 9_990_010, 2 * odd, 1_635_021),
+            (2_402_400_000_000_000, 1, 9_990_010, odd, 1_635_021),
         ];
-        want.extend([(2_400_000_000_000_000, 1, 10_000_000, Some(even), 1_635_021); 4]);
+        want.extend([(2_400_000_000_000_000, 1, 10_000_000, even, 1_635_021); 4]);
         assert_eq!(amounts, want);
     }
 
@@ -282,11 +297,17 @@ mod tests {
     }
 
     #[test]
-    fn an_expected_value_beyond_128_bits_is_unknown() {
+    fn an_expected_value_beyond_its_column_is_refused() {
         let face = format!("{} WEI", u128::MAX);
-        let amounts = parse(&payment(&face, "4294967295", "1", "0 wei/pixel")).unwrap();
-        assert_eq!(amounts.expected_value, None);
-        assert_eq!(amounts.win_prob, FINE_STEPS);
+        let refused = parse(&payment(&face, "4294967295", "1", "0 wei/pixel"));
+        assert!(matches!(refused, Err(BadAmount::Number { field: "faceValue", .. })));
+        let amounts = parse(&payment(&face, "1", "0", "0 wei/pixel")).unwrap();
+        assert_eq!((amounts.expected_value, amounts.face_value_wei), (0, u128::MAX));
+        let most = i128::MAX / i128::from(FINE_STEPS);
+        let face = format!("{most} WEI");
+        let amounts = parse(&payment(&face, "1", "1", "0 wei/pixel")).unwrap();
+        assert_eq!(amounts.expected_value, most * i128::from(FINE_STEPS));
+        assert!(parse(&payment(&format!("{} WEI", most + 1), "1", "1", "0 wei/pixel")).is_err());
     }
 
     proptest! {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::capability::evidence::{Evidence, Question};
 use crate::codec::Framed;
+use crate::slice::DirtySlices;
 use crate::state::SourcePartition;
 
 /// One thing that a node tells another about a shard.
@@ -100,6 +101,26 @@ pub enum Note {
         shard: u16,
         /// The answers.
         evidence: Vec<Evidence>,
+    },
+    /// Shard to whoever computes figures: these are older than its rows. Repeated until settled.
+    #[serde(rename = "x")]
+    Dirty {
+        /// The shard.
+        shard: u16,
+        /// Its opening.
+        epoch: u64,
+        /// The slices.
+        dirty: DirtySlices,
+    },
+    /// The answer: they were computed after their rows had been stored.
+    #[serde(rename = "s")]
+    Settled {
+        /// The shard.
+        shard: u16,
+        /// Its opening.
+        epoch: u64,
+        /// The slices.
+        dirty: DirtySlices,
     },
 }
 

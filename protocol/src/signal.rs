@@ -9,7 +9,7 @@ use crate::json;
 use crate::time::{ClockDomain, Timestamp};
 
 /// A stamp further than this from the envelope is not believed (24 h, lifecycle 1.7.1).
-const MAX_STAMP_DISTANCE_MS: i64 = 86_400_000;
+pub(crate) const MAX_STAMP_DISTANCE_MS: i64 = 86_400_000;
 
 /// Error texts that are not product failures (events.md 3.3), lower case.
 const EXCUSABLE: [&str; 6] = [
@@ -130,7 +130,11 @@ pub fn signal<'a>(event: &'a Event<'_>) -> Option<Signal<'a>> {
         Body::Status(status) => Some(of_status(event, status)),
         Body::Trace(trace) => Some(of_trace(event, trace)),
         Body::Ai(ai) => Some(of_ai(event, ai)),
-        Body::Ingest(_) | Body::Capabilities(_) | Body::Discovery(_) | Body::Payment(_) => None,
+        Body::Ingest(_)
+        | Body::Transport(_)
+        | Body::Capabilities(_)
+        | Body::Discovery(_)
+        | Body::Payment(_) => None,
     }
 }
 

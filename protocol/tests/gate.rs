@@ -5,7 +5,7 @@
 mod common;
 
 use common::{NOW, accepted, admit, record, rejected, verdict};
-use naap_protocol::event::DedupStrategy;
+use naap_protocol::event::{Body, DedupStrategy};
 use naap_protocol::gate::{
     Class, Destination, Encoding, Gate, Outcome, Reason, Record, Reject, Source, Stage,
     keeps_payload,
@@ -13,6 +13,7 @@ use naap_protocol::gate::{
 use naap_protocol::rows::Row;
 use naap_protocol::rows::rejects::DeadLetter;
 use naap_protocol::time::Timestamp;
+use serde_json::Value;
 
 const IDS: &str = r#""stream_id":"s","request_id":"r""#;
 const PAYMENT: &str = r#"{"sessionID":"a","manifestID":"b","sender":"c","recipient":"d","orchestrator":"e","faceValue":"1 WEI","numTickets":"1","price":"1.000 wei/pixel","winProb":"0.1"}"#;
@@ -457,6 +458,90 @@ fn organisations_come_from_the_topic() {
         match gate.admit(record, &mut String::new()) {
             Outcome::Rejected(reject) => assert_eq!(&*reject.source.org, org),
             other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A sample of transport counters with `text` in the place of `of`.
+fn transport(of: &str, text: &str) -> String {
+    let counters = r#"{"bytes_total":25,"segments_total":5,"failed_segments_total":0,"dropped_segments_total":0,"retries_total":1,"busy_ms_total":4,"last_seq":18446744073709551615}"#;
+    let data = format!(
+        r#"{{"schema_version":1,{IDS},"pipeline":"m1","attempt":2,"orchestrator_info":{{"address":"0xA","url":"u"}},"link":"gateway_to_orchestrator","channel":"media","observer":"gateway","sample_seq":7,"interval_start_ms":10,"interval_end_ms":15,"final":true,"to_orchestrator":{counters},"from_orchestrator":{counters}}}"#
+    );
+    assert!(data.contains(of), "{of}");
+    record("stream_transport_metrics", &data.replacen(of, text, 1))
+}
+
+#[test]
+fn transport_counters_are_read_strictly() {
+    accepted(&transport("", ""), |event| {
+        let Body::Transport(sample) = event.body else { panic!("{event:?}") };
+        assert_eq!((sample.stream.attempt, sample.sample_seq, sample.is_final), (2, 7, true));
+        assert_eq!((sample.to_orchestrator.bytes, sample.to_orchestrator.last_seq), (25, u64::MAX));
+        assert_eq!((sample.interval_start, sample.interval_end), (Timestamp(10), Timestamp(15)));
+    });
+    let table = [
+        (r#""attempt":2"#, r#""attempt":"2""#, "accepted"),
+        (r#","final":true"#, "", "accepted"),
+        (r#""schema_version":1"#, r#""schema_version":2"#, "unsupported_version"),
+        (r#""schema_version":1"#, r#""schema_version":"v1""#, "unsupported_version"),
+        (r#""schema_version":1,"#, "", "missing_field"),
+        (r#""stream_id":"s","#, "", "missing_field"),
+        (r#""sample_seq":7,"#, "", "missing_field"),
+        (r#""bytes_total":25,"#, "", "missing_field"),
+        (r#""busy_ms_total":4"#, r#""busy_ms_total":null"#, "missing_field"),
+        (r#""link":"gateway_to_orchestrator","#, "", "missing_field"),
+        (r#""bytes_total":25"#, r#""bytes_total":-25"#, "parse_exception"),
+        (r#""bytes_total":25"#, r#""bytes_total":"many""#, "parse_exception"),
+        (r#""bytes_total":25"#, r#""bytes_total":18446744073709551616"#, "parse_exception"),
+        (r#""attempt":2"#, r#""attempt":4294967296"#, "parse_exception"),
+        (r#""interval_end_ms":15"#, r#""interval_end_ms":10"#, "parse_exception"),
+        (r#""interval_end_ms":15"#, r#""interval_end_ms":18446744073709551615"#, "parse_exception"),
+        ("gateway_to_orchestrator", "client_to_gateway", "parse_exception"),
+        (r#""channel":"media""#, r#""channel":"Media""#, "parse_exception"),
+        (r#""observer":"gateway""#, r#""observer":"client""#, "parse_exception"),
+    ];
+    for (of, text, reason) in table {
+        assert_eq!(verdict(&transport(of, text)), reason, "{text}");
+    }
+    let of_counter = rejected(transport(r#""retries_total":1,"#, "").as_bytes());
+    assert_eq!(
+        of_counter.failure_details,
+        "data.to_orchestrator.retries_total is missing, null or empty"
+    );
+    let word = rejected(transport(r#""channel":"media""#, r#""channel":"x""#).as_bytes());
+    assert_eq!(
+        word.failure_details,
+        r#"data.channel is "x", which is not media, control or events"#
+    );
+}
+
+/// The document that producers read names what the gate asks for, and no more.
+#[test]
+fn the_schema_of_transport_counters_and_the_gate_ask_for_the_same() {
+    let schema = include_str!("../../docs/schemas/stream_transport_metrics.v1.json");
+    let schema: Value = serde_json::from_str(schema).unwrap();
+    let sample: Value =
+        serde_json::from_str(include_str!("../../tests/fixtures/transport-sample.jsonl")).unwrap();
+    assert_eq!(verdict(&sample.to_string()), "accepted");
+    let without = |path: &str, name: &str| {
+        let mut sample = sample.clone();
+        sample.pointer_mut(path).and_then(Value::as_object_mut).unwrap().remove(name);
+        verdict(&sample.to_string())
+    };
+    for (def, path) in [
+        ("sample", "/data"),
+        ("counters", "/data/to_orchestrator"),
+        ("counters", "/data/from_orchestrator"),
+    ] {
+        let def = &schema["$defs"][def];
+        let required: Vec<&str> =
+            def["required"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        for name in def["properties"].as_object().unwrap().keys() {
+            // Whoever leaves `final` out says no.
+            let asked = required.contains(&name.as_str()) && name != "final";
+            let want = if asked { "missing_field" } else { "accepted" };
+            assert_eq!(without(path, name), want, "{path}/{name}");
         }
     }
 }

@@ -8,6 +8,9 @@ mod common;
 use std::borrow::Cow;
 
 use common::{CAPTURE, NOW, admit};
+use naap_protocol::event::transport::{
+    Channel, Counters, Link, Observer, TransportMetrics, TransportStream,
+};
 use naap_protocol::event::{
     AiEvent, Body, Discovered, IngestMetrics, Orchestrator, Payment, Status, Trace, TraceType,
     Track,
@@ -110,6 +113,8 @@ fn judge(root: &Value) -> Expected {
         "ai_stream_events" => (&["stream_id", "request_id", "type"], false),
         "stream_ingest_metrics" => (&["stream_id", "request_id"], true),
         "create_new_payment" => (&PAYMENT_FIELDS, true),
+        // Read strictly, see `transport`.
+        "stream_transport_metrics" => (&[""; 0], false),
         "network_capabilities" | "discovery_results" => (&[], false),
         _ => return Err("unsupported_event_family"),
     };
@@ -148,7 +153,7 @@ fn judge(root: &Value) -> Expected {
         return Err("unsupported_version");
     }
     if !required.iter().all(|field| present(data.get(field)))
-        || (required.is_empty() && !present(Some(data)))
+        || (required.is_empty() && family != "stream_transport_metrics" && !present(Some(data)))
     {
         return Err("missing_field");
     }
@@ -182,6 +187,7 @@ fn body(family: &str, data: &Value) -> Expected {
             orchestrator: orchestrator(&data["orchestrator_info"]),
         }),
         "stream_ingest_metrics" => Body::Ingest(ingest(data)),
+        "stream_transport_metrics" => Body::Transport(transport(data)?),
         "create_new_payment" => {
             let payment = paid(data);
             if payment::parse(&payment).is_err() {
@@ -274,6 +280,84 @@ fn ingest(data: &Value) -> IngestMetrics<'static> {
     }
 }
 
+const COUNTERS: [&str; 7] = [
+    "bytes_total",
+    "segments_total",
+    "failed_segments_total",
+    "dropped_segments_total",
+    "retries_total",
+    "busy_ms_total",
+    "last_seq",
+];
+
+/// A number of transport counters: there, and whole from 0.
+fn whole(value: Option<&Value>) -> Result<u64, &'static str> {
+    let value = value.filter(|value| present(Some(value))).ok_or("missing_field")?;
+    let negative = || integer(value).is_none_or(|value| value < 0);
+    if count(value) == 0 && negative() { Err("parse_exception") } else { Ok(count(value)) }
+}
+
+fn known<T>(value: Option<&Value>, of: fn(&str) -> Option<T>) -> Result<T, &'static str> {
+    let value = value.filter(|value| present(Some(value))).ok_or("missing_field")?;
+    of(&text(value)).ok_or("parse_exception")
+}
+
+fn transport(data: &Value) -> Result<TransportMetrics<'static>, &'static str> {
+    match data.get("schema_version").filter(|version| present(Some(version))) {
+        None => return Err("missing_field"),
+        Some(version) if integer(version) != Some(1) => return Err("unsupported_version"),
+        Some(_) => {}
+    }
+    if !present(data.get("stream_id")) || !present(data.get("request_id")) {
+        return Err("missing_field");
+    }
+    let attempt = u32::try_from(whole(data.get("attempt"))?).or(Err("parse_exception"))?;
+    let stream = TransportStream {
+        attempt,
+        link: known(data.get("link"), Link::from_label)?,
+        channel: known(data.get("channel"), Channel::from_label)?,
+        observer: known(data.get("observer"), Observer::from_label)?,
+    };
+    let moment = |key| -> Result<Timestamp, &'static str> {
+        i64::try_from(whole(data.get(key))?).map(Timestamp).or(Err("parse_exception"))
+    };
+    let (interval_start, interval_end) = (moment("interval_start_ms")?, moment("interval_end_ms")?);
+    if interval_end <= interval_start {
+        return Err("parse_exception");
+    }
+    let sample_seq = whole(data.get("sample_seq"))?;
+    let counters = |direction: &str| -> Result<Counters, &'static str> {
+        let mut numbers = [0; 7];
+        for (number, name) in numbers.iter_mut().zip(COUNTERS) {
+            *number = whole(data[direction].get(name))?;
+        }
+        let [bytes, segments, failed_segments, dropped_segments, retries, busy_ms, last_seq] =
+            numbers;
+        Ok(Counters {
+            bytes,
+            segments,
+            failed_segments,
+            dropped_segments,
+            retries,
+            busy_ms,
+            last_seq,
+        })
+    };
+    Ok(TransportMetrics {
+        stream_id: id(&data["stream_id"]),
+        request_id: id(&data["request_id"]),
+        pipeline: text(&data["pipeline"]),
+        orchestrator: orchestrator(&data["orchestrator_info"]),
+        stream,
+        sample_seq,
+        interval_start,
+        interval_end,
+        is_final: data["final"] == json!(true),
+        to_orchestrator: counters("to_orchestrator")?,
+        from_orchestrator: counters("from_orchestrator")?,
+    })
+}
+
 fn paid(data: &Value) -> Payment<'static> {
     Payment {
         request_id: text(&data["requestID"]),
@@ -316,6 +400,7 @@ fn shapes() -> Vec<Value> {
             json!({"type": "error", "stream_id": "s", "request_id": "r", "message": "m", "timestamp": 1}),
         ),
         ("network_capabilities", json!([{"address": "0xA"}])),
+        ("stream_transport_metrics", transport_data()),
         ("webrtc_stats", json!({})),
     ] {
         shapes.push(
@@ -323,6 +408,20 @@ fn shapes() -> Vec<Value> {
         );
     }
     shapes
+}
+
+fn transport_data() -> Value {
+    let counters = json!({
+        "bytes_total": 2_500_000, "segments_total": 5, "failed_segments_total": 0,
+        "dropped_segments_total": 0, "retries_total": 1, "busy_ms_total": 4_000, "last_seq": 5,
+    });
+    json!({
+        "schema_version": 1, "stream_id": "s", "request_id": "r", "pipeline": "m1", "attempt": 0,
+        "orchestrator_info": {"address": "0xA", "url": "https://a:8935"},
+        "link": "gateway_to_orchestrator", "channel": "media", "observer": "gateway",
+        "sample_seq": 0, "interval_start_ms": NOW - 5_000, "interval_end_ms": NOW, "final": false,
+        "to_orchestrator": counters, "from_orchestrator": counters,
+    })
 }
 
 fn leaf() -> impl Strategy<Value = Value> {

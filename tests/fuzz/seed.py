@@ -32,6 +32,7 @@ def files(pattern):
 
 SEEDS = {
     "event_decode": lambda: captured()
+    + files("tests/fixtures/transport-sample.jsonl")
     + [
         b'{"id":"c","type":"network_capabilities","timestamp":"1767908947583","gateway":"g","data":[%s]}' % entry
         for entry in documents()

@@ -197,6 +197,45 @@ fn assert_lineage(dir: &DataDir, truth: &BTreeMap<String, Map<String, Value>>) {
     }
 }
 
+/// How long after the close a sample still belongs to whom was in force (clarification 28).
+const CLOSE_GRACE_MS: i64 = 5_000;
+
+/// Whom a sample or an edge at `t` belongs to; `""` for nobody, `None` where the truth is not sure.
+fn in_force(session: &Map<String, Value>, t: i64) -> Option<&str> {
+    let closed = session["closed_ts"].as_i64().unwrap_or(i64::MAX);
+    let selections = session["selections"].as_array().unwrap();
+    let begun = selections.iter().rev().find(|s| s["ts"].as_i64() <= Some(t));
+    match begun {
+        _ if t > closed.saturating_add(CLOSE_GRACE_MS) => Some(""),
+        Some(selection) if selection["ts"].as_i64() > Some(closed) => Some(""),
+        Some(selection) if selection.get("unsure").is_some() => None,
+        Some(selection) => selection["canonical"].as_str(),
+        None => Some(""),
+    }
+}
+
+/// Every single sample and edge names whom it belongs to.
+fn assert_samples(dir: &DataDir, truth: &BTreeMap<String, Map<String, Value>>) {
+    for (table, time) in
+        [("fact_stream_status_samples", "sample_ts"), ("fact_stream_trace_edges", "edge_ts")]
+    {
+        let rows = dir.query(&format!(
+            "SELECT workflow_session_id AS id, toUnixTimestamp64Milli({time}) AS t, is_attributed,
+                    orchestrator_address AS canonical
+             FROM naap.{table} FINAL"
+        ));
+        let mut attributed = 0;
+        for row in &rows {
+            let (id, t) = (row["id"].as_str().unwrap(), row["t"].as_i64().unwrap());
+            let Some(canonical) = in_force(&truth[id], t) else { continue };
+            assert_eq!(row["canonical"], canonical, "{table}: {row}");
+            assert_eq!(row["is_attributed"], u8::from(!canonical.is_empty()), "{table}: {row}");
+            attributed += usize::from(!canonical.is_empty());
+        }
+        assert!(attributed > rows.len() / 4, "{table}: only {attributed} of {}", rows.len());
+    }
+}
+
 fn assert_counts(report: &Value, totals: &Value) {
     let records = &report["records"];
     assert_eq!(records["read"], totals["lines"]);
@@ -245,6 +284,7 @@ fn three_networks_come_out_as_they_were() {
         assert_sessions(&dir, &network.sessions);
         assert_identities(&dir, &network.sessions);
         assert_lineage(&dir, &network.sessions);
+        assert_samples(&dir, &network.sessions);
         any_order_and_repetition(&network, &report, seed);
     }
 }

@@ -45,14 +45,14 @@ pub enum IngestMsg {
     Records(RecordBatch, OwnedSemaphorePermit),
     /// What a shard says.
     Note(Note),
-    /// Something has to be made durable that did not come through this ingest.
-    Unsaved,
     /// A commit cycle is due at once.
     CommitNow,
     /// Time to look whether a commit cycle is due.
     Tick,
     /// A commit cycle ended.
     CommitDone(Result<Committed, CommitError>),
+    /// There is something to commit besides records.
+    Unsaved,
     /// No more records: commit everything, then answer.
     Finish(RpcReplyPort<IngestStatus>),
     /// Say how far you are.
@@ -174,7 +174,6 @@ impl Actor for IngestActor {
             IngestMsg::Unassign(source) => state.flow.unassign(&source),
             IngestMsg::Records(batch, permit) => state.records(&batch, permit).await?,
             IngestMsg::Note(note) => state.note(note),
-            IngestMsg::Unsaved => state.unsaved = true,
             IngestMsg::CommitNow => {
                 (state.unsaved, state.hurry) = (true, true);
                 state.maybe_commit(&myself)?;
@@ -188,6 +187,7 @@ impl Actor for IngestActor {
                 state.committed(outcome?);
                 state.maybe_commit(&myself)?;
             }
+            IngestMsg::Unsaved => state.unsaved = true,
             IngestMsg::Finish(reply) => {
                 state.finishing.push(reply);
                 state.maybe_commit(&myself)?;

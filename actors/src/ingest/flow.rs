@@ -274,7 +274,12 @@ impl Flow {
                 }
             }
             // These go the other way.
-            Note::Attach { .. } | Note::Mark { .. } | Note::Ask { .. } | Note::Evidence { .. } => {}
+            Note::Attach { .. }
+            | Note::Mark { .. }
+            | Note::Ask { .. }
+            | Note::Evidence { .. }
+            | Note::Dirty { .. }
+            | Note::Settled { .. } => {}
         }
     }
 

@@ -89,6 +89,7 @@ impl Cycles {
                     }
                 }
                 self.show_evidence(&mut committed);
+                shards.name_dirty(std::mem::take(&mut committed.dirty));
                 shards.end_cycle(number).await?;
                 self.pending = Some((ingest, committed));
                 self.claimed(shards);

@@ -24,6 +24,7 @@ use crate::names;
 use crate::orchestrator::OrchestratorOptions;
 use crate::peers::{Members, PeerMsg, Peers, Reader};
 use crate::ports::{Clock, Heard, StateLog};
+use crate::rollup::{Marks, RollupMsg, Rollups};
 use crate::shard::{Attach, Mark, ShardMsg, ShardOptions, ShardStatus};
 use crate::sink::Sinks;
 pub use cycle::Cycle;
@@ -54,6 +55,10 @@ pub enum RegionMsg {
     /// Run a commit cycle over everything delivered so far and tell the ingest. `true` ends every
     /// wait for evidence that may still come.
     Commit(ActorRef<IngestMsg>, bool),
+    /// Figures were computed: tell the shard.
+    Settled(Marks),
+    /// Compute all figures that wait, then answer.
+    RollUp(RpcReplyPort<()>),
     /// The claims of a commit cycle are written, or it was given up.
     Written(Box<Cycle>),
     /// The log says something about a shard; the number tells one following from the next.
@@ -91,6 +96,8 @@ pub struct RegionArgs {
     pub log: Arc<dyn StateLog>,
     /// Where rows go.
     pub sinks: Sinks,
+    /// How figures are kept up to date; `None` leaves them alone.
+    pub rollups: Option<Rollups>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// The way to other nodes.
@@ -188,6 +195,11 @@ impl Actor for ShardRegion {
                 state.unsaved = false;
                 state.cycles.begin(&myself, &mut state.shards, ingest, flush);
             }
+            RegionMsg::Settled(marks) => state.settled(marks),
+            RegionMsg::RollUp(reply) => match state.shards.rollup() {
+                Some(rollup) => rollup.cast(RollupMsg::Finish(reply))?,
+                None => drop(reply.send(())),
+            },
             RegionMsg::Written(cycle) => {
                 state.cycles.written(*cycle, &mut state.shards).await?;
             }
@@ -297,6 +309,13 @@ impl State {
                 }
             }
             Note::Ask { shard, questions } => self.ask(shard, questions),
+            Note::Dirty { shard, epoch, dirty } => {
+                // Whoever has dirty slices names them again in the next cycle.
+                if let Some(rollup) = self.shards.rollup() {
+                    drop(rollup.cast(RollupMsg::Dirty(vec![Marks { shard, epoch, dirty }])));
+                }
+            }
+            Note::Settled { shard, epoch, dirty } => self.settled(Marks { shard, epoch, dirty }),
             Note::Evidence { shard, evidence } => self.evidence(shard, evidence),
             Note::Claimed { shard, epoch, .. } => {
                 self.shards.opened_elsewhere(shard, epoch);
@@ -305,6 +324,18 @@ impl State {
             Note::Attached { .. } | Note::Credit { .. } | Note::Refused { .. } => {
                 self.to_ingest(note);
             }
+        }
+    }
+
+    /// Tells a shard that figures were computed.
+    fn settled(&self, marks: Marks) {
+        let shard = marks.shard;
+        if let Some(actor) = self.shards.running(shard) {
+            drop(actor.cast(ShardMsg::Settled(marks)));
+        } else if let Some(owner) = self.shards.elsewhere(shard) {
+            let Marks { epoch, dirty, .. } = marks;
+            let note = Note::Settled { shard, epoch, dirty };
+            self.peers.send(owner, PeerMsg::Notes(Notes(vec![note])));
         }
     }
 

@@ -21,6 +21,7 @@ use crate::ownership::{Effect, Event, Opening, Owner, Record, Take};
 use crate::peers::{Members, PeerMsg};
 use crate::placement::Placement;
 use crate::ports::{Heard, StateLog, StateRecord};
+use crate::rollup::{self, Marks, RollupArgs, RollupMsg};
 use crate::shard::{self, ROUTING_VERSION, ShardArgs, ShardCore, ShardMsg};
 
 /// Wait after a rival came first.
@@ -89,6 +90,8 @@ pub(super) struct Shards {
     members: Members,
     placement: Placement,
     ingest: Option<ActorRef<IngestMsg>>,
+    /// Computes figures: where shard 0 is open.
+    rollup: Option<ActorRef<RollupMsg>>,
     /// Shards whose orchestrators may have forgotten who asked.
     reopened: BTreeSet<u16>,
     /// Commit cycles begun.
@@ -119,6 +122,7 @@ impl Shards {
             slots,
             members,
             ingest: None,
+            rollup: None,
             reopened: BTreeSet::new(),
             cycle: 0,
             leaving: false,
@@ -204,6 +208,48 @@ impl Shards {
         }
     }
 
+    /// The actor that computes figures, if it is here.
+    pub(super) fn rollup(&self) -> Option<&ActorRef<RollupMsg>> {
+        self.rollup.as_ref()
+    }
+
+    /// Names slices whose figures are older than their rows, wherever they are computed. Shards name
+    /// them again in the next cycle.
+    pub(super) fn name_dirty(&self, marks: Vec<Marks>) {
+        if let Some(rollup) = &self.rollup {
+            drop(rollup.cast(RollupMsg::Dirty(marks)));
+        } else if let Some(owner) = self.elsewhere(0)
+            && !marks.is_empty()
+        {
+            let note = |Marks { shard, epoch, dirty }| Note::Dirty { shard, epoch, dirty };
+            let notes = Notes(marks.into_iter().map(note).collect());
+            self.args.peers.send(owner, PeerMsg::Notes(notes));
+        }
+    }
+
+    /// Starts or stops the computation of figures with shard 0.
+    async fn follow_rollup(&mut self) -> Result<(), ActorProcessingErr> {
+        let open = self.slots.first().and_then(|slot| slot.open.as_ref());
+        match (open, &self.args.rollups) {
+            (Some(open), Some(rollups)) if self.rollup.is_none() => {
+                let args = RollupArgs {
+                    rollups: rollups.clone(),
+                    epoch: open.opening.epoch,
+                    region: self.region.clone(),
+                    clock: Arc::clone(&self.args.clock),
+                };
+                self.rollup = Some(rollup::spawn(args, self.region.get_cell()).await?);
+            }
+            (None, _) => {
+                if let Some(rollup) = self.rollup.take() {
+                    rollup.stop(None);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Takes in who is there and what each should have.
     pub(super) async fn place(&mut self, members: Members) -> Result<(), ActorProcessingErr> {
         self.placement = members.placement(self.args.shards);
@@ -237,6 +283,9 @@ impl Shards {
     pub(super) async fn tick(&mut self) -> Result<(), ActorProcessingErr> {
         for open in self.open() {
             drop(open.actor.cast(ShardMsg::Tick));
+        }
+        if let Some(rollup) = &self.rollup {
+            drop(rollup.cast(RollupMsg::Tick));
         }
         if !self.reopened.is_empty() {
             let shards = Arc::new(std::mem::take(&mut self.reopened));
@@ -365,7 +414,10 @@ impl Shards {
                 let epoch = open.epoch;
                 self.writer.append(StateRecord::Progress { shard, epoch, progress });
             }
-            Effect::Start(opening, claim) => self.start(shard, opening, claim).await?,
+            Effect::Start(opening, claim) => {
+                self.start(shard, opening, claim).await?;
+                self.follow_rollup().await?;
+            }
             Effect::Ack(claim) => self.acknowledge(shard, claim),
             Effect::Drain => {
                 if let Some(open) = &mut slot.open {
@@ -373,7 +425,10 @@ impl Shards {
                     self.hurry = true;
                 }
             }
-            Effect::Stop => self.stop(shard),
+            Effect::Stop => {
+                self.stop(shard);
+                self.follow_rollup().await?;
+            }
             Effect::Wait(tries) => {
                 step("lost_race");
                 let delay = BACK_OFF.delay(tries);
@@ -403,6 +458,7 @@ impl Shards {
             cycle: 0,
             routing_version: ROUTING_VERSION,
             applied: claim.applied.clone(),
+            dirty: claim.dirty.clone().carried_over(),
         };
         let (log, clock) = (Arc::clone(&args.log), Arc::clone(&args.clock));
         let shard = ShardArgs {

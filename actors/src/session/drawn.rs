@@ -20,6 +20,8 @@ pub(super) struct Drawn {
     pub(super) taken_back: usize,
     /// What the attribution of the session was counted as.
     pub(super) attribution: Option<[&'static str; 3]>,
+    /// Digest of what figures take from the session as a whole; 0 when unknown.
+    pub(super) figures: u64,
 }
 
 impl Drawn {
@@ -34,6 +36,7 @@ impl Drawn {
             hours: std::mem::take(&mut self.hours),
             taken_back: self.taken_back,
             attribution: self.attribution,
+            figures: self.figures,
         };
         let differs = self.differs_from(&now);
         *self = now;

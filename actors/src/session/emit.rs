@@ -15,10 +15,11 @@ use super::invariants::{Published, lineage_defects};
 use super::latency::{Latencies, Semantics, latency_row};
 use super::pen::{Pen, Put};
 use super::row::{RowParts, session_row};
+use super::sample_rows::{note_samples, take_back_samples, write_samples};
 use super::signal_rows::{note, take_back_displaced, write_signals};
 use super::story::Story;
 use super::tally::{Cause, Delayed, Tally};
-use super::{segments, swaps};
+use super::{figures, segments, swaps};
 use crate::names;
 
 /// Why rows that were written may be corrected.
@@ -132,12 +133,15 @@ impl SessionActor {
         if let Some(ts) = drawn.renew(&self.summary) {
             let place = self.state.signals.partition_point(|s| s.ord_ts < ts);
             self.dirty = self.dirty.min(place);
+            self.state.samples.due_from(ts);
         }
         // A copy: a panic on the way must leave what is known of the rows.
         let mut known = self.state.written.clone();
         let mut count = Written::default();
         let story = Story::of(&self.state, &self.summary);
         let displaced = take_back_displaced(&self.state, drawn.taken_back, pen, &mut count);
+        let displaced_samples = take_back_samples(&self.state, pen, &mut count);
+        let samples = write_samples(&story, pen, &mut count);
         let signals = write_signals(&story, self.dirty, pen, &mut count);
         if !story.signals.is_empty() {
             let parts = RowParts::of(&story);
@@ -153,12 +157,17 @@ impl SessionActor {
         }
         let from = drawn.hours.update(&story, self.dirty);
         drawn.hours.write(&story, from, &mut known.hours, pen, &mut count);
+        figures::touch(&story, &mut known, &mut drawn.figures, pen);
         self.published = Some(check(&story, self.published.as_ref(), &count));
         note(&mut self.state.displaced[drawn.taken_back..], &displaced);
         note(&mut self.state.signals[self.dirty..], &signals);
+        note_samples(&mut self.state.samples.displaced, &displaced_samples);
+        note_samples(&mut self.state.samples.kept, &samples);
         drawn.taken_back = self.state.displaced.len();
         count.corrections(std::mem::take(&mut self.causes));
-        self.shown_open = Some(self.summary.closed_ts.is_none());
+        // Samples alone make no session.
+        self.shown_open =
+            (!self.state.signals.is_empty()).then_some(self.summary.closed_ts.is_none());
         self.state.written = known;
         self.dirty = self.state.signals.len();
         self.drawn = Some(drawn);

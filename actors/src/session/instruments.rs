@@ -355,7 +355,11 @@ fn family(body: &Body<'_>) -> Option<usize> {
         Body::Trace(_) => Some(0),
         Body::Status(_) => Some(1),
         Body::Ai(_) => Some(2),
-        Body::Ingest(_) | Body::Capabilities(_) | Body::Discovery(_) | Body::Payment(_) => None,
+        Body::Ingest(_)
+        | Body::Transport(_)
+        | Body::Capabilities(_)
+        | Body::Discovery(_)
+        | Body::Payment(_) => None,
     }
 }
 

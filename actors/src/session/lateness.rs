@@ -63,7 +63,12 @@ pub fn late_ms(record_ts: Timestamp, ord_ts: Timestamp) -> i64 {
 
 /// Column `is_late`: the signal came more than 10 min after its gateway time.
 pub fn is_late(signal: &StoredSignal) -> bool {
-    Lateness::of(late_ms(signal.record_ts, signal.ord_ts)) == Lateness::Late
+    is_late_at(signal.record_ts, signal.ord_ts)
+}
+
+/// The same of what the broker took at `record_ts` and was at `ord_ts` on the gateway's clock.
+pub fn is_late_at(record_ts: Timestamp, ord_ts: Timestamp) -> bool {
+    Lateness::of(late_ms(record_ts, ord_ts)) == Lateness::Late
 }
 
 #[cfg(test)]

@@ -15,10 +15,13 @@
 
 pub mod arrival;
 pub mod attribution;
+pub mod counters;
 pub mod coverage;
 mod drawn;
 pub mod emit;
+mod figures;
 pub mod hours;
+pub mod ingest;
 pub mod instruments;
 pub mod invariants;
 pub mod latency;
@@ -26,6 +29,7 @@ pub mod lateness;
 pub mod outcome;
 pub mod pen;
 pub mod row;
+mod sample_rows;
 pub mod samples;
 pub mod segments;
 pub mod selection;
@@ -34,6 +38,7 @@ pub mod story;
 pub mod summary;
 pub mod swaps;
 pub mod tally;
+mod transport;
 
 use std::collections::BTreeMap;
 
@@ -42,7 +47,7 @@ use naap_protocol::capability::evidence::{Answer, Evidence, Question, Role, Subj
 use naap_protocol::codec::{self, CodecError, TraceContext};
 use naap_protocol::event::Event;
 use naap_protocol::signal::signal;
-use naap_protocol::state::{Delivery, SessionState, Sighting, SignalWritten, Verdict};
+use naap_protocol::state::{Delivery, SessionState, Sighting, SignalWritten, Uid, Verdict};
 use naap_protocol::time::Timestamp;
 
 use arrival::Arrival;
@@ -204,13 +209,15 @@ impl SessionActor {
             let counts = sighting.counts() && sighting.verdict == Verdict::Duplicate;
             let moved = counts.then(|| self.state.moved(&event.uid, delivery.record_ts)).flatten();
             self.dirty = moved.map_or(self.dirty, |place| place.min(self.dirty));
-            let changed = self.stale || moved.is_some();
+            let moved_sample =
+                counts && self.state.samples.moved(&Uid::new(&event.uid), delivery.record_ts);
+            let changed = self.stale || moved.is_some() || moved_sample;
             return Receipt { sighting, changed, arrival: None };
         }
         if sighting != Sighting::NEW {
             self.displace(&event.uid);
         }
-        let changed = signal.is_some() || self.stale;
+        let changed = signal.is_some() || self.state.sample(event) || self.stale;
         let arrival = signal.map(|signal| {
             let place = self.state.insert(&signal);
             self.dirty = self.dirty.min(place);
@@ -237,6 +244,7 @@ impl SessionActor {
     }
 
     fn displace(&mut self, uid: &str) {
+        self.state.samples.displace(&Uid::new(uid));
         if let Some(place) = self.state.displace(uid) {
             self.stale = true;
             self.dirty = self.dirty.min(place);
@@ -348,6 +356,7 @@ impl SessionActor {
                 self.causes.late_attribution |= attributed;
             }
             self.dirty = self.dirty.min(place);
+            self.state.samples.due_from(subject.ts);
         }
         news
     }
@@ -408,12 +417,14 @@ impl SessionActor {
     /// Bytes that the session holds in memory, estimated.
     pub fn weight(&self) -> usize {
         const SIGNAL: usize = 144;
+        const SAMPLE: usize = 320;
         const DELIVERY: usize = 72;
         const ANSWER: usize = 640;
         const HOUR: usize = 640;
         const FIXED: usize = 960;
         FIXED
             + (self.state.signals.len() + self.state.displaced.len()) * SIGNAL
+            + self.state.samples.len() * SAMPLE
             + self.state.written.hours.len() * HOUR
             + self.state.deliveries.len() * DELIVERY
             + self.state.answers.len() * ANSWER

@@ -1,6 +1,7 @@
 //! Writes rows that have changed, and only these.
 
 use naap_protocol::rows::Row;
+use naap_protocol::slice::Touch;
 use naap_protocol::time::Timestamp;
 
 use crate::outbox::Outbox;
@@ -47,6 +48,11 @@ impl<'w> Pen<'w> {
     /// A pen whose rows carry versions above `version`, which moves along.
     pub fn new(outbox: &'w mut Outbox, version: &'w mut u64, now: Timestamp) -> Self {
         Self { outbox, version, now }
+    }
+
+    /// Notes a slice that rows of the session enter.
+    pub fn touch(&mut self, org: &str, ts: Timestamp) {
+        self.outbox.touch(Touch { org, ts, more: 0 });
     }
 
     /// Writes the row that `make` makes unless its content has the hash `last`, which is brought up

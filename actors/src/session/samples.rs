@@ -110,14 +110,11 @@ impl<'r> Line<'r> {
 
     /// What is said where no identity is in force, for `reason`.
     fn unattributed(&self, cover: &Cover<'_, 'r>, reason: &'static str) -> Identity<'r> {
-        let decided = cover.selection.filter(|_| reason != "after_close");
         let known = match self.signal.body {
             StoredBody::Ai { .. } => Identity::unobserved(self.hint()),
             StoredBody::Status { .. } | StoredBody::Trace { .. } => Identity::unattributed(reason),
         };
-        let source = decided.map_or(known.source, |s| s.decision.source.label());
-        let status = decided.map_or("", |s| s.decision.status.label());
-        Identity { url: self.text(self.signal.url), status, source, reason, ..known }
+        uncovered(cover, reason, self.text(self.signal.url), known)
     }
 
     /// What the signal itself says about pipeline and model.
@@ -204,9 +201,23 @@ impl<'r> Line<'r> {
     }
 }
 
+/// The identity columns where no identity is in force, for `reason`: `known` with the `url` that was
+/// observed, and what was decided about the selection in force.
+pub(super) fn uncovered<'r>(
+    cover: &Cover<'_, 'r>,
+    reason: &'static str,
+    url: &'r str,
+    known: Identity<'r>,
+) -> Identity<'r> {
+    let decided = cover.selection.filter(|_| reason != "after_close");
+    let source = decided.map_or(known.source, |s| s.decision.source.label());
+    let status = decided.map_or("", |s| s.decision.status.label());
+    Identity { url, status, source, reason, ..known }
+}
+
 impl<'a> Recent<'a> {
     /// The identity columns of `selection`.
-    fn of(&mut self, selection: &Attributed<'a>, symbols: &'a Symbols) -> &Identity<'a> {
+    pub(super) fn of(&mut self, selection: &Attributed<'a>, symbols: &'a Symbols) -> &Identity<'a> {
         let anchor = selection.selection.anchor;
         let known = self.0.take().filter(|(known, _)| *known == anchor);
         &self.0.insert(known.unwrap_or_else(|| (anchor, Identity::of(selection, symbols)))).1

@@ -19,6 +19,7 @@ use crate::orchestrator::{self, Flushed, OrchestratorArgs, OrchestratorMsg, Orch
 use crate::peers::Reader;
 use crate::ports::{StateLog, StateRecord};
 use crate::region::RegionMsg;
+use crate::rollup::Marks;
 use crate::session::tally::Cause;
 use crate::sink::Sinks;
 
@@ -130,6 +131,8 @@ pub enum ShardMsg {
     Saved(RpcReplyPort<()>),
     /// The last commit is durable.
     Committed,
+    /// Figures were computed.
+    Settled(Marks),
     /// One second has passed.
     Tick,
     /// Say how you are.
@@ -221,6 +224,7 @@ impl Actor for ShardActor {
                 drop(reply.send(()));
             }
             ShardMsg::Committed => state.args.core.committed(),
+            ShardMsg::Settled(Marks { epoch, dirty, .. }) => state.args.core.settled(epoch, &dirty),
             ShardMsg::Tick => state.args.core.tick(),
             ShardMsg::Inspect(reply) => drop(reply.send(state.status())),
         }

@@ -8,6 +8,7 @@ use naap_protocol::capability::evidence::Question;
 use naap_protocol::codec::{self, CodecError, TraceContext};
 use naap_protocol::event::Event;
 use naap_protocol::identity::{EntityId, session_key};
+use naap_protocol::slice::DirtySlices;
 use naap_protocol::state::{Delivery, EventState, Progress, Sighting, SourcePartition, Verdict};
 use naap_protocol::wire::{Advertised, Envelope, EnvelopeHead, Item};
 use thiserror::Error;
@@ -301,6 +302,7 @@ impl ShardCore {
             delivery.elements = elements_of(&event.body);
             state.made(sighting.place, delivery.elements.clone());
         }
+        writer.inventory(origin, event);
         writer.left_out(origin, event, (&delivery, sighting), state.known());
         counts.sighted(sighting.verdict);
         if sighting.verdict != Verdict::Redelivery {
@@ -385,8 +387,16 @@ impl ShardCore {
             Ok::<_, ShardError>(true)
         })?;
         meters.publish(writer.now());
+        progress.dirty.mark(writer.outbox().slices(), progress.cycle);
         let (progress, signs) = (progress.clone(), meters.take_signs());
         Ok(Saved { records, progress, questions, owing, oldest_wait, signs })
+    }
+
+    /// The figures of these slices were computed after their rows had been stored.
+    pub fn settled(&mut self, epoch: u64, slices: &DirtySlices) {
+        if epoch == self.progress.epoch {
+            self.progress.dirty.settle(slices);
+        }
     }
 
     /// The last commit is durable: what it saved may sleep.

@@ -7,6 +7,7 @@ use naap_protocol::rows::capabilities::{
 use naap_protocol::rows::dims::{
     AdvertisedSnapshot, CapabilitySnapshot, ModelConstraintSnapshot, PriceSnapshot,
 };
+use naap_protocol::rows::payments::PaymentTicket;
 use naap_protocol::rows::raw::{
     RawAiStreamEvent, RawAiStreamStatus, RawDiscoveryResult, RawPaymentEvent,
     RawStreamIngestMetrics, RawStreamTraceEvent,
@@ -71,7 +72,12 @@ pub(super) fn push_all(
         Family::Trace => tombstone!(RawStreamTraceEvent, event_timestamp, raw_event_uid),
         Family::Ai => tombstone!(RawAiStreamEvent, event_timestamp, raw_event_uid),
         Family::Ingest => tombstone!(RawStreamIngestMetrics, event_timestamp, raw_event_uid),
-        Family::Payment => tombstone!(RawPaymentEvent, event_timestamp, raw_event_uid),
+        Family::Payment => {
+            tombstone!(RawPaymentEvent, event_timestamp, raw_event_uid);
+            tombstone!(PaymentTicket, payment_ts, source_event_uid);
+        }
+        // The archive holds the record, the session its fact; there is no typed row.
+        Family::Transport => {}
     }
 }
 

@@ -7,7 +7,9 @@ use naap_protocol::capability::Document;
 use naap_protocol::capability::expand::expand;
 use naap_protocol::event::{Body, Event};
 use naap_protocol::gate::{Reason, Reject, Source};
+use naap_protocol::payment;
 use naap_protocol::rows::Row;
+use naap_protocol::rows::payments::PaymentTicket;
 use naap_protocol::rows::raw::{
     RawAiStreamEvent, RawAiStreamStatus, RawDiscoveryResult, RawPaymentEvent,
     RawStreamIngestMetrics, RawStreamTraceEvent,
@@ -17,7 +19,7 @@ use naap_protocol::state::{Delivery, Elements, Sighting};
 use naap_protocol::time::Timestamp;
 use naap_protocol::wire::EnvelopeHead;
 
-use super::{capability_rows, retraction};
+use super::{capability_rows, inventory_rows, retraction};
 use crate::outbox::Outbox;
 use crate::ports::Clock;
 use crate::reject_rows::{oversized, reject_row};
@@ -104,7 +106,13 @@ impl RowWriter {
             }
             Body::Payment(b) => {
                 self.put(origin, event, &RawPaymentEvent::from_event(ctx, event, b));
+                let hint = payment::hint(b);
+                if let Some(ticket) = PaymentTicket::from_event(ctx, event, (b, &hint)) {
+                    self.put(origin, event, &ticket);
+                }
             }
+            // The archive has the record, and the session writes its fact.
+            Body::Transport(_) => {}
             Body::Discovery(found) => {
                 for row in RawDiscoveryResult::from_event(ctx, event, found) {
                     self.put(origin, event, &row);
@@ -116,6 +124,14 @@ impl RowWriter {
             }
         }
         elements
+    }
+
+    /// What a capability event says is there now; whether the event counts does not matter.
+    pub fn inventory(&mut self, origin: Origin<'_>, event: &Event<'_>) {
+        if let Body::Capabilities(document) = &event.body {
+            let ctx = &self.context(origin);
+            inventory_rows::push_all(&mut self.outbox, ctx, event, document);
+        }
     }
 
     fn capabilities(
@@ -211,9 +227,12 @@ pub(super) fn elements_of(body: &Body<'_>) -> Elements {
             }
             elements
         }
-        Body::Status(_) | Body::Trace(_) | Body::Ai(_) | Body::Ingest(_) | Body::Payment(_) => {
-            Elements::default()
-        }
+        Body::Status(_)
+        | Body::Trace(_)
+        | Body::Ai(_)
+        | Body::Ingest(_)
+        | Body::Transport(_)
+        | Body::Payment(_) => Elements::default(),
     }
 }
 

@@ -14,6 +14,7 @@ use naap_protocol::capability::{Document, Entry, Hardware, ModelConstraint, Pric
 use naap_protocol::codec::TraceContext;
 use naap_protocol::event::{Body, Discovered, Event, Payment};
 use naap_protocol::identity::{EntityKey, EntityKind};
+use naap_protocol::slice::DirtySlices;
 use naap_protocol::state::{EpochOpen, Progress, SourcePartition};
 use naap_protocol::time::Timestamp;
 use naap_protocol::wire::{Envelope, EnvelopeBuilder, EnvelopeHead};
@@ -202,7 +203,8 @@ fn open(log: &Arc<MemoryLog>, options: ShardOptions) -> ShardCore {
     let record = vec![StateRecord::Open { shard: 0, open }];
     log.append(&mut std::iter::once(record)).expect("a log");
     let applied = known.progress.applied.clone();
-    let progress = Progress { epoch, cycle: 0, routing_version: ROUTING_VERSION, applied };
+    let dirty = DirtySlices::default();
+    let progress = Progress { epoch, cycle: 0, routing_version: ROUTING_VERSION, applied, dirty };
     let mut core = ShardCore::new(0, progress, options, log.clone(), clock());
     let questions = core.resume(&known.progress).expect("a log");
     answer(&mut core, questions);

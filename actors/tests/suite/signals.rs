@@ -5,9 +5,12 @@ use std::borrow::Cow;
 use naap_actors::session::SessionActor;
 use naap_actors::session::pen::Stamp;
 use naap_actors::session::row::{RowParts, session_row};
+use naap_protocol::event::transport::{
+    Channel, Counters, Link, Observer, TransportMetrics, TransportStream,
+};
 use naap_protocol::event::{
     AiEvent, Body, DedupStrategy, Discovered, Event, IngestMetrics, Orchestrator, Payment, Status,
-    Trace, TraceType,
+    Trace, TraceType, Track,
 };
 use naap_protocol::rows::{Row, sessions::Session};
 use naap_protocol::time::Timestamp;
@@ -204,9 +207,8 @@ pub fn one(word: Word<'_>, fields: &str, uid: &str) -> Event<'static> {
             orchestrator: orchestrator(),
             ..AiEvent::default()
         }),
-        ("ING", _) => {
-            Body::Ingest(IngestMetrics { stream_id, request_id, ..IngestMetrics::default() })
-        }
+        ("ING", _) => Body::Ingest(ingest(fields)),
+        ("TRN", _) => Body::Transport(transport(at, fields, orchestrator())),
         ("PAY", _) => Body::Payment(Payment { sender: field("a").into(), ..Payment::default() }),
         ("FIND", _) => {
             Body::Discovery(vec![Discovered { orchestrator: orchestrator(), latency_ms: Some(7) }])
@@ -217,11 +219,74 @@ pub fn one(word: Word<'_>, fields: &str, uid: &str) -> Event<'static> {
     event(if own.is_empty() { uid } else { &own }, at, &field("gw"), body)
 }
 
-/// Any signal, as text. Times, texts and states come from small sets, so that they often meet.
+/// The number of `key` among `fields`; 0 when it is not there.
+fn number<N: std::str::FromStr + Default>(fields: &str, key: &str) -> N {
+    field(fields, key).parse().unwrap_or_default()
+}
+
+/// Ingest metrics: `pc` connection, `rx`, `tx` bytes, `q` quality; of the video track, which is there
+/// if any of them is: `vr` received, `vl` lost packets, `jit` ms, `rtt` ns, `li`, `lo` media time.
+fn ingest(fields: &str) -> IngestMetrics<'static> {
+    let track = Track {
+        jitter: number(fields, "jit"),
+        packets_lost: number(fields, "vl"),
+        packets_received: number(fields, "vr"),
+        packet_loss_pct: 0.0,
+        rtt: number(fields, "rtt"),
+        last_input_ts: number(fields, "li"),
+        last_output_ts: number(fields, "lo"),
+        latency: number(fields, "li"),
+    };
+    IngestMetrics {
+        stream_id: "s".into(),
+        request_id: "r".into(),
+        data_ts: None,
+        peer_connection: field(fields, "pc").into(),
+        connection_quality: field(fields, "q").into(),
+        bytes_received: number(fields, "rx"),
+        bytes_sent: number(fields, "tx"),
+        video: (track != Track::default()).then_some(track),
+        audio: None,
+    }
+}
+
+/// Transport counters: `n` number, `try` attempt, `len` ms of the interval that ends at `at`, `rx` and
+/// `tx` bytes to and from the orchestrator, `drop` dropped segments, `by` an orchestrator, `ch`annel.
+fn transport(
+    at: Timestamp,
+    fields: &str,
+    orchestrator: Orchestrator<'static>,
+) -> TransportMetrics<'static> {
+    let len: i64 = number(fields, "len");
+    let counters = |bytes: &str| Counters { bytes: number(fields, bytes), ..Counters::default() };
+    let channel = Channel::from_label(&field(fields, "ch")).unwrap_or(Channel::Media);
+    let observer =
+        if field(fields, "by").is_empty() { Observer::Gateway } else { Observer::Orchestrator };
+    TransportMetrics {
+        stream_id: "s".into(),
+        request_id: "r".into(),
+        pipeline: "".into(),
+        orchestrator,
+        stream: TransportStream {
+            attempt: number(fields, "try"),
+            link: Link::GatewayToOrchestrator,
+            channel,
+            observer,
+        },
+        sample_seq: number(fields, "n"),
+        interval_start: Timestamp(at.0 - if len > 0 { len } else { 5_000 }),
+        interval_end: at,
+        is_final: false,
+        to_orchestrator: Counters { dropped_segments: number(fields, "drop"), ..counters("rx") },
+        from_orchestrator: counters("tx"),
+    }
+}
+
+/// Any signal or sample, as text. Times, texts and states come from small sets, so that they often meet.
 pub fn signal(uids: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     let name = select(&[
         "REQ", "PROC", "PLAY", "NOORCH", "SWAP", "CLOSE", "GSEND", "RSEND", "DATA", "ST", "ST",
-        "ST", "ERR", "PU", "AI", "ING",
+        "ST", "ERR", "PU", "AI", "ING", "ING", "TRN", "TRN",
     ]);
     let message = select(&["", "user disconnected", "boom"]);
     let time = select(&["1000", "2000", "2001", "5000", "9000", "172805000", "172806001"]);
@@ -233,9 +298,15 @@ pub fn signal(uids: impl Strategy<Value = String>) -> impl Strategy<Value = Stri
     let error = select(&["", "null", "CUDA"]);
     (name, message, time, (url, address), (text.clone(), text), (start, state, error), 0..3, uids)
         .prop_map(|(name, message, time, (u, a), (p, gw), (start, state, error), fps, uid)| {
-            let who = format!("uid={uid},gw={gw},u={u},a={a},p={p}");
+            // A uid that says something under several numbers takes two forgeries, see
+            // docs/feeds.md.
+            let number = if name == "TRN" { format!("t{fps}{state}") } else { String::new() };
+            let who = format!("uid={uid}{number},gw={gw},u={u},a={a},p={p}");
+            let bytes = ["400", "2000", "1000"][error.len() % 3];
+            let attempt = u8::from(state == "ONLINE");
+            let counts = format!("pc={gw},rx={bytes},tx={fps},vr={start},n={fps},try={attempt}");
             format!(
-                "{name}\"{message}\"@{time}{{{who},start={start},state={state},err={error},fps={fps}}}"
+                "{name}\"{message}\"@{time}{{{who},start={start},state={state},err={error},fps={fps},{counts}}}"
             )
         })
 }

@@ -171,6 +171,7 @@ impl Setup {
             sink_budget: sink,
             log: self.log.clone(),
             writer: self.tables.clone(),
+            rollups: None,
             clock: clock(),
             cluster: Cluster::alone("n", epoch_floor),
         };

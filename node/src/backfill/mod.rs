@@ -184,13 +184,14 @@ async fn write(
         cluster: Cluster::alone(config.node.name.as_str(), incarnation),
     };
     let node = Node::start(node_args(parts).await.map_err(environment)?).await;
-    let node = node.map_err(environment)?;
+    let mut node = node.map_err(environment)?;
     for (shard, evidence) in found {
         for batch in evidence.chunks(BATCH) {
             let message = RegionMsg::Backfill(shard, batch.to_vec());
             node.region.cast(message).map_err(environment)?;
         }
     }
+    node.roll_up().await.map_err(environment)?;
     node.drain().await.map(drop).map_err(environment)
 }
 

@@ -215,6 +215,9 @@ pub struct GenerateArgs {
     /// Hours over which the sessions spread
     #[arg(long, value_name = "H", default_value = "24", value_parser = parse::count)]
     pub hours: u64,
+    /// Also send transport counters, which no gateway sends yet
+    #[arg(long)]
+    pub transport: bool,
     /// File for the events, one a line [default: standard output]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use naap_generator::{Plan, Summary};
+use naap_generator::{Plan, Profile, Summary};
 use serde_json::json;
 
 use super::{Failure, GenerateArgs, Global, Output};
@@ -18,7 +18,7 @@ pub(super) fn run(args: &GenerateArgs, global: &Global) -> Result<(), Failure> {
         sessions: args.sessions,
         orchestrators: usize::try_from(args.orchestrators).unwrap_or(usize::MAX),
         hours: u32::try_from(args.hours).unwrap_or(u32::MAX),
-        ..Plan::default()
+        profile: Profile { transport: args.transport, ..Profile::default() },
     };
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("generating {spinner} {human_pos} events") {

@@ -65,10 +65,18 @@ impl Reader {
         }
         let assigned = self.consumer.incremental_assign(&begun);
         assigned.map_err(|e| KafkaError::Fatal(format!("partitions were not assigned: {e}")))?;
-        if self.paused {
-            self.pause(&begun);
-        }
+        self.settle_pause(&begun);
         Ok(())
+    }
+
+    /// Pauses partitions that were just assigned if all are, else resumes them: the client remembers
+    /// that a partition was paused when it was taken away, and would never read it again.
+    fn settle_pause(&self, begun: &TopicPartitionList) {
+        if self.paused {
+            self.pause(begun);
+        } else if let Err(error) = self.consumer.resume(begun) {
+            tracing::warn!(%error, "partitions were not resumed");
+        }
     }
 
     /// Finds the start of every partition in `sources` and commits it.
@@ -225,9 +233,7 @@ impl Reader {
         let mut again = TopicPartitionList::new();
         add(&mut again, source, offset)?;
         self.consumer.incremental_assign(&again)?;
-        if self.paused {
-            self.pause(&again);
-        }
+        self.settle_pause(&again);
         Ok(())
     }
 

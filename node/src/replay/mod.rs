@@ -16,6 +16,7 @@ use naap_protocol::org::OrgMap;
 use naap_protocol::state::SourcePartition;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
+use tokio::sync::watch::Receiver;
 
 use crate::cli::{Failure, Global, Output, ReplayArgs, emit, environment};
 use crate::clock::SystemClock;
@@ -79,9 +80,11 @@ async fn replay(args: &ReplayArgs, config: &Config) -> Result<Report, Failure> {
         incarnation,
         cluster: Cluster::alone(config.node.name.as_str(), incarnation),
     };
-    let mut node =
-        Node::start(node_args(parts).await.map_err(environment)?).await.map_err(environment)?;
+    let args = node_args(parts).await.map_err(environment)?;
+    let waiting = args.rollups.as_ref().map(|rollups| rollups.waiting.subscribe());
+    let mut node = Node::start(args).await.map_err(environment)?;
     let fed = feed(&mut node, &inputs, &log, config).await?;
+    roll_up(&mut node, waiting).await?;
     let status = node.drain().await.map_err(environment)?;
     let totals = Totals { fed, elapsed: started.elapsed(), node_cpu: self_cpu() };
     finish(store, &status, totals).await
@@ -199,6 +202,29 @@ async fn deliver(
         }
     }
     Ok(())
+}
+
+/// Computes the figures of every hour that the input has changed.
+async fn roll_up(node: &mut Node, waiting: Option<Receiver<usize>>) -> Result<(), Failure> {
+    let bar = progress_bar(0, "computing figures");
+    let show = async {
+        if let Some(mut waiting) = waiting {
+            let mut most = 0;
+            while waiting.changed().await.is_ok() {
+                let left = *waiting.borrow_and_update();
+                most = left.max(most);
+                bar.set_length(most as u64);
+                bar.set_position((most - left) as u64);
+            }
+        }
+        std::future::pending::<()>().await;
+    };
+    let outcome = tokio::select! {
+        outcome = node.roll_up() => outcome,
+        () = show => Ok(()),
+    };
+    bar.finish_and_clear();
+    outcome.map_err(environment)
 }
 
 fn pick(feeding: &[Feeding<'_>], mixed: bool, random: &mut ChaCha8Rng) -> Option<usize> {

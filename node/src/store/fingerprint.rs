@@ -1,6 +1,8 @@
 //! Fingerprints of relations (quality.md 11.3): equal if and only if the latest rows are.
 
+use naap_protocol::rollup::Rollup;
 use naap_protocol::rows::{self, FINGERPRINT_SETTINGS, TableSpec};
+use naap_protocol::views;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -56,14 +58,38 @@ async fn one<T: DeserializeOwned>(store: &Store, what: &str, sql: &str) -> Resul
     rows.pop().ok_or_else(|| StoreError::Statement { what: what.to_owned(), reason })
 }
 
-/// The fingerprints of all tables, by name.
+/// The fingerprints of all tables and serving views, by name. Of a table that is published in slices
+/// the valid rows count.
 ///
 /// # Errors
 /// When the store fails.
 pub async fn all(store: &Store) -> Result<Vec<(&'static str, Fingerprint)>, StoreError> {
-    let mut all = Vec::with_capacity(rows::ALL.len());
+    let mut all = Vec::with_capacity(rows::ALL.len() + views::ALL.len());
     for table in rows::ALL {
-        all.push((table.name, of(store, table).await?));
+        let found = match Rollup::of(table) {
+            Some(rollup) => {
+                asked(store, table.name, rollup.fingerprint_sqls(store.database())).await?
+            }
+            None => of(store, table).await?,
+        };
+        all.push((table.name, found));
+    }
+    for view in views::ALL {
+        if let Some(queries) = view.fingerprint_sqls(store.database()) {
+            all.push((view.name, asked(store, view.name, queries).await?));
+        }
     }
     Ok(all)
+}
+
+/// A fingerprint by the queries for it and for duplicate keys.
+async fn asked(
+    store: &Store,
+    name: &str,
+    (fingerprint, duplicates): (String, String),
+) -> Result<Fingerprint, StoreError> {
+    let what = format!("fingerprint {name}");
+    let Hashed { rows, fingerprint } = one(store, &what, &fingerprint).await?;
+    let Doubled { duplicate_keys } = one(store, &what, &duplicates).await?;
+    Ok(Fingerprint { rows, fingerprint, duplicate_keys })
 }

@@ -1,6 +1,7 @@
 //! Where facts are kept: the embedded engine of a data folder, or a `ClickHouse` server.
 
 pub mod fingerprint;
+mod rollups;
 pub mod schema;
 mod writer;
 
@@ -15,6 +16,7 @@ use naap_protocol::rows::cells::{self, Cells};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+pub use rollups::StoreRollups;
 pub use writer::ClickHouseWriter;
 
 use crate::config::{ClickHouse, SecretError};

@@ -35,7 +35,8 @@ fn open(epoch: u64, boot: u64) -> EpochOpen {
 
 fn progress(epoch: u64, cycle: u64, offset: u64) -> Progress {
     let source = SourcePartition { topic: "t".to_owned(), partition: 0 };
-    Progress { epoch, cycle, routing_version: 1, applied: [(source, offset)].into() }
+    let applied = [(source, offset)].into();
+    Progress { epoch, cycle, routing_version: 1, applied, ..Progress::default() }
 }
 
 /// The state of an event that was delivered at these offsets.

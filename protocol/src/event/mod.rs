@@ -9,6 +9,7 @@
 
 pub(crate) mod decode;
 pub(crate) mod envelope;
+pub mod transport;
 
 use std::borrow::Cow;
 
@@ -16,6 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::capability::Document;
 use crate::time::{ClockDomain, Timestamp};
+
+pub use transport::TransportMetrics;
 
 /// How [`Event::uid`] was made (contract events.md 5.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +108,9 @@ pub enum Body<'a> {
     /// `create_new_payment` (events.md 3.7).
     #[serde(borrow, rename = "p")]
     Payment(Payment<'a>),
+    /// `stream_transport_metrics` (backlog 001).
+    #[serde(borrow, rename = "b")]
+    Transport(TransportMetrics<'a>),
 }
 
 impl Body<'_> {
@@ -115,6 +121,7 @@ impl Body<'_> {
             Self::Trace(body) => Some((&body.stream_id, &body.request_id)),
             Self::Ai(body) => Some((&body.stream_id, &body.request_id)),
             Self::Ingest(body) => Some((&body.stream_id, &body.request_id)),
+            Self::Transport(body) => Some((&body.stream_id, &body.request_id)),
             Self::Capabilities(_) | Self::Discovery(_) | Self::Payment(_) => None,
         }
     }
@@ -129,6 +136,7 @@ impl Body<'_> {
             Self::Capabilities(_) => "network_capabilities",
             Self::Discovery(_) => "discovery_results",
             Self::Payment(_) => "create_new_payment",
+            Self::Transport(_) => "stream_transport_metrics",
         }
     }
 }

@@ -94,7 +94,7 @@ pub enum Outcome<'a> {
 /// Why a record is noise (contract events.md 6.2, clarification 18).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IgnoreReason {
-    /// The family is not one of the seven that become events.
+    /// The family is not one of the eight that become events.
     UnsupportedEventFamily,
     /// A trace of the web app.
     NonCoreApp,
@@ -332,6 +332,7 @@ fn fault_of(verdict: Verdict<'_>) -> Fault {
         }
         Verdict::EmptyArray(details) => Fault::new(Reason::EmptyArray, details),
         Verdict::InvalidShape(details) => Fault::new(Reason::InvalidDataShape, details),
+        Verdict::UnsupportedVersion(details) => Fault::new(Reason::UnsupportedVersion, details),
         Verdict::BadUnit(details) => Fault::new(Reason::BadUnit, details),
         Verdict::Unparsable(details) => Fault::new(Reason::ParseException, details),
         // Sorted out before.

@@ -103,9 +103,14 @@ impl<'a> Scalar<'a> {
         self.integer().and_then(|value| T::try_from(value).ok())
     }
 
-    /// A count: like [`Self::integer`] but up to 64 bits unsigned; 0 when absent or negative.
+    /// [`Self::integer`] up to 64 bits unsigned; `None` when absent or negative.
+    pub(crate) fn unsigned(&self) -> Option<u64> {
+        self.parse().or_else(|| self.integer_in())
+    }
+
+    /// A count: [`Self::unsigned`], 0 for everything else.
     pub(crate) fn count(&self) -> u64 {
-        self.parse().or_else(|| self.integer_in()).unwrap_or(0)
+        self.unsigned().unwrap_or(0)
     }
 
     /// A finite float from a number or numeric text; 0 for everything else.

@@ -89,7 +89,8 @@ fn codec(column: &ColumnSpec) -> Option<&'static str> {
     }
 }
 
-fn quote(text: &str) -> String {
+/// `text` as a literal.
+pub(crate) fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 

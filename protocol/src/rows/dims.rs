@@ -1,17 +1,20 @@
 //! Capability advertisements as dimensions: what was true then, what is true now (contract tables.md
 //! 2.3).
 
-use xxhash_rust::xxh3::xxh3_64;
-
 use super::binary::MAX_TIME;
 use super::spec::table;
 use crate::time::Timestamp;
 
-/// The version of a [`CapabilityCurrent`] row: by snapshot time, then by a hash of the event's uid,
-/// so every writer orders two advertisements alike, whatever arrived first.
-pub fn current_version(snapshot_ts: Timestamp, event_uid: &str) -> u64 {
+/// The version of rows that say what is advertised now: by snapshot time, then by the hash of the
+/// content, so every writer orders two advertisements alike, whatever arrived first.
+pub fn current_version(snapshot_ts: Timestamp, content_hash: u64) -> u64 {
     let millis = snapshot_ts.clamp(Timestamp(0), MAX_TIME).0 as u64;
-    millis << 20 | xxh3_64(event_uid.as_bytes()) & 0xf_ffff
+    millis << 20 | content_hash & 0xf_ffff
+}
+
+/// The version of rows that say what was advertised first: falls with the time.
+pub fn first_version(snapshot_ts: Timestamp) -> u64 {
+    u64::MAX - snapshot_ts.clamp(Timestamp(0), MAX_TIME).0 as u64
 }
 
 table! {
@@ -22,6 +25,7 @@ table! {
         order: [org, snapshot_ts, source_event_uid, element],
         ttl: "snapshot_date" + 365 days,
         bloom: [source_event_uid, orchestrator_address, orchestrator_url],
+        touches: snapshot_ts + 24 hours,
         columns: {
             /// Organisation, from the source topic.
             org: &'a str [low],
@@ -148,6 +152,7 @@ table! {
         order: [org, snapshot_ts, source_event_uid, element],
         ttl: "snapshot_date" + 365 days,
         bloom: [source_event_uid, orchestrator_address, orchestrator_url],
+        touches: snapshot_ts + 24 hours,
         columns: {
             /// Organisation, from the source topic.
             org: &'a str [low],
@@ -249,9 +254,9 @@ table! {
 table! {
     /// Newest advertisement: one row per node, pipeline, model, capability and GPU.
     ///
-    /// Any shard may write it: its version is that of `current_version`.
+    /// A row is current while its event is the newest of its URL, see `v_api_gpu_inventory_current`.
     pub struct CapabilityCurrent<'a> = "dim_orchestrator_capability_current" {
-        replacing: (version, is_deleted),
+        replacing: (version),
         partition: "tuple()",
         order: [org, orchestrator_address, orchestrator_url, pipeline, model_id, capability_id, gpu_id],
         ttl: "toDate(latest_snapshot_ts)" + 365 days,
@@ -309,9 +314,94 @@ table! {
             region: &'a str [low],
             /// Uid of the event that this row is about; never empty.
             source_event_uid: &'a str,
-            /// 1 removes the row: the newest advertisement of the node no longer has it.
-            is_deleted: bool,
-            /// Write version (epoch and sequence); the greatest of a key is the row.
+            /// Order of the advertisements: time, then content; the greatest of a key is the row.
+            version: u64,
+            /// When the row was made, UTC, node clock.
+            ingestion_timestamp: Timestamp,
+        }
+    }
+}
+
+table! {
+    /// Newest advertisement of each GPU: one row per node and GPU. A node that advertises no GPU has a row
+    /// with GPU '', so that a URL's newest event is known. Read `v_api_gpu_inventory_current`.
+    pub struct GpuCurrent<'a> = "dim_orchestrator_gpu_current" {
+        replacing: (version),
+        partition: "tuple()",
+        order: [org, orchestrator_url, orchestrator_address, gpu_id],
+        ttl: "toDate(last_seen_ts)" + 365 days,
+        bloom: [],
+        columns: {
+            /// Organisation, from the source topic.
+            org: &'a str [low],
+            /// Service URI, verbatim; '' when unknown.
+            orchestrator_url: &'a str,
+            /// Canonical wallet, lower case; '' when unknown.
+            orchestrator_address: &'a str,
+            /// GPU uuid, trimmed and lower case; '' where the node advertises none.
+            gpu_id: &'a str,
+            /// Hot wallet, lower case; '' when unknown.
+            orchestrator_proxy_address: &'a str,
+            /// GPU product name; '' when unknown.
+            gpu_model_name: &'a str [low],
+            /// GPU memory, bytes; NULL when unknown.
+            gpu_memory_bytes_total: Option<u64>,
+            /// Free GPU memory when polled, bytes; NULL when unknown.
+            gpu_memory_bytes_free: Option<u64>,
+            /// Compute capability, `major.minor`; NULL when unknown.
+            compute_capability: Option<&'a str>,
+            /// Version of the runner, the first one that is known; '' when unknown.
+            runner_version: &'a str [low],
+            /// Workflow classes that the GPU serves, sorted and distinct.
+            pipelines: &'a [&'a str],
+            /// Models that the GPU serves, sorted and distinct.
+            model_ids: &'a [&'a str],
+            /// Catalogue ids of their capabilities, sorted and distinct.
+            capability_ids: &'a [i32],
+            /// Most slots of one of its models, a label; NULL when unknown.
+            capacity: Option<i64>,
+            /// Most busy slots of one of its models, a label; NULL when unknown.
+            capacity_in_use: Option<i64>,
+            /// 1 when any of its models is loaded; NULL when unknown.
+            warm: Option<bool>,
+            /// Price of the first of its models by name that has one, wei per `pixels_per_unit` pixels.
+            price_per_unit: Option<i64>,
+            /// Pixels that the price is for.
+            pixels_per_unit: Option<i64>,
+            /// Version of the orchestrator; '' when unknown.
+            orchestrator_version: &'a str [low],
+            /// Time of the advertisement, UTC, gateway clock.
+            last_seen_ts: Timestamp,
+            /// Uid of the capability event; never empty.
+            source_event_uid: &'a str,
+            /// Order of the advertisements: time, then content; the greatest of a key is the row.
+            version: u64,
+            /// When the row was made, UTC, node clock.
+            ingestion_timestamp: Timestamp,
+        }
+    }
+}
+
+table! {
+    /// First advertisement of each GPU in the time that is kept: one row per node and GPU.
+    pub struct GpuFirstSeen<'a> = "dim_orchestrator_gpu_first_seen" {
+        replacing: (version),
+        partition: "tuple()",
+        order: [org, orchestrator_url, orchestrator_address, gpu_id],
+        ttl: "toDate(first_seen_ts)" + 365 days,
+        bloom: [],
+        columns: {
+            /// Organisation, from the source topic.
+            org: &'a str [low],
+            /// Service URI, verbatim; '' when unknown.
+            orchestrator_url: &'a str,
+            /// Canonical wallet, lower case; '' when unknown.
+            orchestrator_address: &'a str,
+            /// GPU uuid, trimmed and lower case.
+            gpu_id: &'a str,
+            /// Time of the advertisement, UTC, gateway clock.
+            first_seen_ts: Timestamp,
+            /// Falls with `first_seen_ts`; the greatest of a key is the row.
             version: u64,
             /// When the row was made, UTC, node clock.
             ingestion_timestamp: Timestamp,
@@ -325,10 +415,11 @@ mod tests {
 
     #[test]
     fn a_later_snapshot_has_the_greater_version() {
-        let at = |millis| current_version(Timestamp(millis), "uid");
+        let at = |millis| current_version(Timestamp(millis), 7);
         assert!(at(1_770_062_024_627) < at(1_770_062_024_628));
         assert!(at(-5) < at(1));
         assert!(at(MAX_TIME.0) > at(MAX_TIME.0 - 1));
-        assert_ne!(at(1), current_version(Timestamp(1), "other"));
+        assert_ne!(at(1), current_version(Timestamp(1), 8));
+        assert!(first_version(Timestamp(1)) > first_version(Timestamp(2)));
     }
 }

@@ -11,6 +11,7 @@ table! {
         order: [org, workflow_session_id, gateway_ts, source_event_uid],
         ttl: "sample_date" + 180 days,
         bloom: [request_id, stream_id, source_event_uid],
+        touches: gateway_ts,
         columns: {
             /// Organisation, from the source topic.
             org: &'a str [low],

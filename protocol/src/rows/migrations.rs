@@ -71,4 +71,7 @@ migrations! {
     6 "0006_ingest_transport_payments.sql",
     7 "0007_rollups.sql",
     8 "0008_session_views.sql",
+    9 "0009_valid_slices.sql",
+    10 "0010_serving_views.sql",
+    11 "0011_feed_views.sql",
 }

@@ -16,6 +16,7 @@ mod decode;
 pub mod dims;
 pub mod ingest;
 pub mod latency;
+pub mod legs;
 pub mod migrations;
 pub mod payments;
 pub mod raw;
@@ -23,6 +24,7 @@ pub mod reject_message;
 pub mod rejects;
 pub mod rollups;
 pub mod samples;
+pub mod serving;
 pub mod sessions;
 pub mod signals;
 pub mod spec;
@@ -52,6 +54,8 @@ pub const ALL: &[&TableSpec] = &[
     <dims::ModelConstraintSnapshot<'static> as Row>::SPEC,
     <dims::PriceSnapshot<'static> as Row>::SPEC,
     <dims::CapabilityCurrent<'static> as Row>::SPEC,
+    <dims::GpuCurrent<'static> as Row>::SPEC,
+    <dims::GpuFirstSeen<'static> as Row>::SPEC,
     <sessions::Session<'static> as Row>::SPEC,
     <sessions::Segment<'static> as Row>::SPEC,
     <sessions::Swap<'static> as Row>::SPEC,
@@ -64,8 +68,18 @@ pub const ALL: &[&TableSpec] = &[
     <samples::TraceEdge<'static> as Row>::SPEC,
     <ingest::IngestSample<'static> as Row>::SPEC,
     <transport::TransportSample<'static> as Row>::SPEC,
-    <payments::PaymentEvent<'static> as Row>::SPEC,
+    <payments::PaymentTicket<'static> as Row>::SPEC,
     <rollups::RollupSlice<'static> as Row>::SPEC,
+    <serving::OrchestratorHour<'static> as Row>::SPEC,
+    <serving::DemandHour<'static> as Row>::SPEC,
+    <serving::FpsFiveMinutes<'static> as Row>::SPEC,
+    <serving::StartupHour<'static> as Row>::SPEC,
+    <serving::AttributionHour<'static> as Row>::SPEC,
+    <serving::QualityBenchmark<'static> as Row>::SPEC,
+    <legs::TransportHour<'static> as Row>::SPEC,
+    <legs::TransportMinute<'static> as Row>::SPEC,
+    <legs::IngestHour<'static> as Row>::SPEC,
+    <legs::IngestMinute<'static> as Row>::SPEC,
 ];
 
 /// The table with this name.

@@ -1,17 +1,22 @@
-//! Payments in integer wei (decisions, "payments").
+//! Payments in integer wei (decisions, "payments"). The view `fact_payment_events` adds whom they were for.
 
 use super::binary::Decimal;
 use super::spec::table;
+use super::typed::RowContext;
+use crate::capability::catalogue::{Hint, canonical_pipeline};
+use crate::event::{Event, Payment};
+use crate::payment;
 use crate::time::Timestamp;
 
 table! {
-    /// Payment tickets in wei: one row per payment event.
-    pub struct PaymentEvent<'a> = "fact_payment_events" {
+    /// Payment tickets in wei: one row per payment event. Read `fact_payment_events`, which links them.
+    pub struct PaymentTicket<'a> = "fact_payment_tickets" {
         replacing: (version, is_deleted),
         partition: "toYYYYMM(payment_ts)",
         order: [org, payment_ts, source_event_uid],
         ttl: "payment_date" + 180 days,
-        bloom: [workflow_session_id, request_id, session_id, recipient],
+        bloom: [request_id, session_id, recipient],
+        touches: payment_ts,
         columns: {
             /// Organisation, from the source topic.
             org: &'a str [low],
@@ -19,10 +24,6 @@ table! {
             payment_ts: Timestamp,
             /// Uid of the event that this row is about; never empty.
             source_event_uid: &'a str,
-            /// Session that was paid for; '' when not linked.
-            workflow_session_id: &'a str,
-            /// How the session was found: `request_id`, `session_id_heuristic` or `none`.
-            link_method: &'a str [low],
             /// Request id, only on the first payment of a stream; '' otherwise.
             request_id: &'a str,
             /// Auth-token session at the orchestrator, not a stream session; '' when absent.
@@ -37,9 +38,9 @@ table! {
             recipient: &'a str,
             /// Service URI of the orchestrator, verbatim; '' when unknown.
             orchestrator_url: &'a str,
-            /// Workflow class of the linked session or the model; '' when unknown.
+            /// Workflow class that the model implies; '' when unknown.
             pipeline: &'a str [low],
-            /// Model label of the linked session or the manifest; '' when unknown.
+            /// Model label in the manifest id; '' when unknown.
             model_id: &'a str [low],
             /// Face value of one ticket, wei.
             face_value_wei: u128,
@@ -64,5 +65,40 @@ table! {
             /// Day of `payment_ts`, UTC.
             payment_date: Date = Materialized("toDate(payment_ts)"),
         }
+    }
+}
+
+impl<'a> PaymentTicket<'a> {
+    /// The row of a payment event whose manifest has the `hint`; `None` for amounts that the gate does
+    /// not let through.
+    pub fn from_event(
+        ctx: &RowContext<'a>,
+        event: &'a Event<'a>,
+        (body, hint): (&'a Payment<'a>, &'a Hint<'a>),
+    ) -> Option<Self> {
+        let amounts = payment::parse(body).ok()?;
+        Some(Self {
+            org: ctx.org,
+            payment_ts: event.event_ts,
+            source_event_uid: &event.uid,
+            request_id: body.request_id.trim(),
+            session_id: &body.session_id,
+            manifest_id: &body.manifest_id,
+            gateway: &event.gateway,
+            sender: &body.sender,
+            recipient: &body.recipient,
+            orchestrator_url: &body.orchestrator_url,
+            pipeline: canonical_pipeline(&hint.pipeline, &hint.model),
+            model_id: &hint.model,
+            face_value_wei: amounts.face_value_wei,
+            num_tickets: amounts.num_tickets,
+            win_prob: Decimal(amounts.win_prob.into()),
+            expected_value_wei: Decimal(amounts.expected_value),
+            price_wei_per_pixel: Decimal(amounts.price_per_pixel.cast_signed()),
+            face_value_text: &body.face_value,
+            is_deleted: false,
+            version: ctx.version,
+            ingestion_timestamp: ctx.now,
+        })
     }
 }

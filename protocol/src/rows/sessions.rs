@@ -167,9 +167,10 @@ table! {
             /// Time from each running status sample to the next sample, at most 30 s each, ms; NULL without
             /// status samples.
             active_duration_ms: Option<i64>,
-            /// Advertised capacity of the assigned node and model at assignment, slots; NULL when unknown.
+            /// NULL here: a session is not told capacities. `v_session_capacity_at_start` joins the advertised
+            /// capacity of the assigned node and model, slots.
             capacity_units_at_start: Option<i64>,
-            /// Time of the advertisement of that capacity, UTC, gateway clock; NULL when unknown.
+            /// NULL here, see `capacity_units_at_start`: time of the advertisement of that capacity.
             capacity_snapshot_ts: Option<Timestamp>,
             /// Gateway minus runner clock, ms, smallest seen; NULL without runner stamps.
             skew_ms: Option<i64>,
@@ -388,6 +389,7 @@ table! {
         order: [org, workflow_session_id, window_start, segment_index],
         ttl: "toDate(window_start)" + 180 days,
         bloom: [orchestrator_address],
+        touches: window_start,
         columns: {
             /// Organisation, from the source topic.
             org: &'a str [low],

@@ -2,6 +2,7 @@
 //! DDL, the column comments and the fingerprint follow.
 
 use super::binary::{Type, put_varint};
+use crate::slice::Touch;
 
 /// How a column is stored, where its type alone does not say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,12 +140,8 @@ impl TableSpec {
         out
     }
 
-    /// The query that fingerprints the table's latest rows (contract quality.md 11.3).
-    ///
-    /// It answers one row: `rows` and `fingerprint` (32 hex digits, XOR of a 128-bit hash per row,
-    /// order-free). XOR hides even duplicates, so the answer is worth something only together with
-    /// [`TableSpec::duplicate_keys_sql`].
-    pub fn fingerprint_sql(&self, database: &str) -> String {
+    /// The columns of a fingerprint, as arguments.
+    pub fn fingerprint_columns(&self) -> String {
         let columns: Vec<String> = self
             .sent()
             .filter(|column| !FINGERPRINT_EXCLUDED.contains(&column.name))
@@ -154,13 +151,17 @@ impl TableSpec {
                 _ => column.name.to_owned(),
             })
             .collect();
-        format!(
-            "SELECT count() AS rows,\n       \
-             hex(groupBitXor(reinterpretAsUInt128(sipHash128(formatRow('RowBinary', {columns}))))) AS fingerprint\n\
-             FROM `{database}`.`{name}` FINAL",
-            columns = columns.join(", "),
-            name = self.name,
-        )
+        columns.join(", ")
+    }
+
+    /// The query that fingerprints the table's latest rows (contract quality.md 11.3).
+    ///
+    /// It answers one row: `rows` and `fingerprint` (32 hex digits, XOR of a 128-bit hash per row,
+    /// order-free). XOR hides even duplicates, so the answer is worth something only together with
+    /// [`TableSpec::duplicate_keys_sql`].
+    pub fn fingerprint_sql(&self, database: &str) -> String {
+        let from = format!("`{database}`.`{}` FINAL", self.name);
+        fingerprint_sql(&self.fingerprint_columns(), &from)
     }
 
     /// The query for `duplicate_keys`: latest rows that share their key with another one, which is
@@ -175,6 +176,15 @@ impl TableSpec {
     }
 }
 
+/// The query that fingerprints `columns` of the rows of `from`; see [`TableSpec::fingerprint_sql`].
+pub fn fingerprint_sql(columns: &str, from: &str) -> String {
+    format!(
+        "SELECT count() AS rows,\n       \
+         hex(groupBitXor(reinterpretAsUInt128(sipHash128(formatRow('RowBinary', {columns}))))) AS fingerprint\n\
+         FROM {from}"
+    )
+}
+
 /// A row of one table.
 pub trait Row {
     /// The table of this row.
@@ -182,6 +192,12 @@ pub trait Row {
 
     /// Appends the row in `RowBinary`, columns in the order of [`TableSpec::sent`].
     fn encode(&self, out: &mut Vec<u8>);
+
+    /// The slices of the rollups that read the table and that this row enters; `None` when no rollup
+    /// reads it row by row.
+    fn touches(&self) -> Option<Touch<'_>> {
+        None
+    }
 }
 
 /// Rows longer than this are dead letters (`SINK_GUARD` / `record_too_large`, events.md 6.6), bytes.
@@ -226,7 +242,8 @@ pub(crate) const fn plain(field: &'static str) -> &'static str {
 /// Defines a table once: row struct, documentation, encoding and [`TableSpec`].
 ///
 /// A column is `/// comment`, `name: rust type`, optionally `[low]`, `[json]` or `[lineage]`
-/// ([`Storage`]). Every row has `Default`, so a retraction needs only the key columns.
+/// ([`Storage`]). Every row has `Default`, so a retraction needs only the key columns. `touches` names
+/// the time by which a row enters slices of rollups, and how many hours behind that it still counts.
 macro_rules! table {
     (
         $(#[doc = $table_doc:literal])+
@@ -236,6 +253,7 @@ macro_rules! table {
             order: [$($order:ident),+ $(,)?],
             ttl: $ttl:literal + $days:literal days,
             bloom: [$($bloom:ident),* $(,)?],
+            $(touches: $touched:ident $(+ $hours:literal hours)?,)?
             columns: {
                 $($(#[doc = $doc:literal])+ $column:ident: $ty:ty $([$storage:ident])?,)+
             }
@@ -282,6 +300,11 @@ macro_rules! table {
             fn encode(&self, out: &mut Vec<u8>) {
                 $($crate::rows::binary::Column::encode(&self.$column, out);)+
             }
+
+            $(fn touches(&self) -> Option<$crate::slice::Touch<'_>> {
+                let (org, ts) = (self.org, self.$touched);
+                Some($crate::slice::Touch { org, ts, more: 0 $(+ $hours)? })
+            })?
         }
     };
     (@type $ty:ty, low) => { <$ty as $crate::rows::binary::Column>::TYPE.low() };

@@ -1,6 +1,6 @@
 //! Laws of the definitions, and the committed migrations against them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -11,11 +11,13 @@ use super::ddl::{
 use super::migrations::MIGRATIONS;
 use super::spec::{FINGERPRINT_EXCLUDED, Storage};
 use super::*;
+use crate::rollup::{ROLLUPS, Rollup};
+use crate::views;
 
-/// Which tables and views stand in which generated migration; the tables of all make [`ALL`]. The
-/// files after these are written by hand.
+/// Which tables and views stand in which of the first migrations; the tables of all make [`ALL`],
+/// and the last one has the rest.
 const CONTENT: &[(usize, &[&str])] =
-    &[(4, &[UNKNOWN_EVENTS]), (6, &[]), (9, &[]), (6, &[]), (4, &[]), (3, &[]), (1, &[])];
+    &[(4, &[UNKNOWN_EVENTS]), (6, &[]), (11, &[]), (6, &[]), (4, &[]), (3, &[]), (usize::MAX, &[])];
 
 /// The older name of the ignored records whose family is unknown (decisions, "tables").
 const UNKNOWN_EVENTS: &str = "CREATE VIEW IF NOT EXISTS raw_unknown_events AS
@@ -126,6 +128,14 @@ const CONTRACT: &[(&str, &str)] = &[
          gpu_id latest_snapshot_ts gpu_name gpu_memory_total gpu_memory_free runner_version region",
     ),
     (
+        "dim_orchestrator_gpu_current",
+        "org orchestrator_address orchestrator_proxy_address orchestrator_url gpu_id gpu_model_name
+         gpu_memory_bytes_total gpu_memory_bytes_free compute_capability runner_version pipelines model_ids
+         capability_ids capacity capacity_in_use warm price_per_unit pixels_per_unit orchestrator_version
+         last_seen_ts source_event_uid",
+    ),
+    ("dim_orchestrator_gpu_first_seen", "org orchestrator_address orchestrator_url gpu_id first_seen_ts"),
+    (
         "fact_workflow_sessions",
         "org workflow_session_id workflow_type workflow_id stream_id request_id session_id pipeline gateway
          orchestrator_address orchestrator_url model_id gpu_id region has_model_change has_pipeline_change
@@ -223,13 +233,37 @@ const CONTRACT: &[(&str, &str)] = &[
          tx_bps counter_reset quality_flags source_system source_sample_id source_event_uid version",
     ),
     (
-        "fact_payment_events",
-        "org payment_ts workflow_session_id link_method request_id session_id manifest_id gateway sender
+        "fact_payment_tickets",
+        "org payment_ts request_id session_id manifest_id gateway sender
          recipient orchestrator_url pipeline model_id face_value_wei num_tickets win_prob
          expected_value_wei price_wei_per_pixel face_value_text source_event_uid version",
     ),
     ("rollup_slices", "org relation window_start slice_version"),
+    (
+        "agg_orchestrator_1h",
+        "org window_start orchestrator_address pipeline_id model_id gpu_id region session_starts",
+    ),
+    (
+        "agg_network_demand_1h",
+        "org window_start gateway region pipeline_id model_id orchestrator_address gpu_id",
+    ),
+    ("agg_output_fps_5m", "org window_start_5m orchestrator_address pipeline_id model_id gpu_id region"),
+    ("agg_startup_1h", "org window_start known_sessions_count startup_success_sessions"),
+    ("agg_attribution_1h", "org window_start attribution_status attribution_source attribution_reason"),
+    ("agg_quality_benchmark_1d", "pipeline_id model_id ptff_p50 ptff_p90 e2e_p50 e2e_p90 fps_p10 fps_p50"),
+    ("agg_transport_bandwidth_1h", TRANSPORT),
+    ("agg_transport_bandwidth_1m", TRANSPORT),
+    ("agg_ingest_quality_1h", INGEST),
+    ("agg_ingest_quality_1m", INGEST),
 ];
+
+const TRANSPORT: &str = "org window_start link_type orchestrator_address gateway pipeline_id model_id gpu_id
+    region rx_bytes tx_bytes observed_ms expected_ms samples segments failed_segments dropped_segments
+    sessions rx_rate_buckets tx_rate_buckets";
+
+const INGEST: &str = "org window_start gateway pipeline_id model_id region samples sessions bytes_received
+    bytes_sent observed_ms video_jitter_sum rtt_sum media_latency_sum video_packets_lost audio_packets_lost
+    good_samples bad_samples";
 
 const REJECTED: &str = "schema_version source_topic source_partition source_offset
     source_record_timestamp event_id event_type event_version event_timestamp event_date dedup_key
@@ -240,33 +274,36 @@ fn folder() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "..", "deploy", "clickhouse"].iter().collect()
 }
 
-fn generated() -> Vec<String> {
+/// The text of the generated migrations, by name; the others are written by hand.
+fn generated() -> BTreeMap<&'static str, String> {
+    let file = |statements: Vec<String>, from: &str| {
+        let statements = statements.join(";\n\n");
+        format!(
+            "-- Generated from protocol/src/{from}. Append-only once released: never edit, add a file.\n\n{statements};\n"
+        )
+    };
     let mut tables = ALL.iter();
-    CONTENT
-        .iter()
-        .map(|(count, views)| {
-            let statements: Vec<String> = tables
-                .by_ref()
-                .take(*count)
-                .map(|spec| create_table(spec))
-                .chain(views.iter().map(|view| (*view).to_owned()))
-                .collect();
-            format!(
-                "-- Generated from protocol/src/rows. Append-only once released: never edit, add a file.\n\n{};\n",
-                statements.join(";\n\n")
-            )
-        })
-        .collect()
+    let files = MIGRATIONS.iter().zip(CONTENT).map(|(migration, (count, views))| {
+        let tables = tables.by_ref().take(*count).map(|spec| create_table(spec));
+        let statements = tables.chain(views.iter().map(|view| (*view).to_owned())).collect();
+        (migration.name, file(statements, "rows"))
+    });
+    let mut files: BTreeMap<_, _> = files.collect();
+    let valid = ROLLUPS.iter().map(Rollup::create_valid_view).collect();
+    files.insert("0009_valid_slices.sql", file(valid, "rollup.rs"));
+    let bases = views::BASES.iter().map(|base| views::create_base(*base));
+    let serving = bases.chain(views::ALL.iter().map(|view| view.create())).collect();
+    files.insert("0010_serving_views.sql", file(serving, "views"));
+    files
 }
 
 #[test]
 fn committed_migrations_are_the_definitions() {
     let generated = generated();
-    assert_eq!(CONTENT.iter().map(|(count, _)| count).sum::<usize>(), ALL.len());
     if std::env::var_os("NAAP_UPDATE").is_some() {
         let mut sums = String::new();
-        for (index, migration) in MIGRATIONS.iter().enumerate() {
-            let sql = generated.get(index).map_or(migration.sql, String::as_str);
+        for migration in MIGRATIONS {
+            let sql = generated.get(migration.name).map_or(migration.sql, String::as_str);
             std::fs::write(folder().join(migration.name), sql).unwrap();
             let sum = hex::encode(<sha2::Sha256 as sha2::Digest>::digest(sql));
             writeln!(sums, "{sum}  {}", migration.name).unwrap();
@@ -274,8 +311,9 @@ fn committed_migrations_are_the_definitions() {
         std::fs::write(folder().join("CHECKSUMS"), sums).unwrap();
         return;
     }
-    for (migration, sql) in MIGRATIONS.iter().zip(&generated) {
-        assert_eq!(migration.sql, sql, "{}: set NAAP_UPDATE=1 to rewrite", migration.name);
+    for (name, sql) in generated {
+        let committed = MIGRATIONS.iter().find(|migration| migration.name == name).unwrap();
+        assert_eq!(committed.sql, sql, "{name}: set NAAP_UPDATE=1 to rewrite");
     }
 }
 
@@ -325,13 +363,49 @@ const VIEWS: &[(&str, &str)] = &[
         "workflow_session_id gateway swap_kind from_orchestrator_address to_orchestrator_address
          swap_ts gap_ms outcome orchestrator_path",
     ),
+    (
+        "fact_payment_events",
+        "org payment_ts workflow_session_id link_method request_id session_id manifest_id gateway sender
+         recipient orchestrator_url pipeline model_id face_value_wei num_tickets win_prob
+         expected_value_wei price_wei_per_pixel face_value_text source_event_uid version",
+    ),
+    (
+        "v_api_gpu_inventory_current",
+        "org orchestrator_address orchestrator_proxy_address orchestrator_url gpu_id gpu_model_name
+         gpu_memory_bytes_total gpu_memory_bytes_free compute_capability runner_version pipelines model_ids
+         capability_ids capacity capacity_in_use warm price_per_unit pixels_per_unit orchestrator_version
+         sku_fingerprint first_seen_ts last_seen_ts age_seconds is_fresh source_event_uid",
+    ),
+    (
+        "v_api_transport_bandwidth",
+        "down_mbps_avg up_mbps_avg down_mbps_p95 up_mbps_p95 down_mbps_total up_mbps_total sessions
+         coverage_ratio dropped_segment_ratio telemetry_status",
+    ),
+    (
+        "v_api_ingest_quality",
+        "ingest_sessions samples bytes_received bytes_sent ingest_rx_kbps_avg ingest_tx_kbps_avg
+         video_jitter_ms_avg video_jitter_ms_p95 audio_jitter_ms_avg audio_jitter_ms_p95 rtt_ms_avg rtt_ms_p95
+         video_loss_ratio audio_loss_ratio media_latency_ms_avg media_latency_ms_p95 bad_quality_ratio
+         ingest_coverage_ratio telemetry_status",
+    ),
+    ("v_session_capacity_at_start", "org workflow_session_id capacity_units_at_start capacity_snapshot_ts"),
 ];
 
 #[test]
 fn every_view_says_what_it_is_and_has_its_columns() {
-    assert!(migrations::views().eq(VIEWS.iter().map(|(name, _)| *name)));
+    let of_slices: BTreeSet<String> = ROLLUPS
+        .iter()
+        .map(Rollup::valid_view)
+        .chain(views::BASES.iter().map(|(name, ..)| (*name).to_owned()))
+        .chain(views::ALL.iter().map(|view| view.name.to_owned()))
+        .collect();
+    let others = migrations::views().filter(|name| !of_slices.contains(*name));
+    assert!(others.eq(VIEWS.iter().map(|(name, _)| *name)));
     let all = MIGRATIONS.iter().flat_map(migrations::Migration::statements);
     let views = all.filter_map(|statement| statement.strip_prefix(migrations::CREATE_VIEW));
+    let views = views.filter(|view| {
+        !view.split_whitespace().next().is_some_and(|name| of_slices.contains(name))
+    });
     for (sql, (name, columns)) in views.zip(VIEWS) {
         let last = sql.lines().last().unwrap_or_default();
         assert!(last.starts_with("COMMENT '"), "{name} without comment");
@@ -339,7 +413,10 @@ fn every_view_says_what_it_is_and_has_its_columns() {
             assert!(sql.contains(column), "{name} lacks {column}");
         }
         assert_eq!(
-            sql.matches("FROM fact_").count() + sql.matches("FROM raw_").count(),
+            ["fact_", "raw_", "dim_"]
+                .map(|kind| sql.matches(&format!("FROM {kind}")).count())
+                .iter()
+                .sum::<usize>(),
             sql.matches(" FINAL").count(),
             "{name} reads without FINAL"
         );
@@ -404,7 +481,10 @@ fn a_row_encodes_exactly_the_sent_columns() {
     let mut want = vec![1, b'o', 1, b'r'];
     want.extend([0; 8]);
     want.extend([0; 8]);
-    want.extend([0, 7, 0, 0, 0, 0]);
+    want.extend([0; 8]);
+    want.push(0);
+    want.extend([0; 8]);
+    want.extend([7, 0, 0, 0, 0]);
     want.extend([0; 8]);
     assert_eq!(out, want);
 }
@@ -413,7 +493,7 @@ fn a_row_encodes_exactly_the_sent_columns() {
 fn the_header_names_the_sent_columns() {
     let spec = rollups::RollupSlice::SPEC;
     let header = spec.rowbinary_header();
-    assert_eq!(header[0], 8);
+    assert_eq!(header[0], 10);
     assert_eq!(&header[1..5], b"\x03org");
     let text = String::from_utf8_lossy(&header);
     assert!(text.contains("LowCardinality(String)"));

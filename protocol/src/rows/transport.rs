@@ -11,6 +11,7 @@ table! {
         order: [org, workflow_session_id, attempt, link_type, channel, observer, sample_seq],
         ttl: "sample_date" + 180 days,
         bloom: [request_id, orchestrator_address, source_event_uid],
+        touches: sample_ts,
         columns: {
             /// Organisation, from the source topic.
             org: &'a str [low],
@@ -34,9 +35,9 @@ table! {
             sample_ts: Timestamp,
             /// Start of the interval, UTC, observer clock.
             interval_start_ts: Timestamp,
-            /// Payload time on its own clock, UTC; NULL when the payload has none.
+            /// End of the interval on the clock of its observer, UTC.
             source_ts: Option<Timestamp>,
-            /// Clock of the interval: `gateway` or `runner`.
+            /// Clock of the interval: `gateway` or `orchestrator`.
             clock_domain: &'a str [low],
             /// Broker record time, UTC; the envelope time for files.
             kafka_ts: Timestamp,
@@ -102,7 +103,8 @@ table! {
             tx_bps: Option<u64>,
             /// 1 when a counter went back: the difference is the counter itself.
             counter_reset: bool,
-            /// What is unusual, sorted, such as `gap`; empty when nothing is.
+            /// What is unusual, sorted: `gap`, `implausible_rate`, `implausible_time`, `long_interval`,
+            /// `other_orchestrator`; empty when nothing is.
             quality_flags: &'a [&'a str],
             /// Family or system that sent the sample, `stream_transport_metrics`.
             source_system: &'a str [low],

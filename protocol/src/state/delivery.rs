@@ -55,6 +55,9 @@ pub enum Family {
     /// [`Body::Payment`].
     #[serde(rename = "p")]
     Payment,
+    /// [`Body::Transport`].
+    #[serde(rename = "b")]
+    Transport,
 }
 
 impl Family {
@@ -68,6 +71,7 @@ impl Family {
             Body::Capabilities(_) => Self::Capabilities,
             Body::Discovery(_) => Self::Discovery,
             Body::Payment(_) => Self::Payment,
+            Body::Transport(_) => Self::Transport,
         }
     }
 }

@@ -5,6 +5,7 @@ mod event;
 mod merge;
 mod orchestrator;
 mod progress;
+mod sample;
 mod session;
 
 pub use delivery::{Coordinates, Deliveries, Delivery, Family, Sighting, Verdict};
@@ -12,6 +13,7 @@ pub use event::{Elements, EventState};
 pub use merge::merge_frames;
 pub use orchestrator::OrchestratorState;
 pub use progress::{EpochOpen, Progress, SourcePartition};
+pub use sample::{IngestReading, Reading, Samples, StoredSample, TransportReading};
 pub use session::{
     SessionState, SignalWritten, StoredBody, StoredSignal, Sym, Symbols, Uid, Written,
 };

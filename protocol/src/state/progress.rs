@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::Framed;
+use crate::slice::DirtySlices;
 
 /// Name of one partition of a source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -43,6 +44,8 @@ pub struct Progress {
     pub routing_version: u16,
     /// Per source partition the first offset that is *not* applied.
     pub applied: BTreeMap<SourcePartition, u64>,
+    /// Slices that rows of this shard have entered since their figures were computed.
+    pub dirty: DirtySlices,
 }
 
 impl Framed for Progress {

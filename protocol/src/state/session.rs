@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Deliveries;
+use super::{Deliveries, Samples, StoredSample};
 use crate::capability::evidence::Answer;
 use crate::codec::Framed;
-use crate::event::TraceType;
+use crate::event::{Event, TraceType};
 use crate::signal::{AiKind, Signal, SignalKind};
 use crate::time::{ClockDomain, Timestamp};
 
@@ -38,6 +38,8 @@ pub struct SessionState {
     pub written: Written,
     /// Rows are due that this state does not count as written.
     pub owes_rows: bool,
+    /// Samples of transport counters, which are no signals.
+    pub samples: Samples,
 }
 
 /// What was written of a session: only what changes is written again, and what is no longer there
@@ -63,6 +65,8 @@ pub struct Written {
     pub swaps: Vec<u64>,
     /// Status-hour rows by (start of the hour, segment).
     pub hours: BTreeMap<(Timestamp, u16), u64>,
+    /// Hour that the session's row says it started in: its figures are dirty when that moves.
+    pub start: Option<Timestamp>,
 }
 
 /// What was written of a signal; hashes as in [`Written`].
@@ -110,6 +114,14 @@ impl SessionState {
         }
     }
 
+    /// Takes in the sample in `event`; `false` for other families.
+    ///
+    /// The caller has checked the uid: the same sample is never added twice.
+    pub fn sample(&mut self, event: &Event<'_>) -> bool {
+        let sample = StoredSample::of(event, &mut self.symbols);
+        sample.map(|sample| self.samples.insert(sample)).is_some()
+    }
+
     /// Takes the signal with this uid out and returns its place; `None` when there is none. Its rows
     /// are taken back with the next ones that are written.
     pub fn displace(&mut self, uid: &str) -> Option<usize> {
@@ -134,6 +146,7 @@ impl SessionState {
         self.written.repeat_all();
         let signals = self.signals.iter_mut().chain(&mut self.displaced);
         signals.for_each(|signal| signal.written = SignalWritten::default());
+        self.samples.repeat_all();
     }
 }
 

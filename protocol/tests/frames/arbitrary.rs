@@ -11,14 +11,18 @@ use naap_protocol::capability::index::Index;
 use naap_protocol::capability::{
     BadEntry, Document, Entry, Gpu, Hardware, ModelConstraint, ModelSettings, Price,
 };
+use naap_protocol::event::transport::{
+    Channel, Counters, Link, Observer, TransportMetrics, TransportStream,
+};
 use naap_protocol::event::{
     AiEvent, Body, DedupStrategy, Discovered, Event, IngestMetrics, Orchestrator, Payment, Status,
     Trace, TraceType, Track,
 };
 use naap_protocol::signal::signal;
+use naap_protocol::slice::DirtySlices;
 use naap_protocol::state::{
     Delivery, Elements, EpochOpen, EventState, OrchestratorState, Progress, SessionState,
-    SourcePartition, Written,
+    SourcePartition, Uid, Written,
 };
 use naap_protocol::time::Timestamp;
 use naap_protocol::wire::{Advertised, EnvelopeHead};
@@ -164,6 +168,59 @@ fn ingest() -> BoxedStrategy<IngestMetrics<'static>> {
         .boxed()
 }
 
+fn counters() -> BoxedStrategy<Counters> {
+    any::<[u64; 7]>()
+        .prop_map(
+            |[bytes, segments, failed_segments, dropped_segments, retries, busy_ms, last_seq]| {
+                Counters {
+                    bytes,
+                    segments,
+                    failed_segments,
+                    dropped_segments,
+                    retries,
+                    busy_ms,
+                    last_seq,
+                }
+            },
+        )
+        .boxed()
+}
+
+fn transport() -> BoxedStrategy<TransportMetrics<'static>> {
+    let stream = (
+        any::<u32>(),
+        select(Link::ALL.to_vec()),
+        select(Channel::ALL.to_vec()),
+        select(Observer::ALL.to_vec()),
+    );
+    let stream = stream.prop_map(|(attempt, link, channel, observer)| TransportStream {
+        attempt,
+        link,
+        channel,
+        observer,
+    });
+    let numbers = (any::<u64>(), ts(), ts(), any::<bool>());
+    ((text(), text(), text()), orchestrator(), stream, numbers, counters(), counters())
+        .prop_map(|(names, orchestrator, stream, numbers, to, from)| {
+            let (stream_id, request_id, pipeline) = names;
+            let (sample_seq, interval_start, interval_end, is_final) = numbers;
+            TransportMetrics {
+                stream_id,
+                request_id,
+                pipeline,
+                orchestrator,
+                stream,
+                sample_seq,
+                interval_start,
+                interval_end,
+                is_final,
+                to_orchestrator: to,
+                from_orchestrator: from,
+            }
+        })
+        .boxed()
+}
+
 fn model() -> BoxedStrategy<ModelConstraint<'static>> {
     let settings = (text(), any::<(i64, i64, bool)>()).prop_map(|(runner_version, rest)| {
         let (capacity, capacity_in_use, warm) = rest;
@@ -263,6 +320,7 @@ fn body() -> BoxedStrategy<Body<'static>> {
         document().prop_map(Body::Capabilities),
         vec(discovered, 1..4).prop_map(Body::Discovery),
         payment().prop_map(Body::Payment),
+        transport().prop_map(Body::Transport),
     ]
     .boxed()
 }
@@ -343,9 +401,11 @@ pub(crate) fn session_state() -> BoxedStrategy<SessionState> {
                 if let Some(signal) = signal(event) {
                     state.insert(&signal);
                 }
+                state.sample(event);
             }
             if let Some(first) = events.first() {
                 state.displace(&first.0.uid);
+                state.samples.displace(&Uid::new(&first.0.uid));
             }
             state
         })
@@ -363,6 +423,7 @@ fn written() -> BoxedStrategy<Written> {
             latency: [latency, session],
             swaps: segments.clone(),
             segments,
+            start: hours.first().map(|((ts, _), _)| Timestamp(*ts)),
             hours: hours.into_iter().map(|((ts, i), hash)| ((Timestamp(ts), i), hash)).collect(),
         })
         .boxed()
@@ -443,10 +504,13 @@ pub(crate) fn epoch_open() -> BoxedStrategy<EpochOpen> {
 }
 
 pub(crate) fn progress() -> BoxedStrategy<Progress> {
-    (any::<(u64, u64, u16)>(), btree_map(source(), any::<u64>(), 0..5))
-        .prop_map(|(numbers, applied)| {
+    let hours = btree_map(any::<i64>().prop_map(Timestamp), any::<u64>(), 0..4);
+    let dirty = btree_map(string(), hours, 0..3);
+    (any::<(u64, u64, u16)>(), btree_map(source(), any::<u64>(), 0..5), dirty)
+        .prop_map(|(numbers, applied, dirty)| {
             let (epoch, cycle, routing_version) = numbers;
-            Progress { epoch, cycle, routing_version, applied }
+            let dirty = DirtySlices(dirty);
+            Progress { epoch, cycle, routing_version, applied, dirty }
         })
         .boxed()
 }

@@ -96,7 +96,7 @@ fn envelopes_keep_their_bytes() {
             Item::Advertisement(..) => panic!("another entity"),
         }
     }
-    assert_eq!((events.next(), advertised, items.len()), (None, 1, 8));
+    assert_eq!((events.next(), advertised, items.len()), (None, 1, 9));
 }
 
 /// Type id, name and golden file of a framed type.

@@ -17,15 +17,19 @@ use naap_protocol::cluster::{
     BatchAck, BatchHead, Beat, Hello, MemberStatus, Phase, Response, Verdict,
 };
 use naap_protocol::codec::TraceContext;
+use naap_protocol::event::transport::{
+    Channel, Counters, Link, Observer, TransportMetrics, TransportStream,
+};
 use naap_protocol::event::{
     AiEvent, Body, DedupStrategy, Discovered, Event, IngestMetrics, Orchestrator, Payment, Status,
     Trace, TraceType, Track,
 };
 use naap_protocol::peer::{Note, Notes};
 use naap_protocol::signal::signal;
+use naap_protocol::slice::DirtySlices;
 use naap_protocol::state::{
     Deliveries, Delivery, Elements, EpochOpen, EventState, OrchestratorState, Progress,
-    SessionState, SourcePartition, Written,
+    SessionState, SourcePartition, Uid, Written,
 };
 use naap_protocol::time::Timestamp;
 use naap_protocol::wire::{Advertised, Envelope, EnvelopeBuilder, EnvelopeHead};
@@ -76,6 +80,7 @@ pub(crate) fn events() -> Vec<Event<'static>> {
             Discovered { orchestrator: Orchestrator::default(), latency_ms: None },
         ]),
         Body::Payment(payment()),
+        Body::Transport(transport()),
     ];
     (1..).zip(bodies).map(|(offset, body)| event(offset, body)).collect()
 }
@@ -211,6 +216,36 @@ fn payment() -> Payment<'static> {
     }
 }
 
+fn transport() -> TransportMetrics<'static> {
+    let to = Counters {
+        bytes: 1 << 41,
+        segments: 11,
+        failed_segments: 12,
+        dropped_segments: 13,
+        retries: 14,
+        busy_ms: 15,
+        last_seq: 16,
+    };
+    TransportMetrics {
+        stream_id: Borrowed("stream-1"),
+        request_id: Borrowed("req-1"),
+        pipeline: Borrowed("p"),
+        orchestrator: orchestrator(),
+        stream: TransportStream {
+            attempt: 2,
+            link: Link::GatewayToOrchestrator,
+            channel: Channel::Control,
+            observer: Observer::Orchestrator,
+        },
+        sample_seq: 17,
+        interval_start: at(18),
+        interval_end: at(19),
+        is_final: true,
+        to_orchestrator: to,
+        from_orchestrator: Counters { bytes: 21, last_seq: u64::MAX, ..to },
+    }
+}
+
 fn advertisement(offset: i64, model: &str) -> Advertisement {
     let offer = Offer {
         pipeline: "live-video-to-video".to_owned(),
@@ -249,6 +284,7 @@ pub(crate) fn session_state() -> SessionState {
             segments: vec![5, 6],
             swaps: vec![7],
             hours: BTreeMap::from([((at(0), 1), 8)]),
+            start: Some(at(0)),
         },
         owes_rows: true,
         ..SessionState::default()
@@ -262,12 +298,17 @@ pub(crate) fn session_state() -> SessionState {
         if let Some(signal) = signal(event) {
             state.insert(&signal);
         }
+        state.sample(event);
     }
     // A replay of the last one, from elsewhere.
     let again = Event { offset: 2, replay: true, ..named };
     deliveries.observe(&again.uid, &Delivery::of(&again, "streaming_events", 6));
     state.deliveries = deliveries;
     state.displace("no-uuid");
+    let gone = Event { content_hash: 1, ..event(12, Body::Ingest(ingest())) };
+    state.sample(&gone);
+    state.samples.displace(&Uid::new(&gone.uid));
+    state.samples.kept.iter_mut().for_each(|sample| sample.written = 77);
     state
 }
 
@@ -328,7 +369,9 @@ pub(crate) fn epoch_open() -> EpochOpen {
 pub(crate) fn progress() -> Progress {
     let other = SourcePartition { topic: "network_events".to_owned(), partition: 0 };
     let applied = BTreeMap::from([(source(), 1 << 33), (other, 7)]);
-    Progress { epoch: 13, cycle: 21, routing_version: 2, applied }
+    let dirty =
+        BTreeMap::from([("cloud_spe".to_owned(), BTreeMap::from([(at(0), 20), (at(9), 21)]))]);
+    Progress { epoch: 13, cycle: 21, routing_version: 2, applied, dirty: DirtySlices(dirty) }
 }
 
 pub(crate) fn notes() -> Notes {
@@ -350,6 +393,8 @@ pub(crate) fn notes() -> Notes {
         Note::Claimed { shard, epoch, applied: vec![(source(), 9)] },
         Note::Ask { shard, questions: vec![question] },
         Note::Evidence { shard, evidence: Vec::new() },
+        Note::Dirty { shard, epoch, dirty: progress().dirty },
+        Note::Settled { shard, epoch, dirty: progress().dirty },
     ])
 }
 

@@ -8,7 +8,7 @@ use naap_protocol::event::{Body, Event};
 use naap_protocol::gate::{Gate, Outcome, Record};
 use naap_protocol::identity::{EntityKey, event_uid};
 use naap_protocol::signal::signal;
-use naap_protocol::state::SourcePartition;
+use naap_protocol::state::{SessionState, SourcePartition};
 use naap_protocol::wire::{EnvelopeBuilder, EnvelopeHead, Item};
 
 fuzz_target!(|value: &[u8]| {
@@ -32,6 +32,7 @@ fn accepted(event: &Event<'_>) {
     let key = EntityKey::owner("org", event);
     assert!(key.shard(64) < 64 && !key.text().is_empty());
     let _families_without_one = signal(event);
+    let _sampled = SessionState::default().sample(event);
     if let Body::Capabilities(document) = &event.body {
         let _rows = expand::expand(document);
         let _nodes = advertise::advertisements(document, event.event_ts, &event.uid);

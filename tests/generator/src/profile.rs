@@ -157,6 +157,8 @@ pub struct Profile {
     pub oversized: bool,
     /// Events whose id was used before for other content. Default 0.
     pub id_conflicts: u32,
+    /// Gateways send transport counters of each attempt every five seconds. Default no, as today.
+    pub transport: bool,
 }
 
 impl Default for Profile {
@@ -195,6 +197,7 @@ impl Default for Profile {
             garbage_per_session: 0.06,
             oversized: true,
             id_conflicts: 0,
+            transport: false,
         }
     }
 }

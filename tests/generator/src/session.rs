@@ -206,6 +206,12 @@ pub(crate) struct Trace {
     pub(crate) message: &'static str,
 }
 
+/// Time between two samples of transport counters.
+pub(crate) const TRANSPORT_INTERVAL_MS: i64 = 5_000;
+
+/// Bytes that a transport sample adds, to and from the orchestrator: 4 and 3 Mbit/s.
+pub(crate) const TRANSPORT_BYTES: (i64, i64) = (2_500_000, 1_875_000);
+
 /// What a line says.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Body {
@@ -223,6 +229,13 @@ pub(crate) enum Body {
         attempt: u8,
         first: bool,
         eth: bool,
+    },
+    /// Sample `seq` of the transport counters of an attempt that began at `begin`.
+    Transport {
+        attempt: u8,
+        seq: u32,
+        begin: i64,
+        last: bool,
     },
     /// Number of the advertisement.
     Capabilities(u32),
@@ -276,6 +289,7 @@ impl Event {
             Body::Status(_) => "ai_stream_status",
             Body::Notice(_) | Body::Oversized => "ai_stream_events",
             Body::Ingest { .. } => "stream_ingest_metrics",
+            Body::Transport { .. } => "stream_transport_metrics",
             Body::Discovery { .. } => "discovery_results",
             Body::Payment { .. } => "create_new_payment",
             Body::Capabilities(_) | Body::OddCapabilities(_) => "network_capabilities",

@@ -4,6 +4,7 @@
 
 mod flat;
 mod stream;
+mod transport;
 
 use std::borrow::Cow;
 
@@ -14,7 +15,7 @@ use crate::gate::IgnoreReason;
 use crate::identity::{norm_addr, trimmed};
 use crate::json::{Place, Scalar, object};
 
-/// The families that become events (contract events.md 3.0, "core").
+/// The families that become events (contract events.md 3.0, "core"; backlog 001).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Family {
     Status,
@@ -24,6 +25,7 @@ pub(crate) enum Family {
     Capabilities,
     Discovery,
     Payment,
+    Transport,
 }
 
 impl Family {
@@ -37,6 +39,7 @@ impl Family {
             "network_capabilities" => Self::Capabilities,
             "discovery_results" => Self::Discovery,
             "create_new_payment" => Self::Payment,
+            "stream_transport_metrics" => Self::Transport,
             _ => return None,
         })
     }
@@ -71,6 +74,8 @@ pub(crate) enum Verdict<'a> {
     InvalidShape(&'static str),
     /// The family's parser refused the content.
     Unparsable(String),
+    /// The schema version of the payload is not read.
+    UnsupportedVersion(String),
     /// An amount is not a number with a known unit.
     BadUnit(String),
 }
@@ -88,6 +93,7 @@ impl<'de> DeserializeSeed<'de> for Family {
             Self::Capabilities => fields(parser).map(flat::capabilities),
             Self::Discovery => flat::discovery(fields(parser)?).map_err(D::Error::custom),
             Self::Payment => fields(parser).map(flat::payment),
+            Self::Transport => fields(parser).map(transport::transport),
         }
     }
 }

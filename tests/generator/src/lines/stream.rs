@@ -4,7 +4,7 @@ use crate::network::Network;
 use crate::random::Filler;
 use crate::session::{
     Body, Edge, Event, LastError, Named, Notice, Quirk, Report, STATES, Sample, Session, Spelling,
-    StartTime, Trace,
+    StartTime, TRANSPORT_BYTES, TRANSPORT_INTERVAL_MS, Trace,
 };
 use crate::text::Put;
 
@@ -21,6 +21,9 @@ pub(crate) fn write(line: &mut Vec<u8>, event: &Event, filler: &mut Filler) {
         Body::Status(body) => on.status(line, body, filler),
         Body::Notice(body) => on.notice(line, body, event.ts, filler),
         Body::Ingest { elapsed } => on.ingest(line, i64::from(*elapsed), event.ts, filler),
+        &Body::Transport { attempt, seq, begin, last } => {
+            on.transport(line, attempt, (begin, i64::from(seq)), last);
+        }
         Body::Payment { attempt, first, eth } => on.payment(line, *attempt, *first, *eth, filler),
         _ => line.extend_from_slice(b"null"),
     }
@@ -187,6 +190,31 @@ impl Scene<'_> {
         line.text("\"conn_quality\":\"").text(if bad { "bad" } else { "good" }).text("\"},");
         self.stream(line);
         line.text("\"timestamp\":").int(ts).text("}");
+    }
+
+    fn transport(&self, line: &mut Vec<u8>, attempt: u8, (begin, seq): (i64, i64), last: bool) {
+        let counters = |line: &mut Vec<u8>, bytes: i64| {
+            let samples = seq + 1;
+            line.text("\":{\"bytes_total\":").int(bytes * samples).text(",\"busy_ms_total\":");
+            line.int(4_000 * samples).text(",\"dropped_segments_total\":").int(seq / 7);
+            line.text(",\"failed_segments_total\":0,\"last_seq\":").int(5 * samples - 1);
+            line.text(",\"retries_total\":0,\"segments_total\":").int(5 * samples).text("}");
+        };
+        line.text("{\"attempt\":").int(attempt.into());
+        line.text(",\"channel\":\"media\",\"final\":").text(if last { "true" } else { "false" });
+        line.text(",\"from_orchestrator");
+        counters(line, TRANSPORT_BYTES.1);
+        line.text(",\"interval_end_ms\":").int(begin + TRANSPORT_INTERVAL_MS * (seq + 1));
+        line.text(",\"interval_start_ms\":").int(begin + TRANSPORT_INTERVAL_MS * seq);
+        line.text(",\"link\":\"gateway_to_orchestrator\",\"observer\":\"gateway\",");
+        self.orchestrator(line, Named { attempt, spelling: Spelling::Full });
+        line.text("\"pipeline\":\"").text(self.session.label).text("\",");
+        self.ids(line);
+        line.text("\"sample_seq\":").int(seq).text(",\"schema_version\":1,");
+        self.stream(line);
+        line.text("\"to_orchestrator");
+        counters(line, TRANSPORT_BYTES.0);
+        line.text("}");
     }
 
     fn payment(

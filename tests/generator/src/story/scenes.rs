@@ -1,7 +1,9 @@
 //! The recurring parts of a story: edges, start, running, reports.
 
 use super::{Style, Teller};
-use crate::session::{Body, Edge, LastError, Named, Notice, Report, Sample, Spelling, Trace};
+use crate::session::{
+    Body, Edge, LastError, Named, Notice, Report, Sample, Spelling, TRANSPORT_INTERVAL_MS, Trace,
+};
 
 impl Teller<'_> {
     fn push(&mut self, body: Body) {
@@ -137,6 +139,7 @@ impl Teller<'_> {
             number += 1;
         }
         self.payments(attempt, begin, end);
+        self.transport(attempt, begin, end);
         self.now = end;
     }
 
@@ -217,6 +220,19 @@ impl Teller<'_> {
             self.told.drafts.push((at, Body::Payment { attempt, first: false, eth: false }));
             at += step;
             step = if step == 6_000 { 48_000 } else { 54_000 };
+        }
+    }
+
+    /// Transport counters of an attempt, every full five seconds of it.
+    fn transport(&mut self, attempt: u8, begin: i64, end: i64) {
+        if !self.profile.transport {
+            return;
+        }
+        let count = u32::try_from((end - begin) / TRANSPORT_INTERVAL_MS).unwrap_or(0);
+        for seq in 0..count {
+            let at = begin + TRANSPORT_INTERVAL_MS * i64::from(seq + 1);
+            let last = seq + 1 == count;
+            self.told.drafts.push((at, Body::Transport { attempt, seq, begin, last }));
         }
     }
 

@@ -1,5 +1,7 @@
 //! One session of the truth file.
 
+use std::collections::BTreeMap;
+
 use super::Outcome;
 use super::attribution::{Decision, Selection, decide, selections};
 use super::history::History;
@@ -7,6 +9,7 @@ use super::segments::{Segment, segments};
 use super::signal::Signal;
 use super::swaps::{Scene, Swap};
 use crate::delivery::Slot;
+use crate::session::{Body, TRANSPORT_BYTES};
 use crate::text::{Put, uuid_text};
 
 /// Writes the truth about one session with at least one signal, and a line end.
@@ -54,7 +57,31 @@ pub(crate) fn write(line: &mut Vec<u8>, slot: &Slot, signals: &mut [Signal], his
         }
         write_swap(line, swap);
     }
-    line.text("]}\n");
+    line.text("]");
+    write_transport(line, slot);
+    line.text("}\n");
+}
+
+/// Bytes of each attempt that were counted up to its last delivered sample; nothing without samples.
+fn write_transport(line: &mut Vec<u8>, slot: &Slot) {
+    let mut attempts: BTreeMap<u8, i64> = BTreeMap::new();
+    for delivery in &slot.deliveries {
+        if let Body::Transport { attempt, seq, .. } = delivery.event.body {
+            let samples = attempts.entry(attempt).or_default();
+            *samples = (*samples).max(i64::from(seq) + 1);
+        }
+    }
+    if attempts.is_empty() {
+        return;
+    }
+    line.text(",\"transport\":[");
+    for (at, (attempt, samples)) in attempts.into_iter().enumerate() {
+        line.text(if at > 0 { "," } else { "" }).text("{\"attempt\":").int(attempt.into());
+        number(line, "rx_bytes", Some(TRANSPORT_BYTES.0 * samples));
+        number(line, "tx_bytes", Some(TRANSPORT_BYTES.1 * samples));
+        line.push(b'}');
+    }
+    line.push(b']');
 }
 
 fn number(line: &mut Vec<u8>, key: &str, value: Option<i64>) {

@@ -1,0 +1,63 @@
+//! What published figures take from the session as a whole, and the slices that it enters.
+
+use std::collections::BTreeSet;
+
+use naap_protocol::rows::Row;
+use naap_protocol::rows::sessions::Session;
+use naap_protocol::slice::hour;
+use naap_protocol::state::Written;
+use naap_protocol::time::Timestamp;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::pen::{Pen, Stamp};
+use super::row::{RowParts, session_row};
+use super::story::Story;
+
+/// Touches every slice that the session is in when something is new that figures take from it: the
+/// hours with status evidence, and the hour of its start, now and before. `digest` is brought up to
+/// date; after waking it is 0, and every slice is touched.
+pub(super) fn touch(story: &Story<'_>, known: &mut Written, digest: &mut u64, pen: &mut Pen<'_>) {
+    if story.signals.is_empty() {
+        return;
+    }
+    let stamp = Stamp { version: 0, now: Timestamp(0) };
+    let parts = RowParts::of(story);
+    let row = session_row(story, &parts, stamp);
+    let start = hour(row.session_start_ts);
+    let found = digest_of(&row, known.latency);
+    if found == *digest && known.start == Some(start) {
+        return;
+    }
+    *digest = found;
+    let before = known.start.replace(start);
+    let hours: BTreeSet<Timestamp> = known.hours.keys().map(|(hour, _)| *hour).collect();
+    for ts in hours.into_iter().chain(before).chain([start]) {
+        pen.touch(&story.state.org, ts);
+    }
+}
+
+/// Hashes the row without what moves with every signal. Its end counts by the hour: until then a slice
+/// says that the session is open.
+fn digest_of(row: &Session<'_>, latency: [u64; 2]) -> u64 {
+    let lasting = Session {
+        session_end_ts: row.session_end_ts.map(hour),
+        status_sample_count: 0,
+        before_tail_status_sample_count: 0,
+        before_tail_status_non_loading_count: 0,
+        before_tail_status_positive_output_count: 0,
+        post_close_signal_count: 0,
+        params_update_count: 0,
+        served_duration_ms: None,
+        active_duration_ms: None,
+        skew_ms: None,
+        event_count: 0,
+        source_last_event_uid: "",
+        ..row.clone()
+    };
+    let mut bytes = Vec::with_capacity(1024);
+    lasting.encode(&mut bytes);
+    for hash in latency {
+        bytes.extend_from_slice(&hash.to_le_bytes());
+    }
+    xxh3_64(&bytes).max(1)
+}

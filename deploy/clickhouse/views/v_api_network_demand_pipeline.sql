@@ -1,0 +1,1 @@
+SELECT * FROM v_demand_hours WHERE grain = 'pipeline'

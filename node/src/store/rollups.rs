@@ -1,0 +1,118 @@
+//! Published figures: computed by the store itself, slice by slice (`naap_protocol::rollup`).
+
+use std::collections::BTreeMap;
+
+use clickhouse::query::Query;
+use naap_actors::rollup::{Recompute, Recomputed, RollupError, RollupStore};
+use naap_protocol::rollup::{OPEN_UNTIL_SQL, ROLLUPS, Rollup, Scope};
+use naap_protocol::slice::HOUR_MS;
+use naap_protocol::time::Timestamp;
+use serde::Deserialize;
+
+use super::{Store, StoreError, failed};
+use crate::times::stamp;
+
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// Computes and publishes slices in a store.
+#[derive(Debug)]
+pub struct StoreRollups {
+    client: clickhouse::Client,
+}
+
+/// The slices of one statement, with their parameters.
+struct Slices<'a> {
+    org: &'a str,
+    starts: Vec<String>,
+    open_until: Vec<String>,
+}
+
+impl StoreRollups {
+    /// Figures of the tables of `store`.
+    pub fn new(store: &Store) -> Self {
+        Self { client: store.tables() }
+    }
+
+    /// Computes every relation for the slices of `work`, one after the other, and publishes it.
+    async fn compute(&self, work: &Recompute, run: &str) -> Result<(), StoreError> {
+        let (org, hours) = (work.slices.org.as_str(), &work.slices.hours);
+        let open = self.open_until(org, hours).await?;
+        let until = |hour: &Timestamp| open.get(hour).copied().unwrap_or_default();
+        let hourly = Slices {
+            org,
+            starts: hours.iter().copied().map(stamp).collect(),
+            open_until: hours.iter().map(|hour| stamp(until(hour))).collect(),
+        };
+        let mut days: BTreeMap<Timestamp, Timestamp> = BTreeMap::new();
+        for hour in hours {
+            let day = Timestamp(hour.0.div_euclid(DAY_MS).saturating_mul(DAY_MS));
+            let known = days.entry(day).or_default();
+            *known = until(hour).max(*known);
+        }
+        let daily = Slices {
+            org: "",
+            starts: days.keys().copied().map(stamp).collect(),
+            open_until: days.values().copied().map(stamp).collect(),
+        };
+        for rollup in ROLLUPS {
+            let slices = match rollup.scope {
+                Scope::OrgHour => &hourly,
+                Scope::Day => &daily,
+            };
+            self.publish(rollup, slices, work, run).await?;
+        }
+        Ok(())
+    }
+
+    async fn publish(
+        &self,
+        rollup: &Rollup,
+        slices: &Slices<'_>,
+        work: &Recompute,
+        run: &str,
+    ) -> Result<(), StoreError> {
+        let name = rollup.table.name;
+        let bind = |sql: String| {
+            let query = self.client.query_raw(&sql).param("org", slices.org);
+            query.param("hours", &slices.starts).param("slice_version", work.version)
+        };
+        let compute = bind(rollup.recompute_sql()).execute().await;
+        compute.map_err(|e| failed(&format!("compute {name}"), &e))?;
+        let publish = bind(rollup.publish_sql()).param("open_until", &slices.open_until);
+        let publish = publish.param("now", stamp(work.now)).param("run", run).execute().await;
+        publish.map_err(|e| failed(&format!("publish {name}"), &e))
+    }
+
+    /// From when on no session of each hour can change any more.
+    async fn open_until(
+        &self,
+        org: &str,
+        hours: &[Timestamp],
+    ) -> Result<BTreeMap<Timestamp, Timestamp>, StoreError> {
+        #[derive(Deserialize)]
+        struct Open {
+            window_start: i64,
+            open_until: i64,
+        }
+        let what = "look for open sessions";
+        let sql = format!("{OPEN_UNTIL_SQL} SETTINGS output_format_json_quote_64bit_integers = 0");
+        let hours: Vec<String> = hours.iter().copied().map(stamp).collect();
+        let query: Query = self.client.query_raw(&sql).param("org", org).param("hours", hours);
+        let mut answer = query.fetch_bytes("JSONEachRow").map_err(|e| failed(what, &e))?;
+        let bytes = answer.collect().await.map_err(|e| failed(what, &e))?;
+        let lines = bytes.split(|&b| b == b'\n').filter(|line| !line.is_empty());
+        let rows = lines.map(|line| {
+            let Open { window_start, open_until } = serde_json::from_slice(line)?;
+            Ok((Timestamp(window_start), Timestamp(open_until)))
+        });
+        rows.collect()
+    }
+}
+
+impl RollupStore for StoreRollups {
+    fn recompute(&self, work: Recompute) -> Recomputed<'_> {
+        Box::pin(async move {
+            self.compute(&work, "").await.map_err(|error| RollupError(error.to_string()))
+        })
+    }
+}

@@ -1,0 +1,123 @@
+//! A real engine with all tables and views, shared by the tests: each has organisations of its own.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use naap_actors::ports::TableWriter;
+use naap_actors::rollup::{Batch, Recompute, RollupStore};
+use naap_engine::{EngineOptions, EngineProcess};
+use naap_node::config::Config;
+use naap_node::store::{ClickHouseWriter, Store, StoreRollups, schema};
+use naap_protocol::rows::{self, Row, append};
+use naap_protocol::time::Timestamp;
+use serde_json::Value;
+use tokio::runtime::Runtime;
+
+/// 2026-03-01 00:00 UTC: the tests' day.
+pub(crate) const DAY: i64 = 1_772_323_200_000;
+/// One hour, ms.
+pub(crate) const HOUR: i64 = 3_600_000;
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+static BENCH: LazyLock<Bench> = LazyLock::new(|| RUNTIME.block_on(Bench::start()));
+
+pub(crate) struct Bench {
+    _engine: EngineProcess,
+    store: Store,
+    rollups: StoreRollups,
+    writer: ClickHouseWriter,
+    version: AtomicU64,
+    /// The owner of the slices: one computation at a time.
+    publishing: Mutex<()>,
+}
+
+/// The start of an hour of the tests' day.
+pub(crate) fn at(hour: i64) -> Timestamp {
+    Timestamp(DAY + hour * HOUR)
+}
+
+/// So many minutes into an hour of the tests' day.
+pub(crate) fn at_minute(hour: i64, minute: i64) -> Timestamp {
+    Timestamp(at(hour).0 + minute * 60_000)
+}
+
+impl Bench {
+    /// The bench of this process.
+    pub(crate) fn get() -> &'static Self {
+        &BENCH
+    }
+
+    async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap().keep();
+        let mut options = EngineOptions::new(dir.join("clickhouse"));
+        options.max_memory_bytes = 1 << 30;
+        let program = std::path::Path::new(env!("CARGO_BIN_EXE_naap"));
+        let args = [std::ffi::OsStr::new("engine")];
+        let wait = Duration::from_mins(2);
+        let engine = EngineProcess::spawn(program, &args, &options, wait).await.unwrap();
+        let store = Store::server(engine.url(), &Config::default().clickhouse).unwrap();
+        schema::apply(&store).await.unwrap();
+        schema::keep_rows_forever(&store).await.unwrap();
+        let writer = ClickHouseWriter::new(store.tables(), rows::ALL, Duration::from_secs(30));
+        let (rollups, version) = (StoreRollups::new(&store), AtomicU64::new(1 << 48));
+        Self { _engine: engine, store, rollups, writer, version, publishing: Mutex::new(()) }
+    }
+
+    /// Stores rows.
+    pub(crate) fn put<R: Row>(&self, rows: &[R]) {
+        let mut bytes = Vec::new();
+        for row in rows {
+            append(row, &mut bytes).unwrap();
+        }
+        let write = self.writer.write(R::SPEC, vec![Bytes::from(bytes)], rows.len() as u64);
+        RUNTIME.block_on(write).unwrap();
+    }
+
+    /// Computes and publishes hours of the tests' day, as if it was `now`.
+    pub(crate) fn publish_at(&self, org: &str, hours: &[i64], now: Timestamp) {
+        let _turn = self.publishing.lock();
+        let version = self.version.fetch_add(1, Ordering::Relaxed);
+        self.publish_version(org, hours, now, version);
+    }
+
+    /// Computes and publishes hours long after they have ended.
+    pub(crate) fn publish(&self, org: &str, hours: &[i64]) {
+        self.publish_at(org, hours, at(100));
+    }
+
+    /// Computes and publishes in a version of its own.
+    pub(crate) fn publish_version(&self, org: &str, hours: &[i64], now: Timestamp, version: u64) {
+        let hours = hours.iter().map(|hour| at(*hour)).collect();
+        let slices = Batch { org: org.to_owned(), hours };
+        RUNTIME.block_on(self.rollups.recompute(Recompute { slices, version, now })).unwrap();
+    }
+
+    /// The rows of `sql`.
+    pub(crate) fn ask(&self, sql: &str) -> Vec<Value> {
+        let sql = format!("{sql} SETTINGS output_format_json_quote_64bit_integers = 0");
+        RUNTIME.block_on(self.store.rows("test", &sql)).unwrap()
+    }
+
+    /// The only row of `sql`.
+    pub(crate) fn one(&self, sql: &str) -> Value {
+        let mut rows = self.ask(sql);
+        assert_eq!(rows.len(), 1, "{sql}: {rows:#?}");
+        rows.remove(0)
+    }
+}
+
+/// Asserts that columns of `row` have these values: numbers within 1e-6.
+#[track_caller]
+pub(crate) fn has(row: &Value, expected: &Value) {
+    for (name, value) in expected.as_object().unwrap() {
+        let found = row.get(name).unwrap_or_else(|| panic!("no column {name} in {row}"));
+        match (found.as_f64(), value.as_f64()) {
+            (Some(a), Some(b)) => {
+                assert!((a - b).abs() < 1e-6, "{name}: {a}, expected {b} in {row}")
+            }
+            _ => assert_eq!(found, value, "{name} in {row}"),
+        }
+    }
+}

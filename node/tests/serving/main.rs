@@ -1,0 +1,12 @@
+//! The published figures and the views of them, computed by the real engine from facts that are
+//! written down here: the acceptance examples of the contract (backlog 003, 008, 009, 026) and the laws of
+//! slices.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends with what went wrong")]
+
+mod bench;
+mod compliance;
+mod demand;
+mod labels;
+mod quality;
+mod slices;
+mod world;

@@ -1,0 +1,94 @@
+//! The laws of slices: replaced whole, by the newest owner, with a revision for every late change.
+
+use naap_protocol::rows::sessions::StatusHour;
+use serde_json::json;
+
+use crate::bench::{Bench, at, at_minute, has};
+use crate::world::{evidence, put_served, session};
+
+#[test]
+fn a_key_that_a_recomputation_no_longer_has_is_gone() {
+    let (bench, org) = (Bench::get(), "slice-gone");
+    let one = session(org, "s", 5);
+    put_served(bench, &[one.clone()], 5, 4);
+    bench.publish(org, &[5]);
+    let before = bench.one(&format!("SELECT * FROM v_api_gpu_metrics WHERE org = '{org}'"));
+    has(&before, &json!({ "gpu_id": "GPU-1", "revision": 0 }));
+    let found = evidence(&one, 5, 4, 20.0);
+    bench.put(&[StatusHour { gpu_id: "GPU-2", version: 2, ..found.row() }]);
+    bench.publish(org, &[5]);
+    let after = bench.one(&format!("SELECT * FROM v_api_gpu_metrics WHERE org = '{org}'"));
+    has(&after, &json!({ "gpu_id": "GPU-2", "revision": 1 }));
+    bench.put(&[StatusHour { is_retracted: true, version: 3, ..found.row() }]);
+    bench.publish(org, &[5]);
+    let none = bench.ask(&format!("SELECT * FROM v_api_sla_compliance WHERE org = '{org}'"));
+    assert!(none.is_empty(), "{none:?}");
+    let demand = bench.one(&format!("SELECT * FROM v_api_network_demand WHERE org = '{org}'"));
+    has(
+        &demand,
+        &json!({ "sessions_count": 0, "known_sessions_count": 1, "avg_output_fps": null }),
+    );
+}
+
+#[test]
+fn only_a_changed_content_makes_a_revision_and_only_after_settling() {
+    let (bench, org) = (Bench::get(), "slice-revision");
+    let mut one = session(org, "s", 5);
+    put_served(bench, &[one.clone()], 5, 4);
+    let revision = || {
+        let sql = format!("SELECT revision FROM v_agg_orchestrator_1h WHERE org = '{org}'");
+        bench.one(&sql)["revision"].as_u64().unwrap()
+    };
+    bench.publish_at(org, &[5], at_minute(5, 30));
+    one.version = 2;
+    one.error_count = 1;
+    bench.put(&[one.clone()]);
+    bench.publish_at(org, &[5], at_minute(6, 9));
+    assert_eq!(revision(), 0, "provisional until ten minutes after the hour");
+    bench.publish_at(org, &[5], at(8));
+    assert_eq!(revision(), 0, "nothing has changed");
+    one.version = 3;
+    one.confirmed_swap_count = 1;
+    bench.put(&[one]);
+    bench.publish_at(org, &[5], at_minute(6, 11));
+    assert_eq!(revision(), 1);
+}
+
+#[test]
+fn an_earlier_owner_never_wins() {
+    let (bench, org) = (Bench::get(), "slice-owner");
+    let one = session(org, "s", 5);
+    put_served(bench, &[one.clone()], 5, 4);
+    bench.publish_version(org, &[5], at(9), 7 << 48);
+    let more = evidence(&one, 5, 9, 20.0);
+    bench.put(&[StatusHour { version: 2, ..more.row() }]);
+    bench.publish_version(org, &[5], at(9), (6 << 48) + 99);
+    let sql = format!("SELECT status_samples FROM v_agg_orchestrator_1h WHERE org = '{org}'");
+    has(&bench.one(&sql), &json!({ "status_samples": 4 }));
+    bench.publish_version(org, &[5], at(9), (7 << 48) + 1);
+    has(&bench.one(&sql), &json!({ "status_samples": 9 }));
+}
+
+#[test]
+fn an_open_session_keeps_its_slice_from_being_final() {
+    let (bench, org) = (Bench::get(), "slice-open");
+    let mut open = session(org, "s", 5);
+    (open.is_closed, open.closed_ts) = (false, None);
+    open.session_end_ts = Some(naap_protocol::time::Timestamp(4_000_000_000_000));
+    put_served(bench, &[open, session(org, "closed", 7)], 5, 4);
+    bench.publish(org, &[5, 7]);
+    let sql = format!(
+        "SELECT window_start, window_state FROM v_agg_startup_1h WHERE org = '{org}' ORDER BY window_start"
+    );
+    let rows = bench.ask(&sql);
+    has(&rows[0], &json!({ "window_state": "settled" }));
+    has(&rows[1], &json!({ "window_state": "final" }));
+}
+
+#[test]
+fn slices_without_anything_leave_no_trace() {
+    let (bench, org) = (Bench::get(), "slice-empty");
+    bench.publish(org, &[1, 2, 3]);
+    let rows = bench.ask(&format!("SELECT * FROM rollup_slices FINAL WHERE org = '{org}'"));
+    assert!(rows.is_empty(), "{rows:?}");
+}

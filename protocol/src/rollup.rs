@@ -1,0 +1,189 @@
+//! The published relations: which tables are computed from latest facts, slice by slice, and how
+//! (decisions, "rollups").
+//!
+//! A relation is a table (`rows`), a query (`deploy/clickhouse/rollups/<table>.sql`) and an entry of
+//! [`ROLLUPS`]. The query answers all columns of the table but `slice_version`, in any order, for the
+//! organisation `{org:String}` and the hours `{hours:Array(DateTime64(3, 'UTC'))}`; it reads tables with
+//! `FINAL` and names them in the comment at its head. Rows of a table that it reads make their
+//! slices dirty by `touches` in the table's definition.
+
+use crate::rows::spec::fingerprint_sql;
+use crate::rows::{Row, TableSpec, legs, serving};
+
+/// How much one recomputation of a relation covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// An organisation and an hour.
+    OrgHour,
+    /// A day of all organisations, read off relations of hours. Organisation '' and the parameter
+    /// `{hours}` holds the days.
+    Day,
+}
+
+/// One published relation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rollup {
+    /// Where it is published.
+    pub table: &'static TableSpec,
+    /// The query that makes the rows of a slice anew.
+    pub sql: &'static str,
+    /// What a slice of it is.
+    pub scope: Scope,
+}
+
+macro_rules! rollups {
+    ($($scope:ident $row:ty = $name:literal),+ $(,)?) => {
+        /// Every published relation, in the order of computation: relations of days come after those
+        /// of hours, which they read.
+        pub const ROLLUPS: &[Rollup] = &[$(Rollup {
+            table: <$row as Row>::SPEC,
+            sql: include_str!(concat!("../../deploy/clickhouse/rollups/", $name, ".sql")),
+            scope: Scope::$scope,
+        }),+];
+    };
+}
+
+rollups! {
+    OrgHour serving::OrchestratorHour<'static> = "agg_orchestrator_1h",
+    OrgHour serving::DemandHour<'static> = "agg_network_demand_1h",
+    OrgHour serving::FpsFiveMinutes<'static> = "agg_output_fps_5m",
+    OrgHour serving::StartupHour<'static> = "agg_startup_1h",
+    OrgHour serving::AttributionHour<'static> = "agg_attribution_1h",
+    OrgHour legs::TransportHour<'static> = "agg_transport_bandwidth_1h",
+    OrgHour legs::TransportMinute<'static> = "agg_transport_bandwidth_1m",
+    OrgHour legs::IngestHour<'static> = "agg_ingest_quality_1h",
+    OrgHour legs::IngestMinute<'static> = "agg_ingest_quality_1m",
+    Day serving::QualityBenchmark<'static> = "agg_quality_benchmark_1d",
+}
+
+impl Rollup {
+    /// The statement that writes the rows of slices anew. Parameters: `org`, `hours`,
+    /// `slice_version`.
+    pub fn recompute_sql(&self) -> String {
+        let table = self.table;
+        let columns: Vec<&str> = table.sent().map(|column| column.name).collect();
+        let computed: Vec<&str> =
+            columns.iter().copied().filter(|name| *name != table.version).collect();
+        format!(
+            "INSERT INTO {table} ({columns}, {version})\nSELECT {columns}, {{slice_version:UInt64}}\nFROM (\n{sql})",
+            table = table.name,
+            columns = computed.join(", "),
+            version = table.version,
+            sql = self.sql,
+        )
+    }
+
+    /// The statement that makes the rows of `slice_version` the valid ones. Slices without rows that
+    /// never had any are left out. Parameters: `org`, `hours`, `slice_version`, `now`, `run`,
+    /// `open_until` (one moment per hour).
+    pub fn publish_sql(&self) -> String {
+        let columns = self.table.fingerprint_columns();
+        format!(
+            "INSERT INTO rollup_slices (org, relation, window_start, slice_version, slice_rows, content, \
+             open_until, revision, refresh_run_id, refreshed_at)
+WITH {{now:DateTime64(3, 'UTC')}} AS computed_at
+SELECT
+    {{org:String}} AS org, '{name}' AS relation, hours.1 AS window_start,
+    {{slice_version:UInt64}} AS slice_version,
+    found.slice_rows AS slice_rows, hex(found.hash) AS content, hours.2 AS open_until,
+    known.revision + (known.slice_version > 0 AND known.content != hex(found.hash)
+        AND computed_at >= hours.1 + INTERVAL 70 MINUTE) AS revision,
+    {{run:String}} AS refresh_run_id, computed_at AS refreshed_at
+FROM (
+    SELECT arrayJoin(arrayZip({{hours:Array(DateTime64(3, 'UTC'))}}, {{open_until:Array(DateTime64(3, 'UTC'))}})) AS hours
+) AS slices
+LEFT JOIN (
+    SELECT window_start, count() AS slice_rows,
+        groupBitXor(reinterpretAsUInt128(sipHash128(formatRow('RowBinary', {columns})))) AS hash
+    FROM {name} FINAL
+    WHERE org = {{org:String}} AND window_start IN {{hours:Array(DateTime64(3, 'UTC'))}}
+        AND slice_version >= {{slice_version:UInt64}}
+    GROUP BY window_start
+) AS found ON found.window_start = slices.hours.1
+LEFT JOIN (
+    SELECT window_start, slice_version, content, revision
+    FROM rollup_slices FINAL
+    WHERE org = {{org:String}} AND relation = '{name}'
+        AND window_start IN {{hours:Array(DateTime64(3, 'UTC'))}}
+) AS known ON known.window_start = slices.hours.1
+WHERE found.slice_rows > 0 OR known.slice_version > 0
+SETTINGS join_use_nulls = 0",
+            name = self.table.name,
+        )
+    }
+
+    /// The relation of a table, if it is published in slices.
+    pub fn of(table: &TableSpec) -> Option<&'static Self> {
+        ROLLUPS.iter().find(|rollup| rollup.table.name == table.name)
+    }
+
+    /// The queries that fingerprint the valid rows and count those that share their key with another.
+    pub fn fingerprint_sqls(&self, database: &str) -> (String, String) {
+        let from = format!("`{database}`.`{}`", self.valid_view());
+        let key = self.table.order_by.join(", ");
+        (
+            fingerprint_sql(&self.table.fingerprint_columns(), &from),
+            format!("SELECT count() - uniqExact({key}) AS duplicate_keys\nFROM {from}"),
+        )
+    }
+
+    /// Name of the view of the valid rows.
+    pub fn valid_view(&self) -> String {
+        format!("v_{}", self.table.name)
+    }
+
+    /// The statement that creates the view of the valid rows: those of the version that
+    /// `rollup_slices` names, or of a later one that is being published. A key that a recomputation
+    /// no longer has keeps an older version and is left out.
+    pub fn create_valid_view(&self) -> String {
+        let name = self.table.name;
+        let columns: Vec<String> = self
+            .table
+            .sent()
+            .map(|column| format!("    published.{0} AS {0}", column.name))
+            .collect();
+        format!(
+            "CREATE VIEW IF NOT EXISTS {view} AS SELECT
+{columns},
+    slices.window_state AS window_state,
+    slices.revision AS revision,
+    slices.refreshed_at AS refreshed_at
+FROM (SELECT * FROM {name} FINAL) AS published
+INNER JOIN (
+    SELECT org, window_start, slice_version, window_state, revision, refreshed_at
+    FROM rollup_slices FINAL
+    WHERE relation = '{name}'
+) AS slices ON slices.org = published.org AND slices.window_start = published.window_start
+WHERE published.slice_version >= slices.slice_version
+COMMENT 'Valid rows of {name}.'",
+            view = self.valid_view(),
+            columns = columns.join(",\n"),
+        )
+    }
+}
+
+/// From when on no session of a slice can change any more: one row `(window_start, open_until)` per hour
+/// of the parameters `org` and `hours` in which a session started or was observed (backlog 003,
+/// finality). Reads facts.
+pub const OPEN_UNTIL_SQL: &str = "WITH observed AS (
+    SELECT window_start AS hour, workflow_session_id
+    FROM fact_session_status_hours FINAL
+    WHERE org = {org:String} AND window_start IN {hours:Array(DateTime64(3, 'UTC'))}
+)
+SELECT toUnixTimestamp64Milli(toDateTime64(hour, 3, 'UTC')) AS window_start,
+    max(if(is_closed, 0, toUnixTimestamp64Milli(assumeNotNull(session_end_ts)) + 172800000)) AS open_until
+FROM (
+    SELECT toStartOfHour(session_start_ts) AS hour, is_closed, session_end_ts
+    FROM fact_workflow_sessions FINAL
+    WHERE org = {org:String} AND toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') IN {hours:Array(DateTime64(3, 'UTC'))}
+    UNION ALL
+    SELECT o.hour AS hour, s.is_closed AS is_closed, s.session_end_ts AS session_end_ts
+    FROM observed AS o
+    INNER JOIN (
+        SELECT workflow_session_id, is_closed, session_end_ts
+        FROM fact_workflow_sessions FINAL
+        WHERE org = {org:String} AND workflow_session_id IN (SELECT workflow_session_id FROM observed)
+    ) AS s ON s.workflow_session_id = o.workflow_session_id
+)
+GROUP BY hour
+ORDER BY hour";
