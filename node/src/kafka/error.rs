@@ -98,6 +98,14 @@ pub enum KafkaError {
         /// Consumer group.
         group: String,
     },
+    /// The members topic is not what it must be.
+    #[error("the members topic \"{topic}\" {wrong}")]
+    MembersTopic {
+        /// Topic as configured.
+        topic: String,
+        /// What is wrong, and the remedy.
+        wrong: String,
+    },
     /// The client library refuses the settings, or files named in them can not be used.
     #[error("the Kafka client refuses the settings: {0}; correct the section [kafka]")]
     Settings(String),

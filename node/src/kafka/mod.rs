@@ -13,6 +13,7 @@ mod client;
 mod error;
 mod handover;
 mod headers;
+mod members;
 mod names;
 mod partition;
 mod reader;
@@ -38,6 +39,7 @@ pub use client::connection;
 pub use error::KafkaError;
 pub use handover::RecordTaker;
 pub use headers::{ORIGINAL_TIME, REPLAY_TOPIC};
+pub use members::Members;
 pub use rejects::{RejectCopies, RejectTopics};
 
 /// Bytes of a round at most; less with a small ingest buffer.

@@ -114,3 +114,42 @@ fn a_paused_node_is_down_and_comes_back() {
     two.signal(Signal::CONT);
     one.sees("n-1", "up/1");
 }
+
+#[test]
+fn messages_arrive_in_order_and_the_inbox_hears_of_new_links() {
+    let authority = Authority::new();
+    let (mut low, mut high) = pair();
+    low.extend(encrypted(&authority.issue("n-0", "n-0")));
+    high.extend(encrypted(&authority.issue("n-1", "n-1")));
+    let (mut one, mut two) = (Node::start(1, &low), Node::start(1, &high));
+    one.until(&["linked n-1"]);
+    two.until(&["linked n-0"]);
+    two.command("say");
+    one.until(&["heard all of n-1"]);
+    drop(two);
+    let mut two = Node::start(2, &high);
+    one.until(&["linked n-1"]);
+    two.until(&["linked n-0"]);
+    two.command("say");
+    one.until(&["heard all of n-1"]);
+}
+
+#[test]
+fn a_stalled_peer_costs_bounded_memory_and_its_link() {
+    let (low, high) = pair();
+    let (mut one, mut two) = (Node::start(1, &low), Node::start(1, &high));
+    one.until(&["linked n-1"]);
+    two.until(&["linked n-0"]);
+    let before = two.resident();
+    one.signal(Signal::STOP);
+    // Half a gigabyte, which nobody takes.
+    two.command("flood");
+    two.until(&["flooded"]);
+    let grown = two.resident().saturating_sub(before);
+    assert!(grown < 192 << 20, "{grown} bytes");
+    assert!(two.said().contains("a link has ended"), "{}", two.said());
+    one.signal(Signal::CONT);
+    two.until(&["linked n-0"]);
+    two.command("say");
+    one.until(&["heard all of n-1"]);
+}
