@@ -5,7 +5,7 @@ use naap_protocol::cluster::Request;
 use rustix::process::Signal;
 
 use crate::authority::Authority;
-use crate::node::{Node, configure, encrypted, free_port, settings};
+use crate::node::{Node, Settings, configure, encrypted, free_port, settings};
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
@@ -53,7 +53,7 @@ fn three_nodes_meet_and_one_drains_and_leaves() {
 }
 
 /// Two nodes of which the second dials.
-fn pair() -> (Vec<(&'static str, String)>, Vec<(&'static str, String)>) {
+fn pair() -> (Settings, Settings) {
     let ports = [free_port(), free_port()];
     let peers = [("n-0", ports[0]), ("n-1", ports[1])];
     (settings("n-0", ports[0], &peers), settings("n-1", ports[1], &peers))

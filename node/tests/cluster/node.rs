@@ -23,6 +23,9 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Holds the settings of the node, `key=value` a line.
 const SETTINGS: &str = "CLUSTER_TEST_NODE";
 
+/// Settings of a node.
+pub type Settings = Vec<(&'static str, String)>;
+
 /// The configuration of these settings.
 pub fn configure(settings: &[(&str, String)]) -> Config {
     let flag = |(path, text): &(&str, String)| FlagValue {
@@ -40,7 +43,7 @@ pub fn free_port() -> u16 {
 }
 
 /// Settings of node `name` that listens on `port`, with `peers` as names and ports.
-pub fn settings(name: &str, port: u16, peers: &[(&str, u16)]) -> Vec<(&'static str, String)> {
+pub fn settings(name: &str, port: u16, peers: &[(&str, u16)]) -> Settings {
     let peers: Vec<_> =
         peers.iter().map(|(name, port)| format!("{name}=127.0.0.1:{port}")).collect();
     vec![
@@ -54,7 +57,7 @@ pub fn settings(name: &str, port: u16, peers: &[(&str, u16)]) -> Vec<(&'static s
 }
 
 /// The settings of an encrypted node.
-pub fn encrypted(files: &Files) -> Vec<(&'static str, String)> {
+pub fn encrypted(files: &Files) -> Settings {
     let text = |path: &Path| path.display().to_string();
     vec![
         ("cluster.ca_file", text(&files.ca)),
@@ -74,13 +77,11 @@ pub struct Node {
 impl Node {
     /// Starts a node with this boot number.
     pub fn start(boot: u64, settings: &[(&str, String)]) -> Self {
-        let mut text = format!("{boot}");
-        for (key, value) in settings {
-            text.push_str(&format!("\n{key}={value}"));
-        }
+        let lines = settings.iter().map(|(key, value)| format!("{key}={value}"));
+        let text: Vec<_> = std::iter::once(boot.to_string()).chain(lines).collect();
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "node::process", "--nocapture"])
-            .env(SETTINGS, text)
+            .env(SETTINGS, text.join("\n"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -21,7 +21,7 @@ const TOPIC: &str = "naap.members.v1";
 const TIMING: Timing = Timing {
     beat: Duration::from_millis(100),
     suspect: Duration::from_millis(500),
-    down: Duration::from_millis(1000),
+    down: Duration::from_secs(1),
 };
 
 fn configure(bootstrap: &str, node: &str) -> Config {
