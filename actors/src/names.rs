@@ -20,6 +20,18 @@ pub const REJECTED: &str = "naap_ingest_rejected_total";
 pub const DUPLICATES: &str = "naap_duplicates_total";
 /// Bytes of envelopes that wait for a shard's window.
 pub const INGEST_WAITING_BYTES: &str = "naap_ingest_waiting_bytes";
+/// Partitions read again because a shard missed some of their offsets.
+pub const REREADS: &str = "naap_ingest_rereads_total";
+/// Shards that this node has open.
+pub const SHARDS_OPEN: &str = "naap_shards_open";
+/// Shards that this node should have and has not open yet.
+pub const SHARDS_PENDING: &str = "naap_shards_pending";
+/// Steps in the ownership of shards, by `step`: opened, handed_off, superseded, lost_race.
+pub const OWNERSHIP: &str = "naap_ownership_steps_total";
+/// Messages for a shard that this node does not have, by `kind`.
+pub const MISROUTED: &str = "naap_misrouted_total";
+/// Time from the wish for a shard to its opening, seconds.
+pub const OPENING_SECONDS: &str = "naap_shard_opening_seconds";
 /// Commit cycles completed.
 pub const COMMITS: &str = "naap_commit_cycles_total";
 /// Duration of a commit cycle in seconds.

@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use naap_protocol::peer::Notes;
+use naap_protocol::peer::{Note, Notes};
 use naap_protocol::wire::Envelope;
+use ractor::ActorRef;
 
+use crate::ingest::IngestMsg;
 use crate::placement::{Member, Placement};
 
 /// What goes to another node.
@@ -39,6 +41,25 @@ pub struct Alone;
 impl Peers for Alone {
     fn send(&self, to: &str, _message: PeerMsg) {
         tracing::debug!(to, "a message for another node was dropped: this node is alone");
+    }
+}
+
+/// Who reads a source partition: the ingest of this node, or of another.
+#[derive(Clone, Debug)]
+pub enum Reader {
+    /// This node's.
+    Here(ActorRef<IngestMsg>),
+    /// That of the node with this name.
+    There(Arc<dyn Peers>, Arc<str>),
+}
+
+impl Reader {
+    /// Tells it something. One that is gone does not hear it, which it makes up for when it is back.
+    pub fn tell(&self, note: Note) {
+        match self {
+            Self::Here(ingest) => drop(ingest.cast(IngestMsg::Note(note))),
+            Self::There(peers, node) => peers.send(node, PeerMsg::Notes(Notes(vec![note]))),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use naap_actors::orchestrator::OrchestratorOptions;
 use naap_actors::ports::{Clock, StateLog};
 use naap_actors::shard::{SEQUENCE_BITS, ShardOptions};
 use naap_actors::sink::SinkOptions;
-use naap_actors::supervisor::NodeArgs;
+use naap_actors::supervisor::{Cluster, NodeArgs};
 use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::gate::{Gate, Limits};
 use naap_protocol::org::OrgMap;
@@ -38,6 +38,12 @@ pub struct NodeParts<'a> {
     pub orgs: OrgMap,
     /// The input has an end: retention is off until then (decisions.md, bounded input).
     pub bounded: bool,
+    /// Highest epoch that the state log knows; 0 for an empty log, of which the tables know more.
+    pub known_epoch: u64,
+    /// Boot of the node.
+    pub incarnation: u64,
+    /// Who else there is.
+    pub cluster: Cluster,
 }
 
 /// The arguments of the actor tree.
@@ -47,9 +53,9 @@ pub struct NodeParts<'a> {
 pub async fn node_args(
     parts: NodeParts<'_>,
 ) -> Result<NodeArgs<RejectCopies<ClickHouseWriter>>, StoreError> {
-    let NodeParts { config, log, store, rejects, clock, orgs, bounded } = parts;
+    let NodeParts { config, log, store, rejects, clock, orgs, bounded, .. } = parts;
     let shards = config.cluster.shards as u16;
-    let epoch_floor = epoch_floor(&log, store, shards).await?;
+    let epoch_floor = epoch_floor(parts.known_epoch, store).await?;
     let limits = Limits {
         versions: config.ingest.supported_versions.clone(),
         max_value_bytes: config.ingest.max_record_bytes.0 as usize,
@@ -60,7 +66,6 @@ pub async fn node_args(
         PrivacyMode::Keep => privacy::PrivacyMode::Keep,
         PrivacyMode::Hash => privacy::PrivacyMode::Hash,
     };
-    let incarnation = clock.now().0.unsigned_abs();
     let router =
         Router::new(gate, privacy, shards, (epoch_floor + 1) << SEQUENCE_BITS, clock.clone());
     let writer =
@@ -69,7 +74,7 @@ pub async fn node_args(
     let ticks = |span: Duration| span.as_secs().max(1);
     Ok(NodeArgs {
         node: config.node.name.as_str().to_owned(),
-        incarnation,
+        incarnation: parts.incarnation,
         epoch_floor,
         tables: rows::ALL,
         router,
@@ -77,6 +82,7 @@ pub async fn node_args(
             shards,
             window_bytes: config.memory.shard_window.0 as usize,
             buffer_bytes: config.memory.ingest_buffer.0 as usize,
+            uncommitted_bytes: config.memory.uncommitted.0 as usize,
             flush_interval: config.commit.flush_interval,
         },
         shard: ShardOptions {
@@ -104,6 +110,7 @@ pub async fn node_args(
         log,
         writer: Arc::new(RejectCopies::new(writer, rejects)),
         clock,
+        cluster: parts.cluster,
     })
 }
 
@@ -122,25 +129,14 @@ fn correction_rows(config: &Config) -> u32 {
     (per_cycle / f64::from(config.cluster.shards)).ceil() as u32
 }
 
-/// The highest epoch in the log or, where the log is empty, in the stored rows: a node that lost
+/// The highest epoch `known` to the log or, where the log is empty, in the stored rows: a node that lost
 /// its log must still write versions above the old ones.
-async fn epoch_floor(
-    log: &Arc<dyn StateLog>,
-    store: &Store,
-    shards: u16,
-) -> Result<u64, StoreError> {
+async fn epoch_floor(known: u64, store: &Store) -> Result<u64, StoreError> {
     #[derive(Deserialize)]
     struct Highest {
         epoch: u64,
     }
-    let mut highest = 0;
-    for shard in 0..shards {
-        let known = log.shard(shard).map_err(|e| StoreError::Statement {
-            what: "read the state log".to_owned(),
-            reason: e.to_string(),
-        })?;
-        highest = highest.max(known.epoch);
-    }
+    let mut highest = known;
     if highest == 0 {
         for table in rows::ALL.iter().filter(|table| table.version == "version") {
             let sql = format!(

@@ -24,6 +24,8 @@ pub enum Note {
         source: SourcePartition,
         /// First offset that the reader holds the shard to lack, if the shard knows nothing better.
         start: u64,
+        /// Which wish of the reader this is; repetitions have the same.
+        ask: u64,
     },
     /// Shard to reader: the opening that runs, and what it wants of `source`.
     #[serde(rename = "ad")]
@@ -36,6 +38,8 @@ pub enum Note {
         source: SourcePartition,
         /// First offset that the shard has not applied.
         wanted: u64,
+        /// The wish that this answers.
+        ask: u64,
     },
     /// Reader to shard: offsets without anything for it.
     #[serde(rename = "m")]

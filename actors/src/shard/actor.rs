@@ -1,10 +1,11 @@
 //! The actor around a shard: envelopes in, rows to the sinks, credits back, state at commits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use naap_protocol::capability::evidence::{Evidence, Question};
 use naap_protocol::identity::{EntityId, EntityKey};
+use naap_protocol::peer::Note;
 use naap_protocol::state::{Progress, SourcePartition};
 use naap_protocol::wire::{Advertised, Envelope};
 use ractor::{
@@ -14,8 +15,8 @@ use ractor_cluster::RactorMessage;
 
 use super::core::{Applied, Saved, ShardCore, ShardCounts};
 use crate::clocks::ClockSigns;
-use crate::ingest::IngestMsg;
 use crate::orchestrator::{self, Flushed, OrchestratorArgs, OrchestratorMsg, OrchestratorOptions};
+use crate::peers::Reader;
 use crate::ports::{StateLog, StateRecord};
 use crate::region::RegionMsg;
 use crate::session::tally::Cause;
@@ -33,6 +34,19 @@ pub struct Mark {
     pub from: u64,
     /// First offset after it.
     pub to: u64,
+    /// Opening of the shard that the reader is attached to.
+    pub epoch: u64,
+}
+
+/// The wish of a reader to begin, see [`Note::Attach`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attach {
+    /// Source partition.
+    pub source: SourcePartition,
+    /// Where it begins if the shard knows nothing better.
+    pub start: u64,
+    /// Number of the wish.
+    pub ask: u64,
 }
 
 /// What a shard contributes to a commit.
@@ -95,9 +109,11 @@ pub struct ShardStatus {
 #[derive(Debug, RactorMessage)]
 pub enum ShardMsg {
     /// A batch of events, and who gets its credit back.
-    Envelope(Envelope, ActorRef<IngestMsg>),
+    Envelope(Envelope, Reader),
+    /// A reader of a source partition begins.
+    Attach(Attach, Reader),
     /// Offsets without anything for this shard.
-    Mark(Mark),
+    Mark(Mark, Reader),
     /// Ask the orchestrators of this shard.
     Ask(Vec<Question>),
     /// What orchestrators say about sessions of this shard.
@@ -106,8 +122,12 @@ pub enum ShardMsg {
     Backfill(Vec<Evidence>),
     /// Take up what was left unfinished before the shard was opened.
     Resume,
+    /// Ask the orchestrators of these shards once more.
+    AskAgain(Arc<BTreeSet<u16>>),
     /// End the commit cycle. `true` ends every wait that is not for an answer.
     Commit(bool, RpcReplyPort<ShardCommit>),
+    /// What the last commit returned is in the state log: its rows may go to the sinks.
+    Saved(RpcReplyPort<()>),
     /// The last commit is durable.
     Committed,
     /// One second has passed.
@@ -129,12 +149,17 @@ pub(crate) struct ShardArgs {
     pub(crate) orchestrators: OrchestratorOptions,
 }
 
+/// Of another opening, or of a source that nobody has attached.
+const REFUSED: Applied = Applied::Refused { wanted: 0 };
+
 struct ShardActor;
 
 struct State {
     args: ShardArgs,
     orchestrators: BTreeMap<u128, ActorRef<OrchestratorMsg>>,
     traffic: Traffic,
+    /// Rows wait that rest on state which is not in the log yet.
+    unsaved: bool,
 }
 
 pub(crate) async fn spawn(
@@ -154,7 +179,8 @@ impl Actor for ShardActor {
         _myself: ActorRef<ShardMsg>,
         args: ShardArgs,
     ) -> Result<State, ActorProcessingErr> {
-        Ok(State { args, orchestrators: BTreeMap::new(), traffic: Traffic::default() })
+        let (orchestrators, traffic) = (BTreeMap::new(), Traffic::default());
+        Ok(State { args, orchestrators, traffic, unsaved: false })
     }
 
     async fn handle(
@@ -167,7 +193,8 @@ impl Actor for ShardActor {
             ShardMsg::Envelope(envelope, from) => {
                 state.envelope(&myself, &envelope, &from).await?;
             }
-            ShardMsg::Mark(mark) => state.args.core.mark(&mark.source, mark.from, mark.to),
+            ShardMsg::Attach(attach, from) => state.attach(attach, &from),
+            ShardMsg::Mark(mark, from) => state.mark(mark, &from),
             ShardMsg::Ask(questions) => state.ask(&myself, questions).await?,
             ShardMsg::Evidence(evidence) => state.learn(evidence, Cause::LateCapability)?,
             ShardMsg::Backfill(evidence) => {
@@ -179,10 +206,19 @@ impl Actor for ShardActor {
                 let questions = state.args.core.resume(&state.args.claim)?;
                 state.send(questions)?;
             }
+            ShardMsg::AskAgain(shards) => {
+                let questions = state.args.core.ask_again(&shards, state.args.shards)?;
+                state.send(questions)?;
+            }
             ShardMsg::Commit(flush, reply) => {
                 let commit = state.commit(flush).await?;
                 // The cycle was given up; the next one takes the changes along.
                 drop(reply.send(commit));
+            }
+            ShardMsg::Saved(reply) => {
+                state.unsaved = false;
+                state.send_rows().await?;
+                drop(reply.send(()));
             }
             ShardMsg::Committed => state.args.core.committed(),
             ShardMsg::Tick => state.args.core.tick(),
@@ -210,28 +246,51 @@ impl State {
         &mut self,
         myself: &ActorRef<ShardMsg>,
         envelope: &Envelope,
-        from: &ActorRef<IngestMsg>,
+        from: &Reader,
     ) -> Result<(), ActorProcessingErr> {
-        let shard = self.args.shard;
-        match self.args.core.apply(envelope)? {
+        let (shard, epoch) = (self.args.shard, envelope.head.epoch_hint);
+        let attached = self.is_attached(epoch, &envelope.head.source);
+        let applied = if attached { self.args.core.apply(envelope)? } else { REFUSED };
+        match applied {
             Applied::Taken(advertisements) => {
                 for (id, advertised) in advertisements {
                     self.advertise(myself, &envelope.head.org, id, advertised).await?;
                 }
             }
             Applied::Skipped => {}
-            Applied::Refused { wanted } => {
-                let source = envelope.head.source.clone();
-                from.cast(IngestMsg::Refused { shard, source, wanted })?;
+            Applied::Refused { .. } => {
+                from.tell(Note::Refused { shard, epoch, source: envelope.head.source.clone() });
             }
         }
         let questions = self.args.core.questions();
         self.send(questions)?;
-        if self.args.core.row_bytes() >= PARCEL {
+        if !self.unsaved && self.args.core.row_bytes() >= PARCEL {
             self.send_rows().await?;
         }
-        from.cast(IngestMsg::Credit { shard, bytes: envelope.cost() })?;
+        from.tell(Note::Credit { shard, epoch, bytes: envelope.cost() as u64 });
         Ok(())
+    }
+
+    /// Whether a reader with this idea of the opening has told where `source` begins.
+    fn is_attached(&self, epoch: u64, source: &SourcePartition) -> bool {
+        let progress = self.args.core.progress();
+        progress.epoch == epoch && progress.applied.contains_key(source)
+    }
+
+    fn attach(&mut self, attach: Attach, from: &Reader) {
+        let Attach { source, start, ask } = attach;
+        let shard = self.args.shard;
+        let wanted = self.args.core.attach(source.clone(), start);
+        let epoch = self.args.core.progress().epoch;
+        from.tell(Note::Attached { shard, epoch, source, wanted, ask });
+    }
+
+    fn mark(&mut self, mark: Mark, from: &Reader) {
+        let Mark { source, from: start, to, epoch } = mark;
+        if self.is_attached(epoch, &source) && self.args.core.mark(&source, start, to) {
+            return;
+        }
+        from.tell(Note::Refused { shard: self.args.shard, epoch, source });
     }
 
     async fn advertise(
@@ -314,10 +373,11 @@ impl State {
         for (&id, orchestrator) in &self.orchestrators {
             let Flushed { frame, told } = ractor::call!(orchestrator, OrchestratorMsg::Flush)?;
             self.traffic.sent += told;
-            let (shard, entity) = (self.args.shard, EntityId(id));
-            records.extend(frame.map(|frame| StateRecord::Snapshot { shard, entity, frame }));
+            let (shard, entity, epoch) = (self.args.shard, EntityId(id), progress.epoch);
+            let snapshot = |frame| StateRecord::Snapshot { shard, epoch, entity, frame };
+            records.extend(frame.map(snapshot));
         }
-        self.send_rows().await?;
+        self.unsaved = true;
         let traffic = Traffic { owing, ..self.traffic };
         let counts = self.args.core.take_counts();
         Ok(ShardCommit { records, progress, counts, traffic, oldest_wait, signs })

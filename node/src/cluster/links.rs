@@ -21,7 +21,7 @@ use ractor_cluster::{
     IncomingEncryptionMode, NodeEventSubscription, NodeServer, NodeServerMessage,
     NodeSessionMessage, RactorMessage,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::handshake;
 use super::names;
@@ -78,7 +78,7 @@ pub(super) struct LinkArgs {
     /// Told the actors that other parts talk to.
     pub started: oneshot::Sender<Parts>,
     /// Told why the links ended by themselves.
-    pub failed: oneshot::Sender<String>,
+    pub failed: watch::Sender<Option<String>>,
 }
 
 /// The actors that other nodes reach.
@@ -98,7 +98,7 @@ pub(super) struct State {
     /// Connections that wait for the end of the link before them.
     waiting: BTreeMap<String, Shaken>,
     opened: u64,
-    failed: Option<oneshot::Sender<String>>,
+    failed: watch::Sender<Option<String>>,
 }
 
 struct Link {
@@ -162,7 +162,6 @@ impl Actor for Links {
         drop(ractor::time::send_interval(LOOK, cell, || LinkMsg::Tick));
         // Whoever asked for the start has gone: everything stops with its last reference.
         drop(started.send(parts.clone()));
-        let failed = Some(failed);
         let (links, waiting) = (BTreeMap::new(), BTreeMap::new());
         Ok(State { server, parts, links, waiting, opened: 0, failed })
     }
@@ -200,10 +199,7 @@ impl Actor for Links {
             _ => return Ok(()),
         };
         tracing::error!(reason, "the links of this node failed");
-        if let Some(failed) = state.failed.take() {
-            // Nobody waits for the failure of links that are being stopped.
-            drop(failed.send(reason));
-        }
+        state.failed.send_replace(Some(reason));
         myself.stop(None);
         Ok(())
     }

@@ -42,6 +42,16 @@ choice! {
 }
 
 choice! {
+    /// Where the state of shards is kept.
+    pub enum StateStore {
+        /// A file in `node.data_dir`; one node.
+        Local = "local",
+        /// A compacted topic.
+        Kafka = "kafka",
+    }
+}
+
+choice! {
     /// How brokers are reached.
     pub enum SecurityProtocol {
         /// No encryption, no login.
@@ -112,6 +122,7 @@ section! {
     sections {
         node: Node,
         cluster: Cluster,
+        state_log: StateLog,
         ingest: Ingest,
         kafka: Kafka,
         clickhouse: ClickHouse,
@@ -163,6 +174,16 @@ section! {
         shards: u32 = 64, 1..=4096;
         /// Longest ordered stop, from the signal on; then the node says what is not durable and ends. Half of it is the longest wait for what was read from Kafka to be durably applied before its partitions are given back.
         drain_timeout: Duration = secs(60), secs(1)..=hours(1);
+    }
+
+    /// Where the state of shards is kept, and who has which is decided.
+    pub struct StateLog {
+        /// `local` is a file in `node.data_dir`; `kafka` is a topic, with which a node can lose its folder. Changing it starts with an empty state log.
+        store: StateStore = StateStore::Local;
+        /// Topic with `cluster.shards` partitions; made at the start where it is missing.
+        topic: Name = name("naap.state.v1");
+        /// Most bytes per second that are read to restore shards.
+        restore_rate: ByteSize = ByteSize::mib(64), ByteSize::mib(1)..=ByteSize::gib(16);
     }
 
     /// What is read and what is accepted.
@@ -261,6 +282,8 @@ section! {
         ingest_buffer: ByteSize = ByteSize::mib(8), ByteSize::mib(1)..=ByteSize::gib(64);
         /// Bytes on the way to one shard that it has not applied yet.
         shard_window: ByteSize = ByteSize::kib(128), ByteSize::kib(64)..=ByteSize::gib(1);
+        /// Envelopes with the shards whose rows and state are not durable yet; a commit cycle starts early at half of it.
+        uncommitted: ByteSize = ByteSize::mib(16), ByteSize::mib(1)..=ByteSize::gib(64);
         /// Rows waiting for an insert, over all tables.
         sinks: ByteSize = ByteSize::mib(24), ByteSize::mib(1)..=ByteSize::gib(64);
         /// Sessions in memory, estimated; each shard has an equal share and puts all that is durable to sleep beyond it.

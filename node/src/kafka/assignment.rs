@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use naap_protocol::state::SourcePartition;
 use rdkafka::consumer::{CommitMode, Consumer};
-use rdkafka::error::KafkaResult;
+use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::batch;
@@ -186,17 +186,47 @@ impl Reader {
             return Ok(());
         }
         let target = next.max(low);
-        // After such an error the client has stopped fetching, and would refuse to seek.
-        self.consumer.incremental_unassign(&list([source]))?;
-        let mut again = TopicPartitionList::new();
-        add(&mut again, source, target)?;
-        self.consumer.incremental_assign(&again)?;
-        if self.paused {
-            self.pause(&again);
-        }
+        self.seek(source, target)?;
         if target > next {
             self.lost(source, next, target);
             self.partitions[at].next = target;
+        }
+        Ok(())
+    }
+
+    /// Reads again what a shard misses. The ingest throws away what comes before the new assignment.
+    pub(super) fn reread(&mut self) {
+        let again = std::mem::take(&mut self.again);
+        let new = std::iter::from_fn(|| self.rereads.try_recv().ok());
+        let wanted: Vec<_> = again.into_iter().chain(new).collect();
+        for (source, offset) in wanted {
+            let is = |p: &Partition| p.source == source && p.phase == Phase::Reading;
+            let Some(at) = self.partitions.iter().position(is) else { continue };
+            let held = self.watermarks(&source, QUERY).map_or(0, |(low, _)| low);
+            let from = offset.max(held);
+            if let Err(error) = self.seek(&source, from) {
+                tracing::warn!(%error, topic = %source.topic, partition = source.partition,
+                    "a partition is not read again; asking again");
+                self.again.push((source, offset));
+                continue;
+            }
+            let partition = &mut self.partitions[at];
+            (partition.start, partition.next) = (partition.start.min(offset), from);
+            self.out.push(Handover::Assign(source.clone(), offset));
+            if from > offset {
+                self.lost(&source, offset, from);
+            }
+        }
+    }
+
+    fn seek(&self, source: &SourcePartition, offset: u64) -> KafkaResult<()> {
+        // A client that has stopped fetching would refuse to seek.
+        self.consumer.incremental_unassign(&list([source]))?;
+        let mut again = TopicPartitionList::new();
+        add(&mut again, source, offset)?;
+        self.consumer.incremental_assign(&again)?;
+        if self.paused {
+            self.pause(&again);
         }
         Ok(())
     }
@@ -229,8 +259,9 @@ impl Reader {
         }
         let in_time = |p: &Partition| matches!(p.phase, Phase::Leaving(until) if now < until);
         let in_time = self.partitions.iter().filter(|p| going.contains(&p.source)).any(in_time);
-        if !self.commit(CommitMode::Sync) && in_time {
-            return;
+        match self.commit(CommitMode::Sync) {
+            Err(error) if in_time && may_pass(&error) => return,
+            _ => {}
         }
         let going = self.revocation.take().unwrap_or_default();
         for partition in self.partitions.iter().filter(|p| going.contains(&p.source)) {
@@ -271,8 +302,8 @@ impl Reader {
         list(partitions.iter().filter(of))
     }
 
-    /// Commits how far every partition is durably applied; `false` when that was refused.
-    pub(super) fn commit(&mut self, mode: CommitMode) -> bool {
+    /// Commits how far every partition is durably applied.
+    pub(super) fn commit(&mut self, mode: CommitMode) -> KafkaResult<()> {
         let mut offsets = TopicPartitionList::new();
         let mut sent = Vec::new();
         {
@@ -288,23 +319,32 @@ impl Reader {
             }
         }
         if sent.is_empty() {
-            return true;
+            return Ok(());
         }
-        match self.consumer.commit(&offsets, mode) {
-            Ok(()) => {}
-            Err(error) => {
-                commit_failed(&error);
-                return false;
-            }
-        }
+        self.consumer.commit(&offsets, mode).inspect_err(commit_failed)?;
         // What is sent without waiting is confirmed by a callback.
         if matches!(mode, CommitMode::Sync) {
             for (at, offset) in sent {
                 self.partitions[at].committed = offset;
             }
         }
-        true
+        Ok(())
     }
+}
+
+/// Whether a refused commit may succeed while the group waits for this member. It can not when the
+/// broker takes no commits of a group that rebalances, or has put the member out: waiting would only
+/// cost the member its session and all its partitions, and the offset is a hint.
+fn may_pass(error: &ClientError) -> bool {
+    !matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::RebalanceInProgress
+                | RDKafkaErrorCode::IllegalGeneration
+                | RDKafkaErrorCode::UnknownMemberId
+                | RDKafkaErrorCode::FencedInstanceId
+        )
+    )
 }
 
 fn report_stopped(source: &SourcePartition, beyond: &BeyondEnd) {

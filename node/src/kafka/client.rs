@@ -236,7 +236,7 @@ impl ConsumerContext for Context {
 /// Counts and tells; whoever commits tries again.
 pub(super) fn commit_failed(error: &ClientError) {
     metrics::counter!(names::COMMIT_FAILURES).increment(1);
-    tracing::warn!(%error, "offsets were not committed; they are committed again");
+    tracing::warn!(%error, "offsets were not committed; the next commit takes them along");
 }
 
 /// Takes nothing, gives everything: the consumer is going away and waits for an answer.

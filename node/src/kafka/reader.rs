@@ -22,7 +22,7 @@ use super::handover::{Handover, Outbox};
 use super::headers;
 use super::names;
 use super::partition::{Partition, Phase};
-use super::{Applied, StartOffset};
+use super::{Applied, StartOffset, Wanted};
 use crate::config::Reset;
 
 /// Longest wait for a record; other duties are looked at in between.
@@ -68,6 +68,10 @@ pub(super) struct Reader {
     pub applied: Applied,
     pub out: Outbox,
     pub stop: Arc<AtomicBool>,
+    /// What has to be read again.
+    pub rereads: Wanted,
+    /// What of it could not be done yet.
+    pub again: Vec<(SourcePartition, u64)>,
     /// What the group has assigned.
     pub partitions: Vec<Partition>,
     /// Assigned, but their position is not found yet.
@@ -97,6 +101,7 @@ impl Reader {
         applied: watch::Receiver<BTreeMap<SourcePartition, u64>>,
         out: Outbox,
         stop: Arc<AtomicBool>,
+        rereads: Wanted,
     ) -> Self {
         Self {
             batches: Batches::new(settings.round_bytes),
@@ -107,6 +112,8 @@ impl Reader {
             applied,
             out,
             stop,
+            rereads,
+            again: Vec::new(),
             partitions: Vec::new(),
             waiting: Vec::new(),
             revocation: None,
@@ -151,6 +158,7 @@ impl Reader {
                 self.begin_stop();
             } else {
                 self.group_events()?;
+                self.reread();
             }
             self.read()?;
             let handed = self.hand_over();
@@ -263,7 +271,8 @@ impl Reader {
             let offset = confirmed.get(&partition.source).copied().unwrap_or(0);
             partition.committed = partition.committed.max(offset);
         }
-        self.commit(CommitMode::Async);
+        // A failure is counted and told; the next second tries again.
+        drop(self.commit(CommitMode::Async));
         if !self.waiting.is_empty() && !self.stopping {
             self.start_waiting()?;
         }
@@ -325,7 +334,8 @@ impl Reader {
 
     /// Commits for the last time and leaves the group, so that its partitions move at once.
     fn leave(&mut self) {
-        self.commit(CommitMode::Sync);
+        // A failure is counted and told; the state log knows the offsets too.
+        drop(self.commit(CommitMode::Sync));
         self.answer_rest();
         self.consumer.unsubscribe();
         let until = Instant::now() + FAREWELL;

@@ -175,7 +175,7 @@ fn process() {
 }
 
 async fn serve(config: Config, boot: u64) {
-    let mut cluster = match Cluster::start(&config, boot, None).await {
+    let cluster = match Cluster::start(&config, boot, None).await {
         Ok(cluster) => cluster,
         Err(error) => return println!("not started: {error}"),
     };

@@ -33,8 +33,8 @@ async fn create(bootstrap: &str, name: &str, partitions: i32) -> String {
 }
 
 /// Two nodes share two partitions: the first gives one away after it has applied what it read of
-/// it, and the second goes on exactly there.
-pub async fn share(bootstrap: &str, topic: &str) {
+/// it, and the second goes on exactly there. `logged` is what the second finds in the state log.
+pub async fn share(bootstrap: &str, topic: &str, logged: &[(u32, u64)]) {
     let setup = |node| Setup { node, applies: false, ..Setup::new(bootstrap, topic) };
     let mut first = setup("naap-0").start().await.unwrap();
     for partition in 0..2 {
@@ -42,7 +42,8 @@ pub async fn share(bootstrap: &str, topic: &str) {
     }
     first.records(20).await;
     // Partition 1 or 0 will go; neither is applied, so the second has to wait.
-    let mut second = setup("naap-1").start().await.unwrap();
+    let start = logged.iter().copied().collect();
+    let mut second = Setup { start, ..setup("naap-1") }.start().await.unwrap();
     for partition in 0..2 {
         first.apply(partition, 10);
     }
@@ -79,7 +80,7 @@ pub async fn share(bootstrap: &str, topic: &str) {
 async fn two_nodes_share_a_topic_of_a_real_broker() {
     let Some(bootstrap) = bootstrap("two_nodes_share_a_topic_of_a_real_broker") else { return };
     let topic = create(&bootstrap, "share", 2).await;
-    share(&bootstrap, &topic).await;
+    share(&bootstrap, &topic, &[]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -342,8 +342,8 @@ pub(crate) fn notes() -> Notes {
         subjects: Vec::new(),
     };
     Notes(vec![
-        Note::Attach { shard, source: source(), start: 3 },
-        Note::Attached { shard, epoch, source: source(), wanted: 1 << 33 },
+        Note::Attach { shard, source: source(), start: 3, ask: 4 },
+        Note::Attached { shard, epoch, source: source(), wanted: 1 << 33, ask: 4 },
         Note::Mark { shard, epoch, source: source(), from: 1, to: 2 },
         Note::Credit { shard, epoch, bytes: 1 << 20 },
         Note::Refused { shard, epoch, source: source() },

@@ -1,0 +1,262 @@
+//! Nodes whose state is in Kafka, against a real broker: whatever is killed, the rows are those of one
+//! undisturbed process.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends with what went wrong")]
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use naap_generator::{Plan, Profile};
+use naap_tests::{DataDir, program};
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// A test that waits longer than this hangs.
+const PATIENCE: Duration = Duration::from_secs(180);
+const PARTITIONS: i32 = 3;
+
+/// The broker to test with; says so where there is none.
+fn bootstrap(test: &str) -> Option<String> {
+    let found = std::env::var("NAAP_KAFKA_BOOTSTRAP").ok().filter(|text| !text.is_empty());
+    if found.is_none() {
+        eprintln!(
+            "SKIPPED {test}: NAAP_KAFKA_BOOTSTRAP is not set; run deploy/setup/kafka.sh start"
+        );
+    }
+    found
+}
+
+/// A topic of events, and what a node makes of it.
+struct Stage {
+    bootstrap: String,
+    topic: String,
+    lines: Vec<Vec<u8>>,
+    producer: BaseProducer,
+}
+
+impl Stage {
+    fn new(bootstrap: String, name: &str, sessions: u64) -> Self {
+        let stamp = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis();
+        let topic = format!("{name}-{stamp}");
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &bootstrap);
+        let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
+        let new = NewTopic::new(&topic, PARTITIONS, TopicReplication::Fixed(1));
+        let made = admin.create_topics([&new], &AdminOptions::new());
+        assert!(block_on(made).unwrap()[0].is_ok());
+        let profile = Profile { oversized: false, ..Profile::default() };
+        let plan = Plan { seed: 5, sessions, orchestrators: 20, hours: 1, profile };
+        let mut text = Vec::new();
+        plan.write(&mut text, None::<&mut Vec<u8>>, &mut |_| ()).unwrap();
+        let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+        let lines = lines.map(<[u8]>::to_vec).collect();
+        config.set("queue.buffering.max.messages", "1000000");
+        Self { bootstrap, topic, lines, producer: config.create().unwrap() }
+    }
+
+    /// Writes part `part` of `parts` to the topic.
+    fn write(&self, part: usize, parts: usize) {
+        let share = self.lines.len().div_ceil(parts);
+        let lines = self.lines.iter().enumerate().skip(part * share).take(share);
+        for (number, line) in lines {
+            let partition = (number * 7 / 3) as i32 % PARTITIONS;
+            let record: BaseRecord<'_, (), [u8]> =
+                BaseRecord::to(&self.topic).partition(partition).payload(line);
+            self.producer.send(record).map_err(|(error, _)| error).unwrap();
+        }
+        self.producer.flush(PATIENCE).unwrap();
+    }
+
+    fn consumer(&self, group: &str) -> BaseConsumer {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.bootstrap).set("group.id", group);
+        config.create().unwrap()
+    }
+
+    /// Committed offsets and ends of all partitions.
+    fn positions(&self, group: &str) -> Vec<(i64, i64)> {
+        let consumer = self.consumer(group);
+        let mut list = TopicPartitionList::new();
+        (0..PARTITIONS).for_each(|p| drop(list.add_partition(&self.topic, p)));
+        let wait = Duration::from_secs(10);
+        let committed = consumer.committed_offsets(list, wait).unwrap();
+        let of = |p: i32| match committed.find_partition(&self.topic, p).unwrap().offset() {
+            Offset::Offset(offset) => offset,
+            _ => -1,
+        };
+        let end = |p| consumer.fetch_watermarks(&self.topic, p, wait).unwrap().1;
+        (0..PARTITIONS).map(|p| (of(p), end(p))).collect()
+    }
+
+    /// Waits until the group has committed at least this share of the topic, in percent.
+    fn until_committed(&self, group: &str, percent: i64, nodes: &[&Node]) {
+        let since = Instant::now();
+        loop {
+            let positions = self.positions(group);
+            if positions.iter().all(|(committed, end)| committed * 100 >= end * percent) {
+                return;
+            }
+            if since.elapsed() > PATIENCE || nodes.iter().any(|node| node.has_failed()) {
+                nodes.iter().for_each(|node| node.show());
+                panic!("{group} stands at {positions:?} after {:?}", since.elapsed());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn node(&self, name: &str, group: &str, dir: &Path, more: &[&str]) -> Node {
+        let mut command = Command::new(program());
+        command
+            .args(["run", "--log", "info,naap_actors=debug", "--name", name, "--data-dir"])
+            .arg(dir);
+        let own = [
+            "ingest.source=kafka".to_owned(),
+            format!("kafka.bootstrap={}", self.bootstrap),
+            "kafka.rejects.enabled=false".to_owned(),
+            format!("ingest.topics={}=cloud_spe:earliest", self.topic),
+            format!("ingest.group=naap.{group}.ingest"),
+            "cluster.shards=8".to_owned(),
+            "commit.flush_interval=200ms".to_owned(),
+            "attribution.hold=1s".to_owned(),
+        ];
+        for setting in own.iter().map(String::as_str).chain(more.iter().copied()) {
+            command.args(["--set", setting]);
+        }
+        Node::start(command)
+    }
+}
+
+/// Runs a future that needs no runtime.
+fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = std::pin::pin!(future);
+    let waker = std::task::Waker::noop();
+    let mut context = std::task::Context::from_waker(waker);
+    loop {
+        if let std::task::Poll::Ready(out) = future.as_mut().poll(&mut context) {
+            return out;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A running process and what it says.
+struct Node {
+    child: Child,
+    said: Arc<Mutex<Vec<String>>>,
+}
+
+impl Node {
+    fn start(mut command: Command) -> Self {
+        command.env("RUST_BACKTRACE", "0");
+        let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let (lines, heard) = (BufReader::new(child.stderr.take().unwrap()).lines(), said.clone());
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| heard.lock().unwrap().push(line));
+        });
+        Self { child, said }
+    }
+
+    fn show(&self) {
+        let said = self.said.lock().unwrap();
+        let from = said.len().saturating_sub(60);
+        eprintln!("--- the node said ---\n{}", said[from..].join("\n"));
+    }
+
+    fn has_failed(&self) -> bool {
+        self.said.lock().unwrap().iter().any(|line| line.starts_with("error:"))
+    }
+
+    fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop, which must end in order.
+    fn stop(mut self) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        let status = self.child.wait().unwrap();
+        if !status.success() {
+            self.show();
+            panic!("ended with {status}");
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It has ended already where the test did what it should.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Fingerprints of the tables in a data folder that no process uses.
+fn fingerprints(dir: &DataDir) -> Value {
+    let nothing = dir.path().join("nothing.jsonl");
+    std::fs::write(&nothing, "").unwrap();
+    // The state of its own shards is none of a replay's business.
+    drop(std::fs::remove_file(dir.data().join("state.redb")));
+    dir.replay(&["--set".into(), "cluster.shards=8".into(), nothing])["fingerprints"].clone()
+}
+
+/// What one undisturbed process with a local state log makes of the topic.
+fn oracle(stage: &Stage) -> Value {
+    let dir = DataDir::new();
+    let group = format!("{}-oracle", stage.topic);
+    let node = stage.node("oracle", &group, &dir.data(), &[]);
+    stage.until_committed(&format!("naap.{group}.ingest"), 100, &[&node]);
+    node.stop();
+    fingerprints(&dir)
+}
+
+#[track_caller]
+fn assert_same(found: &Value, expected: &Value) {
+    for (table, expected) in expected.as_object().unwrap() {
+        assert_eq!(&found[table], expected, "{table}");
+    }
+}
+
+#[test]
+fn a_node_goes_on_from_kafka_after_kills_with_and_without_its_folder() {
+    let test = "a_node_goes_on_from_kafka_after_kills_with_and_without_its_folder";
+    let Some(bootstrap) = bootstrap(test) else { return };
+    let stage = Stage::new(bootstrap, "solo", 600);
+    let (dir, group) = (DataDir::new(), format!("{}-solo", stage.topic));
+    let full = format!("naap.{group}.ingest");
+    let log = format!("state_log.topic=state-{}", stage.topic);
+    let settings = ["state_log.store=kafka", log.as_str()];
+    let start = || stage.node("naap-0", &group, &dir.data(), &settings);
+    for (part, percent) in [(0, 10), (1, 60), (2, 80)] {
+        stage.write(part, 4);
+        let node = start();
+        stage.until_committed(&full, percent, &[&node]);
+        node.kill();
+        // Of the folder nothing is needed but the tables, which a server would keep.
+        if part > 0 {
+            remove_state(&dir.data());
+        }
+    }
+    stage.write(3, 4);
+    let node = start();
+    stage.until_committed(&full, 100, &[&node]);
+    node.stop();
+    assert_same(&fingerprints(&dir), &oracle(&stage));
+}
+
+fn remove_state(dir: &Path) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path: PathBuf = entry.unwrap().path();
+        if path.extension().is_some_and(|ext| ext == "redb") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+}
