@@ -36,7 +36,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const EVENTS: u64 = 10_000_000;
 /// What a reader has under way: 64 shards with the default window each.
 const WINDOW: usize = 8 << 20;
-const ROLE: &str = "NODE_LINK_BENCH";
+const ROLE: &str = "NAAP_BENCH_LINK";
 
 fn main() {
     match std::env::var(ROLE).ok().as_deref() {

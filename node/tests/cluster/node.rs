@@ -21,7 +21,7 @@ use rustix::process::{Pid, Signal, kill_process};
 /// Longest wait for anything that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Holds the settings of the node, `key=value` a line.
-const SETTINGS: &str = "CLUSTER_TEST_NODE";
+const SETTINGS: &str = "NAAP_TEST_CLUSTER_NODE";
 
 /// Settings of a node.
 pub type Settings = Vec<(&'static str, String)>;
