@@ -279,13 +279,16 @@ impl State {
         Ok(())
     }
 
-    /// Closes links that the runtime does not bring up.
-    fn look(&self) {
-        let late = |link: &&Link| !link.ready && link.since.elapsed() >= handshake::DEADLINE;
-        for link in self.links.values().filter(late) {
-            tracing::warn!(node = link.peer.node, "a link did not come up and is closed");
-            link.close("late");
-        }
+    /// Closes links that the runtime does not bring up, and forgets those that it knows nothing of.
+    fn look(&mut self) {
+        self.links.retain(|node, link| {
+            let is_late = !link.ready && link.since.elapsed() >= handshake::DEADLINE;
+            if is_late {
+                tracing::warn!(node, "a link did not come up and is closed");
+                link.close("late");
+            }
+            !is_late || link.session.is_some()
+        });
     }
 }
 

@@ -132,7 +132,7 @@ pub struct Cluster {
     members: watch::Receiver<Members>,
     failed: watch::Receiver<Option<String>>,
     /// The listener and one dialler per lower node; they end with this value.
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 impl Cluster {
@@ -189,7 +189,7 @@ impl Cluster {
             incarnation,
             "this node takes part in the cluster"
         );
-        Ok(Self { links, parts, members, failed: failure, _tasks: tasks })
+        Ok(Self { links, parts, members, failed: failure, tasks })
     }
 
     /// The members, as they change.
@@ -221,7 +221,9 @@ impl Cluster {
     }
 
     /// Says goodbye, so that nobody waits for signs of life, and closes every link.
-    pub async fn leave(self) {
+    pub async fn leave(mut self) {
+        // No link is mended any more, and none is let in.
+        self.tasks.abort_all();
         // What does not answer any more needs no goodbye.
         let _ = self.parts.agent.call(AgentMsg::Leave, Some(GRACE)).await;
         tokio::time::sleep(FAREWELL).await;
