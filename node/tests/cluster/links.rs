@@ -122,7 +122,7 @@ fn messages_arrive_in_order_and_the_inbox_hears_of_new_links() {
     low.extend(encrypted(&authority.issue("n-0", "n-0")));
     high.extend(encrypted(&authority.issue("n-1", "n-1")));
     let (mut one, mut two) = (Node::start(1, &low), Node::start(1, &high));
-    one.until(&["linked n-1"]);
+    // As soon as the sender has a link, whether or not the other side has said so.
     two.until(&["linked n-0"]);
     two.command("say");
     one.until(&["heard all of n-1"]);
