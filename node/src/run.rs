@@ -24,7 +24,7 @@ use crate::cli::{Failure, Global, RunArgs, environment};
 use crate::clock::SystemClock;
 use crate::cluster::Cluster as Links;
 use crate::config::{Config, InputSource, RestartType, StateStore};
-use crate::kafka::{KafkaSource, KafkaStateLog, RejectTopics, StartOffset, Wanted};
+use crate::kafka::{KafkaSource, KafkaStateLog, Members, RejectTopics, StartOffset, Wanted};
 use crate::logging;
 use crate::node::{NodeParts, node_args};
 use crate::state_log::{LocalStateLog, applied_by_all};
@@ -154,18 +154,19 @@ async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
             "data folder {dir} can not be used: {e}; choose a writable one"
         ))
     })?;
-    let incarnation = SystemClock.now().0.unsigned_abs();
+    let members = members(config).await?;
+    let incarnation = boot(config, members.as_ref());
     let log = Log::open(config, dir, incarnation).await?;
     let store = open_store(config, dir).await?;
-    let links = match &config.cluster.listen {
-        Some(_) => Some(Links::start(config, incarnation, None).await.map_err(environment)?),
-        None => None,
-    };
+    let links = link(config, incarnation, members).await?;
     let mut restarts = Restarts::new(config);
     let outcome = loop {
         let started = Instant::now();
         let around = Around { log: &log, incarnation, store: &store, links: links.as_ref() };
-        let end = live(config, around, stop).await;
+        let end = tokio::select! {
+            end = live(config, around, stop) => end,
+            reason = failed(links.as_ref()) => Err(Failure::environment(reason)),
+        };
         match end {
             Ok(End::Stopped) => break Ok(()),
             Ok(End::Failed(reason)) => match restarts.next(started.elapsed()) {
@@ -186,6 +187,46 @@ async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
     }
     store.close().await.map_err(environment)?;
     outcome
+}
+
+/// The members topic, where a cluster has one.
+async fn members(config: &Config) -> Result<Option<Members>, Failure> {
+    match (&config.cluster.listen, config.ingest.source) {
+        (Some(_), InputSource::Kafka) => Members::open(config).await.map(Some).map_err(environment),
+        _ => Ok(None),
+    }
+}
+
+/// The number of this boot: the time, and above every earlier boot even where a clock went back.
+fn boot(config: &Config, members: Option<&Members>) -> u64 {
+    let now = SystemClock.now().0.unsigned_abs();
+    let known = members.and_then(|members| members.newest(config.node.name.as_str()));
+    known.map_or(now, |known| now.max(known + 1))
+}
+
+/// Links to the other nodes, where there are any.
+async fn link(
+    config: &Config,
+    incarnation: u64,
+    members: Option<Members>,
+) -> Result<Option<Links>, Failure> {
+    if config.cluster.listen.is_none() {
+        return Ok(None);
+    }
+    let topic = members.as_ref().map(Members::publisher);
+    let links = Links::start(config, incarnation, topic).await.map_err(environment)?;
+    if let Some(members) = members {
+        members.follow(links.agent().clone()).map_err(environment)?;
+    }
+    Ok(Some(links))
+}
+
+/// Returns the reason when the links have failed; never where there are none.
+async fn failed(links: Option<&Links>) -> String {
+    match links {
+        Some(links) => links.failure().await,
+        None => std::future::pending().await,
+    }
 }
 
 /// What stays from one life of the node to the next.

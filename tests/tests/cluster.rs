@@ -355,6 +355,13 @@ struct Trio {
 impl Trio {
     fn new(bootstrap: String, name: &str, sessions: u64) -> Self {
         let stage = Stage::new(bootstrap, name, sessions);
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &stage.bootstrap);
+        let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
+        let members = format!("members-{}", stage.topic);
+        let new = NewTopic::new(&members, 1, TopicReplication::Fixed(1));
+        let new = new.set("cleanup.policy", "compact");
+        assert!(block_on(admin.create_topics([&new], &AdminOptions::new())).unwrap()[0].is_ok());
         let free = |_| {
             let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
             socket.local_addr().unwrap().port()
@@ -374,6 +381,7 @@ impl Trio {
         let settings = [
             "state_log.store=kafka".to_owned(),
             format!("state_log.topic=state-{}", self.stage.topic),
+            format!("cluster.members_topic=members-{}", self.stage.topic),
             format!("cluster.listen=127.0.0.1:{}", self.ports[number]),
             format!("cluster.peers={}", peers.join(",")),
             format!("clickhouse.url={}", self.tables.url),

@@ -11,16 +11,17 @@
 
 mod outlet;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use naap_protocol::cluster::{BatchAck, BatchHead};
-use naap_protocol::codec::{self, CodecError, TraceContext};
+use naap_protocol::codec::{self, CodecError, Framed, TraceContext};
 use naap_protocol::peer::Notes;
 use naap_protocol::wire::{Envelope, EnvelopeHead};
 use ractor::message::{BoxedDowncastErr, SerializedMessage};
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, Message, SpawnErr};
+use serde::Serialize;
 
 use crate::names;
 use crate::peers::{PeerMsg, Peers};
@@ -73,6 +74,8 @@ pub enum ExchangeMsg {
         /// The messages.
         body: Vec<u8>,
     },
+    /// A peer knows this node from now on and takes its batches: the head of none.
+    Open(BatchHead),
     /// What became of a batch.
     Ack(BatchAck),
     /// A peer sent what this build can not read.
@@ -101,6 +104,7 @@ pub enum ExchangeMsg {
 
 const BATCH: &str = "batch";
 const ACK: &str = "ack";
+const OPEN: &str = "open";
 
 impl Message for ExchangeMsg {
     fn serializable() -> bool {
@@ -110,10 +114,8 @@ impl Message for ExchangeMsg {
     fn serialize(self) -> Result<SerializedMessage, BoxedDowncastErr> {
         let (variant, args, metadata) = match self {
             Self::Batch { head, body } => (BATCH, body, Some(head)),
-            Self::Ack(ack) => {
-                let frame = codec::encode(&ack, TraceContext::default());
-                (ACK, frame.map_err(|_| BoxedDowncastErr)?, None)
-            }
+            Self::Ack(ack) => (ACK, frame(&ack)?, None),
+            Self::Open(head) => (OPEN, frame(&head)?, None),
             _ => return Err(BoxedDowncastErr),
         };
         Ok(SerializedMessage::Cast { variant: variant.to_owned(), args, metadata })
@@ -127,11 +129,17 @@ impl Message for ExchangeMsg {
             (BATCH, Some(head)) => Self::Batch { head, body: args },
             (ACK, _) => codec::decode(&args)
                 .map_or_else(|e: CodecError| Self::Unreadable(e.to_string()), Self::Ack),
+            (OPEN, _) => codec::decode(&args)
+                .map_or_else(|e: CodecError| Self::Unreadable(e.to_string()), Self::Open),
             (other, _) => {
                 Self::Unreadable(format!("unknown kind {:?}", other.get(..40).unwrap_or(other)))
             }
         })
     }
+}
+
+fn frame<T: Framed + Serialize>(value: &T) -> Result<Vec<u8>, BoxedDowncastErr> {
+    codec::encode(value, TraceContext::default()).map_err(|_| BoxedDowncastErr)
 }
 
 /// The links by peer, for everybody who sends.
@@ -162,6 +170,8 @@ struct State {
     node: String,
     outlets: Outlets,
     links: BTreeMap<Arc<str>, Link>,
+    /// Peers that know this node. Batches that came before they do would be lost while the link lives.
+    ready: BTreeSet<Arc<str>>,
     inbox: Option<Arc<dyn Inbox>>,
     opened: u64,
 }
@@ -198,7 +208,8 @@ impl Actor for Exchange {
         _myself: ActorRef<ExchangeMsg>,
         (node, outlets): (String, Outlets),
     ) -> Result<State, ActorProcessingErr> {
-        Ok(State { node, outlets, links: BTreeMap::new(), inbox: None, opened: 0 })
+        let (links, ready) = (BTreeMap::new(), BTreeSet::new());
+        Ok(State { node, outlets, links, ready, inbox: None, opened: 0 })
     }
 
     async fn handle(
@@ -212,27 +223,27 @@ impl Actor for Exchange {
             ExchangeMsg::Ack(ack) => state.ack(&ack),
             ExchangeMsg::Unreadable(reason) => unreadable(&reason),
             ExchangeMsg::Linked { node, incarnation, exchange, breaker } => {
-                state.opened += 1;
-                let outlet = Outlet::open(
-                    (&state.node, state.opened),
-                    &node,
-                    exchange.clone(),
-                    breaker.clone(),
-                );
-                if let Some(inbox) = &state.inbox {
-                    inbox.linked(&node);
-                }
-                state.outlets_mut(|outlets| drop(outlets.insert(node.clone(), outlet)));
-                state.links.insert(node, Link { incarnation, exchange, breaker });
+                let head = BatchHead { node: state.node.clone(), link: 0, number: 0, count: 0 };
+                // A link that has ended is reported by itself.
+                let _ = exchange.cast(ExchangeMsg::Open(head));
+                state.links.insert(node.clone(), Link { incarnation, exchange, breaker });
+                state.open(&node);
+            }
+            ExchangeMsg::Open(head) => {
+                let node = Arc::from(head.node);
+                state.ready.insert(Arc::clone(&node));
+                state.open(&node);
             }
             ExchangeMsg::Unlinked { node, incarnation } => {
                 if state.links.get(&node).is_some_and(|link| link.incarnation == incarnation) {
                     state.links.remove(&node);
+                    state.ready.remove(&node);
                     state.outlets_mut(|outlets| drop(outlets.remove(&node)));
                 }
             }
             ExchangeMsg::Attach(inbox) => {
-                state.links.keys().for_each(|node| inbox.linked(node));
+                let open = state.links.keys().filter(|node| state.ready.contains(*node));
+                open.for_each(|node| inbox.linked(node));
                 state.inbox = Some(inbox);
             }
         }
@@ -243,6 +254,18 @@ impl Actor for Exchange {
 impl State {
     fn outlets_mut(&self, change: impl FnOnce(&mut BTreeMap<Arc<str>, Outlet>)) {
         change(&mut self.outlets.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Opens the outlet when both sides know each other.
+    fn open(&mut self, node: &Arc<str>) {
+        let Some(link) = self.links.get(node).filter(|_| self.ready.contains(node)) else { return };
+        self.opened += 1;
+        let (exchange, breaker) = (link.exchange.clone(), link.breaker.clone());
+        let outlet = Outlet::open((&self.node, self.opened), node, exchange, breaker);
+        self.outlets_mut(|outlets| drop(outlets.insert(Arc::clone(node), outlet)));
+        if let Some(inbox) = &self.inbox {
+            inbox.linked(node);
+        }
     }
 
     /// Hands the messages over, then acknowledges them.

@@ -17,12 +17,15 @@ fn batches_and_acks_travel_and_nothing_else() {
     assert!(
         matches!(through(ExchangeMsg::Ack(ack.clone())), ExchangeMsg::Ack(read) if read == ack)
     );
+    let open = BatchHead { node: "b".into(), link: 0, number: 0, count: 0 };
+    let read = through(ExchangeMsg::Open(open.clone()));
+    assert!(matches!(read, ExchangeMsg::Open(head) if head == open));
     let batch = ExchangeMsg::Batch { head: vec![1], body: vec![2, 3] };
     let read = through(batch);
     assert!(matches!(read, ExchangeMsg::Batch { head, body } if head == [1] && body == [2, 3]));
     let unlinked = ExchangeMsg::Unlinked { node: "b".into(), incarnation: 1 };
     assert!(unlinked.serialize().is_err());
-    for (variant, metadata) in [(BATCH, None), (ACK, Some(vec![])), ("other", None)] {
+    for (variant, metadata) in [(BATCH, None), (ACK, Some(vec![])), (OPEN, None), ("other", None)] {
         let message =
             SerializedMessage::Cast { variant: variant.into(), args: b"junk".to_vec(), metadata };
         let read = ExchangeMsg::deserialize(message).unwrap();
@@ -48,6 +51,7 @@ fn a_batch_is_handed_over_in_order_up_to_what_can_not_be_read() {
         node: "a".into(),
         outlets: Outlets::default(),
         links: BTreeMap::new(),
+        ready: BTreeSet::new(),
         inbox: Some(kept.clone()),
         opened: 0,
     };

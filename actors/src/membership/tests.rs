@@ -179,6 +179,9 @@ enum Happening {
     Pause(u8),
 }
 
+/// Node, boot, whether it comes over the link, and phase.
+type Sign = (u8, u8, bool, u8);
+
 fn happening() -> impl Strategy<Value = Happening> {
     use Happening::{Heard, Linked, Own, Pause, Refused, Seen, Unlinked};
     prop_oneof![
@@ -272,7 +275,7 @@ proptest! {
         let mut shuffled: Vec<_> = (0_u64..).zip(&signs).collect();
         shuffled.sort_by_key(|(number, _)| (number ^ seed).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let phases = [Phase::Joining, Phase::Up, Phase::Draining, Phase::Left];
-        let run = |order: Vec<(u64, &(u8, u8, bool, u8))>| {
+        let run = |order: Vec<(u64, &Sign)>| {
             let mut stage = Stage::new(true);
             for (number, &(node, boot, link, phase)) in order {
                 let said = beat(["b", "c", "d"][usize::from(node)], boot.into(), number,

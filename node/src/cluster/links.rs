@@ -21,7 +21,7 @@ use ractor_cluster::{
     IncomingEncryptionMode, NodeEventSubscription, NodeServer, NodeServerMessage,
     NodeSessionMessage, RactorMessage,
 };
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::handshake;
 use super::names;
@@ -78,7 +78,7 @@ pub(super) struct LinkArgs {
     /// Told the actors that other parts talk to.
     pub started: oneshot::Sender<Parts>,
     /// Told why the links ended by themselves.
-    pub failed: oneshot::Sender<String>,
+    pub failed: watch::Sender<Option<String>>,
 }
 
 /// The actors that other nodes reach.
@@ -98,7 +98,7 @@ pub(super) struct State {
     /// Connections that wait for the end of the link before them.
     waiting: BTreeMap<String, Shaken>,
     opened: u64,
-    failed: Option<oneshot::Sender<String>>,
+    failed: watch::Sender<Option<String>>,
 }
 
 struct Link {
@@ -162,7 +162,6 @@ impl Actor for Links {
         drop(ractor::time::send_interval(LOOK, cell, || LinkMsg::Tick));
         // Whoever asked for the start has gone: everything stops with its last reference.
         drop(started.send(parts.clone()));
-        let failed = Some(failed);
         let (links, waiting) = (BTreeMap::new(), BTreeMap::new());
         Ok(State { server, parts, links, waiting, opened: 0, failed })
     }
@@ -200,10 +199,7 @@ impl Actor for Links {
             _ => return Ok(()),
         };
         tracing::error!(reason, "the links of this node failed");
-        if let Some(failed) = state.failed.take() {
-            // Nobody waits for the failure of links that are being stopped.
-            drop(failed.send(reason));
-        }
+        state.failed.send_replace(Some(reason));
         myself.stop(None);
         Ok(())
     }
@@ -283,13 +279,16 @@ impl State {
         Ok(())
     }
 
-    /// Closes links that the runtime does not bring up.
-    fn look(&self) {
-        let late = |link: &&Link| !link.ready && link.since.elapsed() >= handshake::DEADLINE;
-        for link in self.links.values().filter(late) {
-            tracing::warn!(node = link.peer.node, "a link did not come up and is closed");
-            link.close("late");
-        }
+    /// Closes links that the runtime does not bring up, and forgets those that it knows nothing of.
+    fn look(&mut self) {
+        self.links.retain(|node, link| {
+            let is_late = !link.ready && link.since.elapsed() >= handshake::DEADLINE;
+            if is_late {
+                tracing::warn!(node, "a link did not come up and is closed");
+                link.close("late");
+            }
+            !is_late || link.session.is_some()
+        });
     }
 }
 

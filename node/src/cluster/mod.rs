@@ -130,9 +130,9 @@ pub struct Cluster {
     links: ActorRef<LinkMsg>,
     parts: Parts,
     members: watch::Receiver<Members>,
-    failed: oneshot::Receiver<String>,
+    failed: watch::Receiver<Option<String>>,
     /// The listener and one dialler per lower node; they end with this value.
-    _tasks: JoinSet<()>,
+    tasks: JoinSet<()>,
 }
 
 impl Cluster {
@@ -174,7 +174,7 @@ impl Cluster {
             members: told,
         };
         let (started, parts) = oneshot::channel();
-        let (failed, failure) = oneshot::channel();
+        let (failed, failure) = watch::channel(None);
         let args = LinkArgs { hello: local.hello.clone(), agent, started, failed };
         let spawned = Actor::spawn(None, Links, args).await;
         let (links, _) = spawned.map_err(|e| ClusterError::Start(e.to_string()))?;
@@ -189,7 +189,7 @@ impl Cluster {
             incarnation,
             "this node takes part in the cluster"
         );
-        Ok(Self { links, parts, members, failed: failure, _tasks: tasks })
+        Ok(Self { links, parts, members, failed: failure, tasks })
     }
 
     /// The members, as they change.
@@ -214,13 +214,16 @@ impl Cluster {
     }
 
     /// Returns when the links have failed, with the reason.
-    pub async fn failure(&mut self) -> String {
-        let ended = |_| "the links ended without a reason".to_owned();
-        (&mut self.failed).await.unwrap_or_else(ended)
+    pub async fn failure(&self) -> String {
+        let mut failed = self.failed.clone();
+        let reason = failed.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+        reason.unwrap_or_else(|| "the links ended without a reason".to_owned())
     }
 
     /// Says goodbye, so that nobody waits for signs of life, and closes every link.
-    pub async fn leave(self) {
+    pub async fn leave(mut self) {
+        // No link is mended any more, and none is let in.
+        self.tasks.abort_all();
         // What does not answer any more needs no goodbye.
         let _ = self.parts.agent.call(AgentMsg::Leave, Some(GRACE)).await;
         tokio::time::sleep(FAREWELL).await;

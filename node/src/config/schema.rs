@@ -162,7 +162,7 @@ section! {
         key_file: Option<PathBuf> = None;
         /// Plain links also beyond loopback: whoever reaches the port is a member and can write facts.
         insecure: bool = false;
-        /// Topic in which nodes give signs of life. Used with `ingest.source = "kafka"`; it must exist.
+        /// Topic in which nodes give signs of life, with one partition; made at the start where it is missing. Used with `ingest.source = "kafka"`.
         members_topic: Name = name("naap.members.v1");
         /// Pause between two signs of life; equal on all nodes.
         heartbeat: Duration = millis(500), millis(50)..=secs(10);

@@ -98,6 +98,14 @@ pub enum KafkaError {
         /// Consumer group.
         group: String,
     },
+    /// The members topic is not what it must be.
+    #[error("the members topic \"{topic}\" {wrong}")]
+    MembersTopic {
+        /// Topic as configured.
+        topic: String,
+        /// What is wrong, and the remedy.
+        wrong: String,
+    },
     /// The topic of the state log is not what it must be.
     #[error("the topic \"{topic}\" of the state log {wrong}")]
     StateTopic {

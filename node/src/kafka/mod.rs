@@ -13,6 +13,7 @@ mod client;
 mod error;
 mod handover;
 mod headers;
+mod members;
 mod names;
 mod partition;
 mod reader;
@@ -39,6 +40,7 @@ pub use client::connection;
 pub use error::KafkaError;
 pub use handover::RecordTaker;
 pub use headers::{ORIGINAL_TIME, REPLAY_TOPIC};
+pub use members::Members;
 pub use rejects::{RejectCopies, RejectTopics};
 pub use state_log::KafkaStateLog;
 

@@ -10,9 +10,7 @@ use naap_protocol::cluster::{Hello, Request, Role, Verdict};
 use naap_protocol::codec::{self, Framed, HEADER_LEN, TraceContext};
 
 use crate::authority::{Authority, Files};
-use crate::node::{Node, PATIENCE, configure, encrypted, free_port, settings};
-
-type Settings = Vec<(&'static str, String)>;
+use crate::node::{Node, PATIENCE, Settings, configure, encrypted, free_port, settings};
 
 /// A node, its port, and whether it takes part in a cluster with certificates.
 fn lonely(files: Option<&Files>, extra: &[(&'static str, &str)]) -> (Node, u16) {
@@ -207,7 +205,7 @@ fn a_huge_frame_takes_no_memory() {
         let mut stream = shaken(port);
         stream.write_all(&length.to_be_bytes()).unwrap();
         // The other side may close before it has read all of it.
-        let _ = stream.write_all(&[7; 1 << 16]);
+        let _ = stream.write_all(&vec![7; 1 << 16]);
         until_closed(&mut stream);
     }
     // And before the handshake.

@@ -5,7 +5,7 @@ use naap_protocol::cluster::Request;
 use rustix::process::Signal;
 
 use crate::authority::Authority;
-use crate::node::{Node, configure, encrypted, free_port, settings};
+use crate::node::{Node, Settings, configure, encrypted, free_port, settings};
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
@@ -53,7 +53,7 @@ fn three_nodes_meet_and_one_drains_and_leaves() {
 }
 
 /// Two nodes of which the second dials.
-fn pair() -> (Vec<(&'static str, String)>, Vec<(&'static str, String)>) {
+fn pair() -> (Settings, Settings) {
     let ports = [free_port(), free_port()];
     let peers = [("n-0", ports[0]), ("n-1", ports[1])];
     (settings("n-0", ports[0], &peers), settings("n-1", ports[1], &peers))
@@ -113,4 +113,43 @@ fn a_paused_node_is_down_and_comes_back() {
     one.sees("n-1", "down/1");
     two.signal(Signal::CONT);
     one.sees("n-1", "up/1");
+}
+
+#[test]
+fn messages_arrive_in_order_and_the_inbox_hears_of_new_links() {
+    let authority = Authority::new();
+    let (mut low, mut high) = pair();
+    low.extend(encrypted(&authority.issue("n-0", "n-0")));
+    high.extend(encrypted(&authority.issue("n-1", "n-1")));
+    let (mut one, mut two) = (Node::start(1, &low), Node::start(1, &high));
+    // As soon as the sender has a link, whether or not the other side has said so.
+    two.until(&["linked n-0"]);
+    two.command("say");
+    one.until(&["heard all of n-1"]);
+    drop(two);
+    let mut two = Node::start(2, &high);
+    one.until(&["linked n-1"]);
+    two.until(&["linked n-0"]);
+    two.command("say");
+    one.until(&["heard all of n-1"]);
+}
+
+#[test]
+fn a_stalled_peer_costs_bounded_memory_and_its_link() {
+    let (low, high) = pair();
+    let (mut one, mut two) = (Node::start(1, &low), Node::start(1, &high));
+    one.until(&["linked n-1"]);
+    two.until(&["linked n-0"]);
+    let before = two.resident();
+    one.signal(Signal::STOP);
+    // Half a gigabyte, which nobody takes.
+    two.command("flood");
+    two.until(&["flooded"]);
+    let grown = two.resident().saturating_sub(before);
+    assert!(grown < 192 << 20, "{grown} bytes");
+    assert!(two.said().contains("a link has ended"), "{}", two.said());
+    one.signal(Signal::CONT);
+    two.until(&["linked n-0"]);
+    two.command("say");
+    one.until(&["heard all of n-1"]);
 }

@@ -4,19 +4,27 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use crate::authority::Files;
 use naap_actors::agent::AgentMsg;
+use naap_actors::exchange::Inbox;
+use naap_actors::peers::PeerMsg;
 use naap_node::cluster::Cluster;
 use naap_node::config::{self, Config, FlagValue};
+use naap_protocol::peer::{Note, Notes};
+use naap_protocol::state::SourcePartition;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Longest wait for anything that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Holds the settings of the node, `key=value` a line.
-const SETTINGS: &str = "CLUSTER_TEST_NODE";
+const SETTINGS: &str = "NAAP_TEST_CLUSTER_NODE";
+
+/// Settings of a node.
+pub type Settings = Vec<(&'static str, String)>;
 
 /// The configuration of these settings.
 pub fn configure(settings: &[(&str, String)]) -> Config {
@@ -35,7 +43,7 @@ pub fn free_port() -> u16 {
 }
 
 /// Settings of node `name` that listens on `port`, with `peers` as names and ports.
-pub fn settings(name: &str, port: u16, peers: &[(&str, u16)]) -> Vec<(&'static str, String)> {
+pub fn settings(name: &str, port: u16, peers: &[(&str, u16)]) -> Settings {
     let peers: Vec<_> =
         peers.iter().map(|(name, port)| format!("{name}=127.0.0.1:{port}")).collect();
     vec![
@@ -49,7 +57,7 @@ pub fn settings(name: &str, port: u16, peers: &[(&str, u16)]) -> Vec<(&'static s
 }
 
 /// The settings of an encrypted node.
-pub fn encrypted(files: &Files) -> Vec<(&'static str, String)> {
+pub fn encrypted(files: &Files) -> Settings {
     let text = |path: &Path| path.display().to_string();
     vec![
         ("cluster.ca_file", text(&files.ca)),
@@ -69,13 +77,11 @@ pub struct Node {
 impl Node {
     /// Starts a node with this boot number.
     pub fn start(boot: u64, settings: &[(&str, String)]) -> Self {
-        let mut text = format!("{boot}");
-        for (key, value) in settings {
-            text.push_str(&format!("\n{key}={value}"));
-        }
+        let lines = settings.iter().map(|(key, value)| format!("{key}={value}"));
+        let text: Vec<_> = std::iter::once(boot.to_string()).chain(lines).collect();
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "node::process", "--nocapture"])
-            .env(SETTINGS, text)
+            .env(SETTINGS, text.join("\n"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -169,11 +175,13 @@ fn process() {
 }
 
 async fn serve(config: Config, boot: u64) {
-    let mut cluster = match Cluster::start(&config, boot, None).await {
+    let cluster = match Cluster::start(&config, boot, None).await {
         Ok(cluster) => cluster,
         Err(error) => return println!("not started: {error}"),
     };
     println!("started");
+    cluster.attach(Arc::new(Counting::default()));
+    let peers = cluster.peers();
     let mut members = cluster.members();
     let (sender, mut commands) = tokio::sync::mpsc::unbounded_channel();
     std::thread::spawn(move || {
@@ -190,11 +198,47 @@ async fn serve(config: Config, boot: u64) {
             }
             command = commands.recv() => match command.as_deref() {
                 Some("drain") => drop(cluster.agent().cast(AgentMsg::Drain)),
+                // Notes with rising numbers.
+                Some("say") => (0..50_000).for_each(|number| peers.send("n-0", note(number, 0))),
+                Some("flood") => {
+                    (0..8_000).for_each(|number| peers.send("n-0", note(number, 64 << 10)));
+                    println!("flooded");
+                }
                 Some("leave") => return cluster.leave().await,
                 None => return,
                 Some(other) => panic!("{other}"),
             },
             reason = cluster.failure() => return println!("failed: {reason}"),
+        }
+    }
+}
+
+/// A note with a number and ballast.
+fn note(number: u64, ballast: usize) -> PeerMsg {
+    let source = SourcePartition { topic: "x".repeat(ballast), partition: 0 };
+    PeerMsg::Notes(Notes(vec![Note::Refused { shard: 0, epoch: number, source }]))
+}
+
+/// Says when everything has come in order.
+#[derive(Debug, Default)]
+struct Counting(AtomicU64);
+
+impl Inbox for Counting {
+    fn linked(&self, node: &Arc<str>) {
+        println!("linked {node}");
+    }
+
+    fn take(&self, node: &Arc<str>, message: PeerMsg) {
+        let PeerMsg::Notes(notes) = message else { panic!("{message:?}") };
+        for note in notes.0 {
+            let Note::Refused { epoch, .. } = note else { panic!("{note:?}") };
+            if epoch == 0 {
+                self.0.store(0, Ordering::Relaxed);
+            }
+            assert_eq!(self.0.fetch_add(1, Ordering::Relaxed), epoch, "out of order");
+            if epoch == 49_999 {
+                println!("heard all of {node}");
+            }
         }
     }
 }

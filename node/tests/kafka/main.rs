@@ -9,6 +9,7 @@
 
 mod broker;
 mod helper;
+mod members;
 mod meter;
 mod mock;
 mod process;
