@@ -315,6 +315,7 @@ fn into_session(mut event: Event<'static>, session: u8) -> Event<'static> {
         Body::Trace(body) => body.stream_id = id.into(),
         Body::Ai(body) => body.stream_id = id.into(),
         Body::Ingest(body) => body.stream_id = id.into(),
+        Body::Transport(body) => body.stream_id = id.into(),
         Body::Capabilities(_) | Body::Discovery(_) | Body::Payment(_) => {}
     }
     event
