@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint fmt bench fuzz api-fuzz verify docs-check k8s-check co-update
+.PHONY: help setup demo test cluster sim lint fmt bench fuzz api-fuzz verify docs-check k8s-check co-update
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,6 +17,18 @@ demo: ## replay real and generated gateway events and show the result
 test: ## set up and run every test
 	@deploy/setup/setup.sh build
 	@. deploy/setup/env.sh && cargo test --workspace --locked
+
+cluster: ## tests of several nodes against a real Kafka, which is started and stopped
+	@deploy/setup/setup.sh build
+	@. deploy/setup/env.sh && cargo build -p naap-node --locked && \
+	folder=$$(mktemp -d) && trap 'deploy/setup/kafka.sh wipe "$$folder"' EXIT && \
+	NAAP_KAFKA_BOOTSTRAP=$$(deploy/setup/kafka.sh start "$$folder" 19392) && export NAAP_KAFKA_BOOTSTRAP && \
+	cargo test -p naap-tests --locked --test cluster -- --test-threads 1 && \
+	cargo test -p naap-node --locked --test kafka
+
+sim: ## random schedules of a small cluster: RUNS of them, or the one of SEED
+	@. deploy/setup/env.sh && NAAP_SIM_SEED=$${SEED:-} NAAP_SIM_RUNS=$${RUNS:-2000} \
+	cargo test -p naap-actors --locked --test simulation -- random
 
 lint: ## formatting, clippy, rustdoc, licences, spelling, shell, docs, names, manifests
 	@deploy/setup/setup.sh all

@@ -7,9 +7,9 @@ use std::collections::hash_map::Entry;
 use std::ops::Range;
 use std::sync::Arc;
 
-use naap_actors::ingest::{Partitions, RecordBatch, RecordEntry, Router};
+use naap_actors::ingest::{Flow, RecordBatch, RecordEntry, Router};
 use naap_actors::orchestrator::subscribers::Subscribers;
-use naap_actors::ports::{Clock, ShardRecord, StateLog, StateLogError, StateRecord};
+use naap_actors::ports::{Clock, StateLog, StateLogError, StateRecord, Told};
 use naap_actors::session::SessionActor;
 use naap_actors::session::tally::Cause;
 use naap_actors::shard::{Applied, ROUTING_VERSION, ShardCore, ShardOptions};
@@ -46,9 +46,11 @@ impl Clock for Never {
 }
 
 impl StateLog for Never {
-    fn shard(&self, _: u16) -> Result<ShardRecord, StateLogError> {
-        Ok(ShardRecord::default())
+    fn follow(&self, _: u16, _: Told) -> Result<(), StateLogError> {
+        Ok(())
     }
+
+    fn unfollow(&self, _: u16) {}
 
     fn entity(&self, _: u16, _: EntityId) -> Result<Option<Vec<u8>>, StateLogError> {
         Ok(None)
@@ -140,20 +142,20 @@ fn decode(lines: &[String]) -> usize {
 
 struct Routing {
     router: Router,
-    partitions: Partitions,
+    flow: Flow,
 }
 
 impl Routing {
     fn new() -> Self {
         let clock = Arc::new(Never);
         let router = Router::new(Gate::default(), PrivacyMode::Keep, SHARDS, 0, clock);
-        let mut partitions = Partitions::new(SHARDS);
-        partitions.assign(source(), 0);
-        Self { router, partitions }
+        let mut flow = Flow::new(SHARDS, 1 << 20, 1 << 30);
+        flow.assign(&source(), 0);
+        Self { router, flow }
     }
 
     fn route(&mut self, batch: &RecordBatch) -> Vec<Envelope> {
-        let envelopes = self.router.route(batch, &mut self.partitions).expect("events");
+        let envelopes = self.router.route(batch, &mut self.flow).expect("events");
         drop(std::hint::black_box(self.router.take_rows()));
         envelopes
     }

@@ -3,12 +3,11 @@
 //! A crash between any two steps repeats work and loses none: state without rows is repeated when
 //! its input is delivered again, rows without a claim are overwritten by equal ones.
 
-use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use naap_protocol::state::{Progress, SourcePartition};
+use naap_protocol::state::Progress;
 use ractor::ActorRef;
 use thiserror::Error;
 
@@ -18,14 +17,38 @@ use crate::rollup::Marks;
 use crate::shard::{ShardCommit, ShardCounts, ShardMsg, Traffic};
 use crate::sink::{SinkGone, Sinks};
 
+/// A shard that takes part in a cycle.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The shard.
+    pub shard: u16,
+    /// Its opening.
+    pub epoch: u64,
+    /// Its actor.
+    pub actor: ActorRef<ShardMsg>,
+}
+
+/// A claim that a cycle has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The shard.
+    pub shard: u16,
+    /// The opening that claims.
+    pub epoch: u64,
+    /// The shard's commit cycle.
+    pub cycle: u64,
+}
+
 /// State is appended in pieces of about this size, bytes.
 const APPEND: usize = 1 << 20;
 
 /// What a cycle made durable.
 #[derive(Clone, Debug, Default)]
 pub struct Committed {
-    /// Per source partition the first offset that some shard has not applied durably.
-    pub applied: BTreeMap<SourcePartition, u64>,
+    /// What it has claimed. A shard that was stopped meanwhile claims nothing.
+    pub claims: Vec<Claim>,
+    /// Every shard of the cluster took part.
+    pub whole: bool,
     /// Slices whose figures are older than the rows of some shard.
     pub dirty: Vec<Marks>,
     /// Counts of all shards since the last cycle.
@@ -45,9 +68,6 @@ pub struct Committed {
 /// Why a cycle was given up. Nothing of it was acknowledged.
 #[derive(Debug, Error)]
 pub enum CommitError {
-    /// A shard has stopped.
-    #[error("shard {0} has stopped")]
-    ShardGone(usize),
     /// Rows can not be stored.
     #[error(transparent)]
     Sink(#[from] SinkGone),
@@ -59,31 +79,37 @@ pub enum CommitError {
     WriterEnded,
 }
 
-/// Runs one cycle over all shards of the node. `flush` ends every wait for evidence that may still
-/// come.
+/// Runs one cycle over the open shards of the node. `flush` ends every wait for evidence that may still
+/// come. A shard that stops on the way is left out: one that has failed ends the node by itself, one
+/// that another node has opened may claim nothing.
 ///
 /// # Errors
-/// When a shard, a sink or the state log fails.
+/// When a sink or the state log fails.
 pub async fn run_cycle(
-    shards: &[ActorRef<ShardMsg>],
+    parts: Vec<Part>,
     sinks: &Sinks,
     log: &Arc<dyn StateLog>,
     flush: bool,
 ) -> Result<Committed, CommitError> {
     let started = Instant::now();
     let mut outcome = Committed::default();
-    let claims = save_state(shards, log, flush, &mut outcome).await?;
+    let all = parts.len();
+    let claims = save_state(parts, log, flush, &mut outcome).await?;
+    outcome.whole = claims.len() == all;
     sinks.flush().await?;
-    outcome.applied = applied_everywhere(&claims);
+    let claim = |(shard, progress): &(u16, Progress)| Claim {
+        shard: *shard,
+        epoch: progress.epoch,
+        cycle: progress.cycle,
+    };
     outcome.dirty = dirty_slices(&claims);
-    let progress = claims.into_iter().enumerate();
-    let records = progress
-        .map(|(shard, progress)| StateRecord::Progress { shard: shard as u16, progress })
-        .collect();
-    append(log, records).await?;
-    for (number, shard) in shards.iter().enumerate() {
-        shard.cast(ShardMsg::Committed).map_err(|_| CommitError::ShardGone(number))?;
-    }
+    outcome.claims = claims.iter().map(claim).collect();
+    let record = |(shard, progress): (u16, Progress)| StateRecord::Progress {
+        shard,
+        epoch: progress.epoch,
+        progress,
+    };
+    append(log, claims.into_iter().map(record).collect()).await?;
     outcome.took = started.elapsed();
     Ok(outcome)
 }
@@ -92,44 +118,41 @@ pub async fn run_cycle(
 /// state that never comes back could not be taken back. Only a few shards are held in memory at a
 /// time.
 async fn save_state(
-    shards: &[ActorRef<ShardMsg>],
+    parts: Vec<Part>,
     log: &Arc<dyn StateLog>,
     flush: bool,
     outcome: &mut Committed,
-) -> Result<Vec<Progress>, CommitError> {
-    let mut claims = Vec::with_capacity(shards.len());
+) -> Result<Vec<(u16, Progress)>, CommitError> {
+    let mut claims = Vec::with_capacity(parts.len());
     let (mut unsaved, mut bytes, mut first) = (Vec::new(), 0, 0);
-    for (number, shard) in shards.iter().enumerate() {
-        let gone = |_| CommitError::ShardGone(number);
-        let commit = ractor::call!(shard, ShardMsg::Commit, flush).map_err(gone)?;
+    for (number, Part { shard, actor, .. }) in parts.iter().enumerate() {
+        let Ok(commit) = ractor::call!(actor, ShardMsg::Commit, flush) else { continue };
         let ShardCommit { records, progress, counts, traffic, oldest_wait, signs } = commit;
         outcome.records += records.len() as u64;
         outcome.counts.add(counts);
         outcome.traffic.add(traffic);
         outcome.oldest_wait = outcome.oldest_wait.max(oldest_wait);
         outcome.signs.merge(signs);
-        claims.push(progress);
+        claims.push((*shard, progress));
         bytes += records.iter().map(StateRecord::size).sum::<usize>();
         unsaved.extend(records);
-        if bytes >= APPEND || number + 1 == shards.len() {
+        if bytes >= APPEND {
             append(log, std::mem::take(&mut unsaved)).await?;
-            hand_over(shards, first..=number).await?;
+            hand_over(&parts, first..number + 1).await;
             (bytes, first) = (0, number + 1);
         }
     }
+    append(log, unsaved).await?;
+    hand_over(&parts, first..parts.len()).await;
     Ok(claims)
 }
 
-/// The state of the shards `numbers` is safe: has them hand over their rows.
-async fn hand_over(
-    shards: &[ActorRef<ShardMsg>],
-    numbers: RangeInclusive<usize>,
-) -> Result<(), CommitError> {
-    for number in numbers {
-        let gone = |_| CommitError::ShardGone(number);
-        ractor::call!(shards[number], ShardMsg::Saved).map_err(gone)?;
+/// The state of these shards is safe: has them hand over their rows.
+async fn hand_over(parts: &[Part], numbers: Range<usize>) {
+    for part in parts.get(numbers).into_iter().flatten() {
+        // One that has stopped has no rows to hand over any more.
+        drop(ractor::call!(part.actor, ShardMsg::Saved));
     }
-    Ok(())
 }
 
 async fn append(log: &Arc<dyn StateLog>, records: Vec<StateRecord>) -> Result<(), CommitError> {
@@ -142,40 +165,12 @@ async fn append(log: &Arc<dyn StateLog>, records: Vec<StateRecord>) -> Result<()
 }
 
 /// What each shard names as dirty.
-fn dirty_slices(claims: &[Progress]) -> Vec<Marks> {
-    let claims = claims.iter().enumerate().filter(|(_, claim)| !claim.dirty.is_empty());
-    let marks = |(shard, claim): (usize, &Progress)| {
-        let Progress { epoch, dirty, .. } = claim;
-        Marks { shard: shard as u16, epoch: *epoch, dirty: dirty.clone() }
+fn dirty_slices(claims: &[(u16, Progress)]) -> Vec<Marks> {
+    let claims = claims.iter().filter(|(_, claim)| !claim.dirty.is_empty());
+    let marks = |(shard, claim): &(u16, Progress)| Marks {
+        shard: *shard,
+        epoch: claim.epoch,
+        dirty: claim.dirty.clone(),
     };
     claims.map(marks).collect()
-}
-
-/// The lowest claim per partition; a partition that a shard knows nothing of is not claimed.
-fn applied_everywhere(claims: &[Progress]) -> BTreeMap<SourcePartition, u64> {
-    let mut lowest: BTreeMap<SourcePartition, (usize, u64)> = BTreeMap::new();
-    for (source, &offset) in claims.iter().flat_map(|claim| &claim.applied) {
-        let (shards, low) = lowest.entry(source.clone()).or_insert((0, u64::MAX));
-        *shards += 1;
-        *low = (*low).min(offset);
-    }
-    let everywhere = lowest.into_iter().filter(|(_, (shards, _))| *shards == claims.len());
-    everywhere.map(|(source, (_, low))| (source, low)).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_lowest_claim_counts_and_only_if_every_shard_has_one() {
-        let source = |partition| SourcePartition { topic: "t".into(), partition };
-        let claim = |pairs: &[(u32, u64)]| Progress {
-            applied: pairs.iter().map(|&(p, o)| (source(p), o)).collect(),
-            ..Progress::default()
-        };
-        let claims = [claim(&[(0, 5), (1, 9)]), claim(&[(0, 3)])];
-        assert_eq!(applied_everywhere(&claims), BTreeMap::from([(source(0), 3)]));
-        assert!(applied_everywhere(&[]).is_empty());
-    }
 }

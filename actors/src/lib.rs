@@ -9,21 +9,26 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod agent;
 pub mod backfill;
 pub mod backoff;
 mod budget;
 pub mod clocks;
 pub mod commit;
+pub mod exchange;
 pub mod ingest;
+pub mod membership;
 pub mod names;
 pub mod orchestrator;
 pub mod outbox;
 pub mod ownership;
+pub mod peers;
 pub mod placement;
 pub mod ports;
 pub mod probe;
 pub mod region;
 mod reject_rows;
+pub mod remote;
 pub mod rollup;
 pub mod session;
 pub mod shard;

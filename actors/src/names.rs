@@ -20,6 +20,18 @@ pub const REJECTED: &str = "naap_ingest_rejected_total";
 pub const DUPLICATES: &str = "naap_duplicates_total";
 /// Bytes of envelopes that wait for a shard's window.
 pub const INGEST_WAITING_BYTES: &str = "naap_ingest_waiting_bytes";
+/// Partitions read again because a shard missed some of their offsets.
+pub const REREADS: &str = "naap_ingest_rereads_total";
+/// Shards that this node has open.
+pub const SHARDS_OPEN: &str = "naap_shards_open";
+/// Shards that this node should have and has not open yet.
+pub const SHARDS_PENDING: &str = "naap_shards_pending";
+/// Steps in the ownership of shards, by `step`: opened, handed_off, superseded, lost_race.
+pub const OWNERSHIP: &str = "naap_ownership_steps_total";
+/// Messages for a shard that this node does not have, by `kind`.
+pub const MISROUTED: &str = "naap_misrouted_total";
+/// Time from the wish for a shard to its opening, seconds.
+pub const OPENING_SECONDS: &str = "naap_shard_opening_seconds";
 /// Slices of published figures that wait for a computation.
 pub const ROLLUP_WAITING: &str = "naap_rollup_waiting_slices";
 /// How long the oldest of them has waited, in seconds.
@@ -110,3 +122,27 @@ pub const WATERMARK_LAG: &str = "naap_shard_watermark_lag_seconds";
 pub const REJECT_MESSAGES: &str = "naap_reject_messages_total";
 /// Rejects whose payload is too long for a message and stands in the table alone, by topic.
 pub const REJECT_MESSAGES_SHORTENED: &str = "naap_reject_messages_shortened_total";
+/// Members that this node knows, by `state`.
+pub const MEMBERS: &str = "naap_cluster_members";
+/// Members whose link is silent.
+pub const SUSPECTS: &str = "naap_cluster_suspects";
+/// Members that are not down and to which no link is open.
+pub const UNLINKED: &str = "naap_cluster_unlinked";
+/// Signs of life received, by `sign`: link or topic.
+pub const BEATS: &str = "naap_cluster_beats_total";
+/// Messages of peers that this build can not read.
+pub const UNREADABLE: &str = "naap_cluster_unreadable_total";
+/// Bytes of messages that wait for a link, by `peer`.
+pub const PEER_WAITING_BYTES: &str = "naap_peer_waiting_bytes";
+/// Bytes of messages that a peer has not acknowledged, by `peer`.
+pub const PEER_UNDER_WAY_BYTES: &str = "naap_peer_under_way_bytes";
+/// Batches of messages over links, by `way`.
+pub const PEER_BATCHES: &str = "naap_peer_batches_total";
+/// Size of a batch that is sent, bytes.
+pub const PEER_BATCH_BYTES: &str = "naap_peer_batch_bytes";
+/// From sending a batch to its acknowledgement, seconds.
+pub const PEER_ACK_SECONDS: &str = "naap_peer_ack_seconds";
+/// Messages for or of peers that were dropped, by `reason`; the protocol makes up for them.
+pub const PEER_DROPPED: &str = "naap_peer_dropped_total";
+/// Batches of peers that were refused.
+pub const PEER_REFUSED: &str = "naap_peer_refused_total";

@@ -9,6 +9,8 @@ use naap_protocol::state::{EpochOpen, Progress};
 use naap_protocol::time::Timestamp;
 use thiserror::Error;
 
+use crate::ownership::Record;
+
 /// The wall clock. Its readings never enter a business value: they name insert times and decide
 /// about passivation, flushing and back-off.
 pub trait Clock: fmt::Debug + Send + Sync {
@@ -16,29 +18,30 @@ pub trait Clock: fmt::Debug + Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
-/// What a shard is found to be when it is opened.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ShardRecord {
-    /// Highest epoch ever opened; 0 for a new shard.
-    pub epoch: u64,
-    /// Newest claim.
-    pub progress: Progress,
-}
-
-/// One write to the state log.
+/// One write to the state log. Records of an opening carry its epoch; node and boot are those of
+/// the log's owner.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StateRecord {
-    /// The shard was opened.
+    /// The shard is claimed.
     Open {
         /// Shard.
         shard: u16,
         /// The claim.
         open: EpochOpen,
     },
+    /// The shard is let go.
+    Close {
+        /// Shard.
+        shard: u16,
+        /// The opening that ends.
+        open: EpochOpen,
+    },
     /// State of an entity, as one frame.
     Snapshot {
         /// Shard of the entity.
         shard: u16,
+        /// The opening that writes it.
+        epoch: u64,
         /// The entity.
         entity: EntityId,
         /// Its state.
@@ -48,6 +51,8 @@ pub enum StateRecord {
     Progress {
         /// Shard.
         shard: u16,
+        /// The opening that claims it. The claim itself may have been inherited from an earlier one.
+        epoch: u64,
         /// The claim.
         progress: Progress,
     },
@@ -58,23 +63,42 @@ impl StateRecord {
     pub fn size(&self) -> usize {
         match self {
             Self::Snapshot { frame, .. } => frame.len(),
-            Self::Open { .. } | Self::Progress { .. } => 0,
+            Self::Open { .. } | Self::Close { .. } | Self::Progress { .. } => 0,
         }
     }
 }
 
-/// The durable state of the shards of this node (design.md, state log).
+/// What is heard of the partition of a shard that is followed, in its order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    /// A record that decides about ownership.
+    Record(Record<Progress>),
+    /// What was the end when following began is passed.
+    CaughtUp,
+    /// The log can not be read any more.
+    Failed(String),
+}
+
+/// Who is told what is heard. Must not wait.
+pub type Told = Box<dyn Fn(Heard) + Send>;
+
+/// The durable state of shards (design.md, state log).
 ///
 /// Calls block; the caller keeps them off the event loop, except [`StateLog::entity`], which is a
-/// single cached read.
+/// single cached read, [`StateLog::follow`] and [`StateLog::unfollow`].
 pub trait StateLog: fmt::Debug + Send + Sync {
-    /// What is known of `shard`.
+    /// Reads the partition of `shard` from its beginning and goes on for ever. Every snapshot on the
+    /// way is merged into what [`StateLog::entity`] and [`StateLog::entities`] know, until this node
+    /// has written its own; records about ownership are told, also those that this node appends.
     ///
     /// # Errors
     /// When the log can not be read.
-    fn shard(&self, shard: u16) -> Result<ShardRecord, StateLogError>;
+    fn follow(&self, shard: u16, told: Told) -> Result<(), StateLogError>;
 
-    /// The newest state of `entity`; `None` when it was never stored.
+    /// Stops reading the partition of `shard` and forgets what was read.
+    fn unfollow(&self, shard: u16);
+
+    /// The newest state of `entity` in a shard that is followed; `None` when it was never stored.
     ///
     /// # Errors
     /// When the log can not be read.
@@ -90,10 +114,10 @@ pub trait StateLog: fmt::Debug + Send + Sync {
         each: &mut dyn FnMut(EntityId, &[u8]),
     ) -> Result<(), StateLogError>;
 
-    /// Appends every record of `batches`, all or nothing, and returns when they are durable.
+    /// Appends every record of `batches` and returns when they are durable.
     ///
     /// # Errors
-    /// When the log can not be written; nothing of the batches counts then.
+    /// When the log can not be written; what was appended before the failure stays, in order.
     fn append(
         &self,
         batches: &mut dyn Iterator<Item = Vec<StateRecord>>,

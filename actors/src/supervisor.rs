@@ -15,8 +15,11 @@ use ractor_cluster::RactorMessage;
 use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 
-use crate::ingest::{self, IngestArgs, IngestMsg, IngestOptions, IngestStatus, Intake, Router};
+use crate::ingest::{
+    self, IngestArgs, IngestMsg, IngestOptions, IngestStatus, Intake, Rereads, Router,
+};
 use crate::orchestrator::OrchestratorOptions;
+use crate::peers::{Alone, Members, Peers};
 use crate::ports::{Clock, StateLog, TableWriter};
 use crate::probe::Probe;
 use crate::region::{self, RegionArgs, RegionMsg};
@@ -57,6 +60,30 @@ pub struct NodeArgs<W> {
     pub probe: Option<Probe>,
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
+    /// Who else there is.
+    pub cluster: Cluster,
+}
+
+/// The other nodes, as a node's tree sees them.
+#[derive(Debug)]
+pub struct Cluster {
+    /// The way to them.
+    pub peers: Arc<dyn Peers>,
+    /// Who is there, this node among them.
+    pub members: watch::Receiver<Members>,
+    /// The source can read partitions again; told from where.
+    pub rereads: Option<Rereads>,
+    /// Shards are closed at the end, so that others need not wait for this node.
+    pub hand_off: bool,
+}
+
+impl Cluster {
+    /// No other node, ever.
+    pub fn alone(node: &str, incarnation: u64) -> Self {
+        // The last value stays when the sender is gone.
+        let (_, members) = watch::channel(Members::alone(node, incarnation));
+        Self { peers: Arc::new(Alone), members, rereads: None, hand_off: false }
+    }
 }
 
 /// How long parts of a tree that is going down are waited for.
@@ -99,10 +126,12 @@ pub struct Node {
     /// Per source partition the first offset that is not durably applied; changes at each commit.
     pub applied: watch::Receiver<BTreeMap<SourcePartition, u64>>,
     failed: oneshot::Receiver<NodeFailure>,
+    hand_off: bool,
 }
 
 impl Node {
-    /// Starts sinks, shards and ingest, in this order.
+    /// Starts sinks, shards and ingest, in this order. A node that is alone has all its shards open
+    /// then; others open theirs by and by.
     ///
     /// # Errors
     /// When a part can not be started; the sentence says which.
@@ -110,13 +139,37 @@ impl Node {
         let (started, parts) = oneshot::channel();
         let (failed, failure) = oneshot::channel();
         let (applied_tx, applied) = watch::channel(BTreeMap::new());
+        let hand_off = args.cluster.hand_off;
+        let alone = args.cluster.members.borrow().0.len() == 1;
         let start = Start { args, started, failed, applied: applied_tx };
         let root = NodeSupervisor(std::marker::PhantomData);
         let spawned = Actor::spawn(None, root, start).await;
         let (supervisor, _) = spawned.map_err(|e| NodeFailure(describe(&e)))?;
         let stopped = |_| NodeFailure("the node stopped while it started".to_owned());
         let (intake, region) = parts.await.map_err(stopped)?;
-        Ok(Self { supervisor, intake, region, applied, failed: failure })
+        let mut node = Self { supervisor, intake, region, applied, failed: failure, hand_off };
+        if alone {
+            node.all_open().await?;
+        }
+        Ok(node)
+    }
+
+    /// Returns when every shard that this node should have is open.
+    ///
+    /// # Errors
+    /// When the node fails before.
+    pub async fn all_open(&mut self) -> Result<(), NodeFailure> {
+        let region = self.region.clone();
+        let ready = async move { ractor::call!(region, RegionMsg::Ready) };
+        let failure = tokio::select! {
+            ready = ready => match ready {
+                Ok(()) => return Ok(()),
+                // The region ends a moment before its supervisor tells why.
+                Err(_) => tokio::time::timeout(GRACE, &mut self.failed).await,
+            },
+            failure = &mut self.failed => Ok(failure),
+        };
+        Err(failure.ok().and_then(Result::ok).unwrap_or_else(stopped))
     }
 
     /// Returns when the node has failed.
@@ -154,7 +207,7 @@ impl Node {
     /// # Errors
     /// When the node fails before everything is durable; nothing unacknowledged counts then.
     pub async fn drain(mut self) -> Result<IngestStatus, NodeFailure> {
-        let finish = self.finish();
+        let finish = self.finish_and_hand_off();
         let status = tokio::select! {
             status = finish => status,
             failure = &mut self.failed => Err(failure.unwrap_or_else(|_| stopped())),
@@ -182,6 +235,21 @@ impl Node {
         async move {
             ractor::call!(ingest, IngestMsg::Finish)
                 .map_err(|e| NodeFailure(format!("the ingest did not finish: {e}")))
+        }
+    }
+
+    /// As [`Node::finish`], and gives the shards away where others can have them.
+    fn finish_and_hand_off(
+        &self,
+    ) -> impl Future<Output = Result<IngestStatus, NodeFailure>> + use<> {
+        let (finish, region, hand_off) = (self.finish(), self.region.clone(), self.hand_off);
+        async move {
+            let status = finish.await?;
+            if hand_off {
+                ractor::call!(region, RegionMsg::HandOff)
+                    .map_err(|e| NodeFailure(format!("the shards were not handed off: {e}")))?;
+            }
+            Ok(status)
         }
     }
 
@@ -222,7 +290,7 @@ impl<W: TableWriter> Actor for NodeSupervisor<W> {
             Sinks::start(args.tables, &args.writer, args.sink, budget, cell.clone()).await?;
         let region = RegionArgs {
             shards: args.ingest.shards,
-            node: args.node,
+            node: args.node.into(),
             incarnation: args.incarnation,
             epoch_floor: args.epoch_floor,
             options: args.shard,
@@ -232,6 +300,8 @@ impl<W: TableWriter> Actor for NodeSupervisor<W> {
             rollups: args.rollups,
             probe: args.probe,
             clock: args.clock,
+            peers: args.cluster.peers,
+            members: args.cluster.members,
         };
         let region = region::spawn(region, cell.clone()).await?;
         let ingest = IngestArgs {
@@ -240,8 +310,10 @@ impl<W: TableWriter> Actor for NodeSupervisor<W> {
             region: region.clone(),
             sinks,
             applied,
+            rereads: args.cluster.rereads,
         };
         let intake = ingest::spawn(ingest, cell.clone()).await?;
+        region.cast(RegionMsg::Connect(intake.actor().clone()))?;
         // The timer ends with the supervisor.
         drop(ractor::time::send_interval(Duration::from_secs(1), cell, || SupervisorMsg::Tick));
         // Whoever asked for the start has gone: the tree stops with its last reference.

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::exchange::{BUDGET, WINDOW};
+
 /// Sizes that a topology is drawn with.
 #[derive(Clone, Copy, Debug)]
 pub struct Sizes {
@@ -15,6 +17,8 @@ pub struct Sizes {
     pub shard_window: u64,
     /// Bytes of rows that wait for storage.
     pub sinks: u64,
+    /// The node has links to others.
+    pub linked: bool,
 }
 
 /// One kind of actor.
@@ -81,7 +85,7 @@ pub fn topology(sizes: Sizes) -> Topology {
 
 fn actors(sizes: Sizes) -> Vec<ActorKind> {
     let kind = |name, count, supervisor, state| ActorKind { name, count, supervisor, state };
-    vec![
+    let mut actors = vec![
         kind("NodeSupervisor", Count::Fixed(1), "", "the tree"),
         kind(
             "SinkActor",
@@ -115,13 +119,21 @@ fn actors(sizes: Sizes) -> Vec<ActorKind> {
             "schedule of dirty slices",
         ),
         kind("IngestActor", Count::Fixed(1), "NodeSupervisor", "partitions, open batches, credits"),
-    ]
+    ];
+    if sizes.linked {
+        actors.extend([
+            kind("Links", Count::Fixed(1), "", "one session per peer"),
+            kind("NodeAgent", Count::Fixed(1), "Links", "membership"),
+            kind("Exchange", Count::Fixed(1), "Links", "outlets, batches under way"),
+        ]);
+    }
+    actors
 }
 
 fn channels(sizes: Sizes) -> Vec<Channel> {
     let way = |from, to, carries, bound| Channel { from, to, carries, bound };
     let rows = Bound::Bytes(sizes.sinks);
-    vec![
+    let mut channels = vec![
         way("source", "IngestActor", "records", Bound::Bytes(sizes.ingest_buffer)),
         way("IngestActor", "ShardRegion", "envelopes", Bound::BytesEach(sizes.shard_window)),
         way("ShardRegion", "ShardActor", "envelopes", Bound::BytesEach(sizes.shard_window)),
@@ -168,5 +180,15 @@ fn channels(sizes: Sizes) -> Vec<Channel> {
             "computed slices",
             Bound::OnePer("computation and shard"),
         ),
-    ]
+    ];
+    if sizes.linked {
+        let (out, back) = (Bound::BytesEach(BUDGET as u64), Bound::BytesEach(WINDOW as u64));
+        channels.extend([
+            way("ShardRegion", "Exchange", "messages for other nodes", out),
+            way("Exchange", "Exchange of a peer", "batches", back),
+            way("Exchange", "ShardRegion", "messages of other nodes", back),
+            way("NodeAgent", "NodeAgent of a peer", "beats", Bound::OnePer("heartbeat")),
+        ]);
+    }
+    channels
 }

@@ -5,6 +5,7 @@ pub mod archive;
 pub mod backfill;
 pub mod cli;
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod cpu;
 pub mod explain;

@@ -11,7 +11,7 @@ use naap_actors::probe::Probe;
 use naap_actors::rollup::Rollups;
 use naap_actors::shard::{SEQUENCE_BITS, ShardOptions};
 use naap_actors::sink::SinkOptions;
-use naap_actors::supervisor::NodeArgs;
+use naap_actors::supervisor::{Cluster, NodeArgs};
 use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::gate::{Gate, Limits};
 use naap_protocol::org::OrgMap;
@@ -45,6 +45,12 @@ pub struct NodeParts<'a> {
     pub orgs: OrgMap,
     /// The input has an end: retention is off until then (decisions.md, bounded input).
     pub bounded: bool,
+    /// Highest epoch that the state log knows; 0 for an empty log, of which the tables know more.
+    pub known_epoch: u64,
+    /// Boot of the node.
+    pub incarnation: u64,
+    /// Who else there is.
+    pub cluster: Cluster,
 }
 
 /// The arguments of the actor tree.
@@ -54,9 +60,9 @@ pub struct NodeParts<'a> {
 pub async fn node_args(
     parts: NodeParts<'_>,
 ) -> Result<NodeArgs<RejectCopies<ClickHouseWriter>>, StoreError> {
-    let NodeParts { config, log, store, rejects, clock, orgs, bounded } = parts;
+    let NodeParts { config, log, store, rejects, clock, orgs, bounded, .. } = parts;
     let shards = config.cluster.shards as u16;
-    let epoch_floor = epoch_floor(&log, store, shards).await?;
+    let epoch_floor = epoch_floor(parts.known_epoch, store).await?;
     let limits = Limits {
         versions: config.ingest.supported_versions.clone(),
         max_value_bytes: config.ingest.max_record_bytes.0 as usize,
@@ -67,7 +73,6 @@ pub async fn node_args(
         PrivacyMode::Keep => privacy::PrivacyMode::Keep,
         PrivacyMode::Hash => privacy::PrivacyMode::Hash,
     };
-    let incarnation = clock.now().0.unsigned_abs();
     let router =
         Router::new(gate, privacy, shards, (epoch_floor + 1) << SEQUENCE_BITS, clock.clone());
     let writer =
@@ -76,7 +81,7 @@ pub async fn node_args(
     let ticks = |span: Duration| span.as_secs().max(1);
     Ok(NodeArgs {
         node: config.node.name.as_str().to_owned(),
-        incarnation,
+        incarnation: parts.incarnation,
         epoch_floor,
         tables: rows::ALL,
         router,
@@ -119,6 +124,7 @@ pub async fn node_args(
         }),
         probe: if bounded { None } else { probe(config, store)? },
         clock,
+        cluster: parts.cluster,
     })
 }
 
@@ -152,25 +158,14 @@ fn correction_rows(config: &Config) -> u32 {
     (per_cycle / f64::from(config.cluster.shards)).ceil() as u32
 }
 
-/// The highest epoch in the log or, where the log is empty, in the stored rows: a node that lost
+/// The highest epoch `known` to the log or, where the log is empty, in the stored rows: a node that lost
 /// its log must still write versions above the old ones.
-async fn epoch_floor(
-    log: &Arc<dyn StateLog>,
-    store: &Store,
-    shards: u16,
-) -> Result<u64, StoreError> {
+async fn epoch_floor(known: u64, store: &Store) -> Result<u64, StoreError> {
     #[derive(Deserialize)]
     struct Highest {
         epoch: u64,
     }
-    let mut highest = 0;
-    for shard in 0..shards {
-        let known = log.shard(shard).map_err(|e| StoreError::Statement {
-            what: "read the state log".to_owned(),
-            reason: e.to_string(),
-        })?;
-        highest = highest.max(known.epoch);
-    }
+    let mut highest = known;
     if highest == 0 {
         for table in rows::ALL.iter().filter(|table| table.version == "version") {
             let sql = format!(

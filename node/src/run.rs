@@ -7,19 +7,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use naap_actors::agent::AgentMsg;
 use naap_actors::backoff::Backoff;
-use naap_actors::ingest::{Intake, RecordBatch, RecordEntry};
-use naap_actors::ports::{Clock, StateLog};
-use naap_actors::supervisor::{Node, NodeFailure};
+use naap_actors::exchange::Inbox;
+use naap_actors::ingest::{Intake, RecordBatch, RecordEntry, Rereads};
+use naap_actors::peers::PeerMsg;
+use naap_actors::ports::{Clock, StateLog, StateLogError};
+use naap_actors::region::RegionMsg;
+use naap_actors::supervisor::{Cluster, Node, NodeFailure};
 use naap_protocol::org::OrgMap;
 use naap_protocol::state::SourcePartition;
+use ractor::ActorRef;
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::sync::mpsc;
 
 use crate::cli::{Failure, Global, RunArgs, environment};
 use crate::clock::SystemClock;
-use crate::config::{Config, InputSource, RestartType};
+use crate::cluster::Cluster as Links;
+use crate::config::{Config, InputSource, RestartType, StateStore};
 use crate::http::{self, Api};
-use crate::kafka::{KafkaSource, RejectTopics, StartOffset};
+use crate::kafka::{KafkaSource, KafkaStateLog, Members, RejectTopics, StartOffset, Wanted};
 use crate::logging;
 use crate::node::{NodeParts, node_args};
 use crate::state_log::{LocalStateLog, applied_by_all};
@@ -42,6 +49,73 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<(), Failure> {
     // A read of standard input or a write that hangs must not keep the process.
     runtime.shutdown_background();
     outcome
+}
+
+/// Where the state of shards is kept.
+enum Log {
+    Local(Arc<LocalStateLog>),
+    Kafka(Arc<KafkaStateLog>),
+}
+
+impl Log {
+    async fn open(config: &Config, dir: &Path, incarnation: u64) -> Result<Self, Failure> {
+        let shards = config.cluster.shards as u16;
+        if config.cluster.listen.is_some() && config.state_log.store == StateStore::Local {
+            return Err(Failure::environment(
+                "cluster.listen is set, but state_log.store = local keeps the state of shards where no other \
+                 node can read it; set state_log.store = kafka",
+            ));
+        }
+        Ok(match config.state_log.store {
+            StateStore::Local => {
+                Self::Local(Arc::new(LocalStateLog::open(dir, shards).map_err(environment)?))
+            }
+            StateStore::Kafka => {
+                let log = KafkaStateLog::open(config, dir, incarnation).await;
+                Self::Kafka(Arc::new(log.map_err(environment)?))
+            }
+        })
+    }
+
+    fn shared(&self) -> Arc<dyn StateLog> {
+        match self {
+            Self::Local(log) => Arc::clone(log) as Arc<dyn StateLog>,
+            Self::Kafka(log) => Arc::clone(log) as Arc<dyn StateLog>,
+        }
+    }
+
+    /// An epoch that the log knows; 0 when it is empty.
+    fn known_epoch(&self, shards: u16) -> Result<u64, StateLogError> {
+        match self {
+            Self::Local(log) => log.highest_epoch(shards),
+            // The openings themselves are read before a shard is opened.
+            Self::Kafka(log) => Ok(u64::from(!log.is_empty())),
+        }
+    }
+
+    /// Where the shards stand.
+    fn start_offset(&self, shards: u16, node: &Node) -> StartOffset {
+        match self {
+            Self::Local(log) => {
+                let log = Arc::clone(log);
+                Box::new(move |source| match applied_by_all(&log, source, shards) {
+                    Ok(offset) => offset,
+                    Err(error) => {
+                        tracing::warn!(
+                            %error,
+                            "the applied offsets can not be read; using those of the group"
+                        );
+                        None
+                    }
+                })
+            }
+            // What is not known yet makes no harm: a shard that misses offsets asks for them.
+            Self::Kafka(_) => {
+                let applied = node.applied.clone();
+                Box::new(move |source| applied.borrow().get(source).copied())
+            }
+        }
+    }
 }
 
 /// How a life of the node ended.
@@ -83,18 +157,25 @@ async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
             "data folder {dir} can not be used: {e}; choose a writable one"
         ))
     })?;
-    let shards = config.cluster.shards as u16;
-    let log = Arc::new(LocalStateLog::open(dir, shards).map_err(environment)?);
+    let members = members(config).await?;
+    let incarnation = boot(config, members.as_ref());
+    let log = Log::open(config, dir, incarnation).await?;
     let store = open_store(config, dir).await?;
     let is_up = Arc::new(AtomicBool::new(false));
     if config.http.enabled {
         let api = Api::new(&store, config, is_up.clone(), telemetry::metrics());
         http::start(api, config.http.listen.as_str().to_owned());
     }
+    let links = link(config, incarnation, members).await?;
     let mut restarts = Restarts::new(config);
     let outcome = loop {
         let started = Instant::now();
-        let end = live(config, &log, &store, stop, &is_up).await;
+        let links = links.as_ref();
+        let around = Around { log: &log, incarnation, store: &store, links, is_up: &is_up };
+        let end = tokio::select! {
+            end = live(config, around, stop) => end,
+            reason = failed(links) => Err(Failure::environment(reason)),
+        };
         is_up.store(false, Ordering::Relaxed);
         match end {
             Ok(End::Stopped) => break Ok(()),
@@ -111,8 +192,99 @@ async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
             Err(failure) => break Err(failure),
         }
     };
+    if let Some(links) = links {
+        links.leave().await;
+    }
     store.close().await.map_err(environment)?;
     outcome
+}
+
+/// The members topic, where a cluster has one.
+async fn members(config: &Config) -> Result<Option<Members>, Failure> {
+    match (&config.cluster.listen, config.ingest.source) {
+        (Some(_), InputSource::Kafka) => Members::open(config).await.map(Some).map_err(environment),
+        _ => Ok(None),
+    }
+}
+
+/// The number of this boot: the time, and above every earlier boot even where a clock went back.
+fn boot(config: &Config, members: Option<&Members>) -> u64 {
+    let now = SystemClock.now().0.unsigned_abs();
+    let known = members.and_then(|members| members.newest(config.node.name.as_str()));
+    known.map_or(now, |known| now.max(known + 1))
+}
+
+/// Links to the other nodes, where there are any.
+async fn link(
+    config: &Config,
+    incarnation: u64,
+    members: Option<Members>,
+) -> Result<Option<Links>, Failure> {
+    if config.cluster.listen.is_none() {
+        return Ok(None);
+    }
+    let topic = members.as_ref().map(Members::publisher);
+    let links = Links::start(config, incarnation, topic).await.map_err(environment)?;
+    if let Some(members) = members {
+        members.follow(links.agent().clone()).map_err(environment)?;
+    }
+    Ok(Some(links))
+}
+
+/// Returns the reason when the links have failed; never where there are none.
+async fn failed(links: Option<&Links>) -> String {
+    match links {
+        Some(links) => links.failure().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What stays from one life of the node to the next.
+#[derive(Clone, Copy)]
+struct Around<'a> {
+    log: &'a Log,
+    incarnation: u64,
+    store: &'a Store,
+    links: Option<&'a Links>,
+    /// True while the node serves its input.
+    is_up: &'a AtomicBool,
+}
+
+impl Around<'_> {
+    /// The other nodes, as the actor tree sees them.
+    fn cluster(self, config: &Config, rereads: Option<Rereads>) -> Cluster {
+        let alone = Cluster::alone(config.node.name.as_str(), self.incarnation);
+        let hand_off = matches!(self.log, Log::Kafka(_));
+        match self.links {
+            Some(links) => {
+                Cluster { peers: links.peers(), members: links.members(), rereads, hand_off }
+            }
+            None => Cluster { rereads, hand_off, ..alone },
+        }
+    }
+
+    /// Other nodes learn that this one gives its shards away.
+    fn begin_drain(self) {
+        if let Some(links) = self.links {
+            // Links that have failed are found out by the others.
+            drop(links.agent().cast(AgentMsg::Drain));
+        }
+    }
+}
+
+/// Hands what other nodes say to the region.
+#[derive(Debug)]
+struct RegionInbox(ActorRef<RegionMsg>);
+
+impl Inbox for RegionInbox {
+    fn linked(&self, node: &Arc<str>) {
+        // A region that has stopped is started again with the tree.
+        drop(self.0.cast(RegionMsg::Linked(Arc::clone(node))));
+    }
+
+    fn take(&self, node: &Arc<str>, message: PeerMsg) {
+        drop(self.0.cast(RegionMsg::FromPeer(Arc::clone(node), message)));
+    }
 }
 
 /// The store, with its tables in place.
@@ -139,13 +311,8 @@ pub(crate) async fn open_store(config: &Config, dir: &Path) -> Result<Store, Fai
 }
 
 /// One life of the actor tree.
-async fn live(
-    config: &Config,
-    log: &Arc<LocalStateLog>,
-    store: &Store,
-    stop: &StopSignals,
-    is_up: &AtomicBool,
-) -> Result<End, Failure> {
+async fn live(config: &Config, around: Around<'_>, stop: &StopSignals) -> Result<End, Failure> {
+    let Around { log, incarnation, store, links, is_up } = around;
     let topics = config.ingest.topics.iter().map(|t| (t.name.as_str(), t.org.as_str()));
     let rejects = match config.ingest.source {
         InputSource::Kafka => RejectTopics::connect(config, config.node.name.as_str()).await,
@@ -155,9 +322,13 @@ async fn live(
         Ok(rejects) => rejects,
         Err(error) => return Ok(End::Failed(error.to_string())),
     };
+    let name = config.node.name.as_str();
+    let (rereads, wanted) = mpsc::unbounded_channel();
+    let rereads = (config.ingest.source == InputSource::Kafka).then_some(rereads);
+    let cluster = around.cluster(config, rereads);
     let parts = NodeParts {
         config,
-        log: log.clone() as Arc<dyn StateLog>,
+        log: log.shared(),
         store,
         rejects,
         clock: Arc::new(SystemClock),
@@ -167,6 +338,9 @@ async fn live(
             InputSource::Embedded => OrgMap::new(topics.take(1).map(|(_, org)| (STDIN, org))),
         },
         bounded: false,
+        known_epoch: log.known_epoch(config.cluster.shards as u16).map_err(environment)?,
+        incarnation,
+        cluster,
     };
     let args = match node_args(parts).await {
         Ok(args) => args,
@@ -176,10 +350,13 @@ async fn live(
         Ok(node) => node,
         Err(failure) => return Ok(End::Failed(failure.to_string())),
     };
+    if let Some(links) = links {
+        links.attach(Arc::new(RegionInbox(node.region.clone())));
+    }
     is_up.store(true, Ordering::Relaxed);
-    tracing::info!(node = config.node.name.as_str(), "the node is up");
+    tracing::info!(node = name, "the node is up");
     let end = match config.ingest.source {
-        InputSource::Kafka => from_kafka(config, log, &mut node, stop).await,
+        InputSource::Kafka => from_kafka(config, around, &mut node, wanted, stop).await,
         InputSource::Embedded => from_stdin(&mut node, stop).await,
     };
     match end {
@@ -251,20 +428,15 @@ fn undurable(pending: &[(SourcePartition, Range<u64>)]) -> String {
 
 async fn from_kafka(
     config: &Config,
-    log: &Arc<LocalStateLog>,
+    around: Around<'_>,
     node: &mut Node,
+    rereads: Wanted,
     stop: &StopSignals,
 ) -> Result<End, Failure> {
-    let (shards, known) = (config.cluster.shards as u16, Arc::clone(log));
-    let start: StartOffset = Box::new(move |source| match applied_by_all(&known, source, shards) {
-        Ok(offset) => offset,
-        Err(error) => {
-            tracing::warn!(%error, "the applied offsets can not be read; using those of the group");
-            None
-        }
-    });
+    let start = around.log.start_offset(config.cluster.shards as u16, node);
     let (name, intake) = (config.node.name.as_str(), node.intake.clone());
-    let source = KafkaSource::start(config, name, intake, node.applied.clone(), start).await;
+    let source =
+        KafkaSource::start(config, name, intake, node.applied.clone(), start, rereads).await;
     let mut source = match source {
         Ok(source) => source,
         Err(error) => return Ok(End::Failed(error.to_string())),
@@ -272,6 +444,7 @@ async fn from_kafka(
     tokio::select! {
         _ = stop.first() => {
             tracing::info!("asked to stop: giving back partitions");
+            around.begin_drain();
             source.stop().await.map_err(environment)?;
             Ok(End::Stopped)
         }

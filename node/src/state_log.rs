@@ -1,11 +1,15 @@
 //! The state log of a single node: an embedded key-value store in the data folder.
 //!
 //! The newest snapshot of an entity replaces the one before, which is what compaction does to the
-//! topic of a cluster. Sleeping entities live here and nowhere else.
+//! topic of a cluster. Sleeping entities live here and nowhere else. There is one writer at a time, so
+//! every opening of an earlier process counts as closed.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use naap_actors::ports::{ShardRecord, StateLog, StateLogError, StateRecord};
+use naap_actors::ownership::{Opening, Record};
+use naap_actors::ports::{Heard, StateLog, StateLogError, StateRecord, Told};
 use naap_protocol::codec::{self, TraceContext};
 use naap_protocol::identity::EntityId;
 use naap_protocol::state::{EpochOpen, Progress, SourcePartition};
@@ -21,10 +25,26 @@ const FIXED: TableDefinition<'_, &str, u64> = TableDefinition::new("fixed");
 /// Pages that the store keeps in memory, bytes.
 const CACHE: usize = 24 << 20;
 
+/// What a shard is found to be when it is opened.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ShardRecord {
+    /// Highest epoch ever opened; 0 for a new shard.
+    pub epoch: u64,
+    /// Newest claim.
+    pub progress: Progress,
+}
+
 /// The state log in a file.
-#[derive(Debug)]
 pub struct LocalStateLog {
     database: Database,
+    /// Who follows a shard.
+    told: Mutex<BTreeMap<u16, Told>>,
+}
+
+impl std::fmt::Debug for LocalStateLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalStateLog").field("database", &self.database).finish_non_exhaustive()
+    }
 }
 
 /// The state log can not be used.
@@ -65,7 +85,7 @@ impl LocalStateLog {
                 redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(path.clone()),
                 other => OpenError::Unusable(path.clone(), other.to_string()),
             })?;
-        let log = Self { database };
+        let log = Self { database, told: Mutex::default() };
         let known = log.fix("shards", u64::from(shards));
         let found = known.map_err(|e| OpenError::Unusable(path.clone(), e.to_string()))?;
         if found != u64::from(shards) {
@@ -140,7 +160,8 @@ impl LocalStateLog {
     fn write(
         &self,
         batches: &mut dyn Iterator<Item = Vec<StateRecord>>,
-    ) -> Result<(), Box<dyn std::error::Error>> {
+    ) -> Result<Vec<(u16, Record<Progress>)>, Box<dyn std::error::Error>> {
+        let mut written = Vec::new();
         let write = self.database.begin_write()?;
         {
             let mut entities = write.open_table(ENTITIES)?;
@@ -149,25 +170,38 @@ impl LocalStateLog {
             let trace = TraceContext::default();
             for record in batches.flatten() {
                 match record {
-                    StateRecord::Snapshot { shard, entity, frame } => {
+                    StateRecord::Snapshot { shard, entity, frame, .. } => {
                         entities.insert((shard, entity.0), frame.as_slice())?;
                     }
                     StateRecord::Open { shard, open } => {
                         openings.insert(shard, codec::encode(&open, trace)?.as_slice())?;
+                        written.push((shard, Record::Open(open.into())));
                     }
-                    StateRecord::Progress { shard, progress } => {
+                    // Nobody else can open the file, so a shard in it is free at every start.
+                    StateRecord::Close { shard, open } => {
+                        written.push((shard, Record::Close(open.into())));
+                    }
+                    StateRecord::Progress { shard, epoch, progress } => {
                         claims.insert(shard, codec::encode(&progress, trace)?.as_slice())?;
+                        let open = openings.get(shard)?;
+                        let open: Option<EpochOpen> =
+                            open.map(|frame| codec::decode(frame.value())).transpose()?;
+                        if let Some(open) = open.filter(|open| open.epoch == epoch) {
+                            written.push((shard, Record::Progress(open.into(), progress)));
+                        }
                     }
                 }
             }
         }
         write.commit()?;
-        Ok(())
+        Ok(written)
     }
-}
 
-impl StateLog for LocalStateLog {
-    fn shard(&self, shard: u16) -> Result<ShardRecord, StateLogError> {
+    /// What is known of `shard`.
+    ///
+    /// # Errors
+    /// When the log can not be read.
+    pub fn shard(&self, shard: u16) -> Result<ShardRecord, StateLogError> {
         let open = self.read(OPENINGS, shard).map_err(failed)?;
         let claim = self.read(PROGRESS, shard).map_err(failed)?;
         let open: Option<EpochOpen> =
@@ -176,6 +210,43 @@ impl StateLog for LocalStateLog {
             claim.map(|frame| codec::decode(&frame)).transpose().map_err(failed)?;
         let epoch = open.map_or(0, |open| open.epoch);
         Ok(ShardRecord { epoch, progress: progress.unwrap_or_default() })
+    }
+
+    /// The highest epoch that any shard was opened in; 0 in a new log.
+    ///
+    /// # Errors
+    /// When the log can not be read.
+    pub fn highest_epoch(&self, shards: u16) -> Result<u64, StateLogError> {
+        (0..shards).try_fold(0, |highest, shard| Ok(self.shard(shard)?.epoch.max(highest)))
+    }
+
+    /// Who is told, also after a panic elsewhere: entries are replaced as a whole.
+    fn told(&self) -> MutexGuard<'_, BTreeMap<u16, Told>> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StateLog for LocalStateLog {
+    fn follow(&self, shard: u16, told: Told) -> Result<(), StateLogError> {
+        let ShardRecord { epoch, progress } = self.shard(shard)?;
+        let opening = |epoch| Opening { epoch, node: "".into(), incarnation: 0 };
+        if progress != Progress::default() {
+            let author = opening(progress.epoch);
+            told(Heard::Record(Record::Open(author.clone())));
+            told(Heard::Record(Record::Progress(author, progress)));
+        }
+        if epoch > 0 {
+            told(Heard::Record(Record::Open(opening(epoch))));
+            // Whoever wrote it is gone: the file is open once.
+            told(Heard::Record(Record::Close(opening(epoch))));
+        }
+        told(Heard::CaughtUp);
+        self.told().insert(shard, told);
+        Ok(())
+    }
+
+    fn unfollow(&self, shard: u16) {
+        self.told().remove(&shard);
     }
 
     fn entity(&self, shard: u16, entity: EntityId) -> Result<Option<Vec<u8>>, StateLogError> {
@@ -194,7 +265,14 @@ impl StateLog for LocalStateLog {
         &self,
         batches: &mut dyn Iterator<Item = Vec<StateRecord>>,
     ) -> Result<(), StateLogError> {
-        self.write(batches).map_err(failed)
+        let written = self.write(batches).map_err(failed)?;
+        let followers = self.told();
+        for (shard, record) in written {
+            if let Some(told) = followers.get(&shard) {
+                told(Heard::Record(record));
+            }
+        }
+        Ok(())
     }
 }
 

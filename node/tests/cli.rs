@@ -97,6 +97,9 @@ fn help_is_up_to_date() {
         "config check",
         "config print",
         "config reference",
+        "cluster",
+        "cluster status",
+        "cluster drain",
         "topology",
         "engine",
     ];

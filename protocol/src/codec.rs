@@ -134,6 +134,14 @@ pub fn is<T: Framed>(frame: &[u8]) -> bool {
     frame.first_chunk::<2>().is_some_and(|id| u16::from_le_bytes(*id) == T::TYPE_ID)
 }
 
+/// Splits frames that stand one behind the other: the first, and the rest. `None` when they are cut
+/// short.
+pub fn split_first(frames: &[u8]) -> Option<(&[u8], &[u8])> {
+    let header = frames.first_chunk::<HEADER_LEN>()?;
+    let len = u32::from_le_bytes([header[4], header[5], header[6], header[7]]) as usize;
+    frames.split_at_checked(HEADER_LEN.checked_add(len)?)
+}
+
 /// Splits a frame of type `T` into version, trace context and body.
 ///
 /// # Errors

@@ -8,6 +8,7 @@
 
 pub mod capability;
 pub mod catalogue;
+pub mod cluster;
 pub mod codec;
 pub mod event;
 pub mod frames;
@@ -16,6 +17,7 @@ pub mod identity;
 mod json;
 pub mod org;
 pub mod payment;
+pub mod peer;
 pub mod privacy;
 pub mod rollup;
 pub mod rows;

@@ -1,15 +1,15 @@
 //! The actor around the router: flow control towards the shards and the commit clock.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use naap_protocol::peer::Note;
 use naap_protocol::state::SourcePartition;
-use naap_protocol::wire::Envelope;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SpawnErr};
 use ractor_cluster::RactorMessage;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
-use super::partitions::Partitions;
+use super::flow::{Flow, Out, Reading};
 use super::router::{IngestCounts, Router};
 use super::{Intake, RecordBatch};
 use crate::commit::{CommitError, Committed};
@@ -43,22 +43,10 @@ pub enum IngestMsg {
     Unassign(SourcePartition),
     /// Records, with their share of the intake budget.
     Records(RecordBatch, OwnedSemaphorePermit),
-    /// A shard has applied this many bytes.
-    Credit {
-        /// The shard.
-        shard: u16,
-        /// Bytes of its window that are free again.
-        bytes: usize,
-    },
-    /// A shard misses offsets.
-    Refused {
-        /// The shard.
-        shard: u16,
-        /// The partition.
-        source: SourcePartition,
-        /// First offset that it misses.
-        wanted: u64,
-    },
+    /// What a shard says.
+    Note(Note),
+    /// A commit cycle is due at once.
+    CommitNow,
     /// Time to look whether a commit cycle is due.
     Tick,
     /// A commit cycle ended.
@@ -97,34 +85,37 @@ pub struct IngestArgs {
     pub sinks: Sinks,
     /// Told after each commit how far every partition is.
     pub applied: watch::Sender<BTreeMap<SourcePartition, u64>>,
+    /// Told which partitions have to be read again, and from where; `None` where the source can not.
+    pub rereads: Option<Rereads>,
 }
+
+/// Partitions that have to be read again, and from where.
+pub type Rereads = mpsc::UnboundedSender<(SourcePartition, u64)>;
+
+/// Input that waits this long is told of.
+const TELL: Duration = Duration::from_secs(10);
 
 struct IngestActor;
 
 struct State {
     args: IngestArgs,
-    partitions: Partitions,
-    windows: Vec<Window>,
+    flow: Flow,
+    started: Instant,
+    /// When something was applied last, or it was said what input waits for.
+    moved: Instant,
     /// Intake permits of batches whose envelopes still wait for a window.
     held: Vec<OwnedSemaphorePermit>,
-    waiting_bytes: usize,
-    /// Bytes sent to the shards since the last commit cycle began, and before that.
-    sent: usize,
-    saving: usize,
     status: IngestStatus,
     /// Evidence that had travelled at the last commit.
     traffic: Traffic,
     unsaved: bool,
+    /// Claims of other nodes' shards have come.
+    claimed: bool,
+    /// The next cycle is due at once.
+    hurry: bool,
     committing: bool,
     next_commit: Instant,
     finishing: Vec<RpcReplyPort<IngestStatus>>,
-}
-
-/// Credit of one shard.
-#[derive(Debug, Default)]
-struct Window {
-    out: usize,
-    waiting: VecDeque<Envelope>,
 }
 
 /// Starts the ingest under `supervisor` and returns the way into it.
@@ -150,18 +141,18 @@ impl Actor for IngestActor {
         // Looking ten times an interval keeps the commit clock accurate; the timer ends with us.
         let period = (args.options.flush_interval / 10).max(Duration::from_millis(5));
         drop(ractor::time::send_interval(period, myself.get_cell(), || IngestMsg::Tick));
-        let windows = (0..args.options.shards).map(|_| Window::default()).collect();
+        let IngestOptions { window_bytes, uncommitted_bytes, .. } = args.options;
         Ok(State {
-            partitions: Partitions::new(args.options.shards),
-            windows,
+            flow: Flow::new(args.options.shards, window_bytes, uncommitted_bytes),
+            started: Instant::now(),
+            moved: Instant::now(),
             held: Vec::new(),
-            waiting_bytes: 0,
-            sent: 0,
-            saving: 0,
             status: IngestStatus::default(),
             traffic: Traffic::default(),
             // What was left unfinished before the shards were opened has to be settled.
             unsaved: true,
+            claimed: false,
+            hurry: false,
             committing: false,
             next_commit: Instant::now() + args.options.flush_interval,
             finishing: Vec::new(),
@@ -177,22 +168,23 @@ impl Actor for IngestActor {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             IngestMsg::Assign(source, offset) => {
-                state.partitions.assign(source, offset);
+                state.flow.assign(&source, offset);
                 state.unsaved = true;
             }
-            IngestMsg::Unassign(source) => state.partitions.unassign(&source),
-            IngestMsg::Records(batch, permit) => state.records(&myself, &batch, permit).await?,
-            IngestMsg::Credit { shard, bytes } => state.credit(&myself, shard, bytes)?,
-            IngestMsg::Refused { shard, source, wanted } => {
-                let SourcePartition { topic, partition } = source;
-                let missing = format!(
-                    "shard {shard} misses {topic}/{partition} from offset {wanted} on; reading again"
-                );
-                return Err(missing.into());
+            IngestMsg::Unassign(source) => state.flow.unassign(&source),
+            IngestMsg::Records(batch, permit) => state.records(&batch, permit).await?,
+            IngestMsg::Note(note) => state.note(note),
+            IngestMsg::CommitNow => {
+                (state.unsaved, state.hurry) = (true, true);
+                state.maybe_commit(&myself)?;
             }
-            IngestMsg::Tick => state.maybe_commit(&myself)?,
+            IngestMsg::Tick => {
+                state.flow.tick(state.started.elapsed().as_millis() as u64);
+                state.tell_waits();
+                state.maybe_commit(&myself)?;
+            }
             IngestMsg::CommitDone(outcome) => {
-                state.committed(&myself, outcome?)?;
+                state.committed(outcome?);
                 state.maybe_commit(&myself)?;
             }
             IngestMsg::Unsaved => state.unsaved = true,
@@ -202,142 +194,143 @@ impl Actor for IngestActor {
             }
             IngestMsg::Inspect(reply) => drop(reply.send(state.status())),
         }
-        Ok(())
+        state.send(&myself)
     }
 }
 
 impl State {
     async fn records(
         &mut self,
-        myself: &ActorRef<IngestMsg>,
         batch: &RecordBatch,
         permit: OwnedSemaphorePermit,
     ) -> Result<(), ActorProcessingErr> {
-        if !self.partitions.read(&batch.source, batch.next_offset) {
-            let SourcePartition { topic, partition } = &batch.source;
-            return Err(format!("records of {topic}/{partition} came before its assignment").into());
+        match self.flow.read(&batch.source, batch.next_offset) {
+            Reading::Next => {}
+            Reading::Stale => return Ok(()),
+            Reading::Unassigned => {
+                let SourcePartition { topic, partition } = &batch.source;
+                let what = format!("records of {topic}/{partition} came before its assignment");
+                return Err(what.into());
+            }
         }
         self.unsaved = true;
-        for envelope in self.args.router.route(batch, &mut self.partitions)? {
-            self.dispatch(myself, envelope)?;
+        for envelope in self.args.router.route(batch, &mut self.flow)? {
+            self.flow.dispatch(envelope);
         }
         for rows in self.args.router.take_rows() {
             self.args.sinks.send(rows).await?;
         }
-        if self.waiting_bytes > 0 {
+        if self.flow.waiting_bytes() > 0 {
             self.held.push(permit);
         }
         Ok(())
     }
 
-    /// Sends an envelope if its shard has credit, else keeps it in order.
-    fn dispatch(
-        &mut self,
-        myself: &ActorRef<IngestMsg>,
-        envelope: Envelope,
-    ) -> Result<(), ActorProcessingErr> {
-        let shard = usize::from(envelope.head.shard);
-        self.waiting_bytes += envelope.cost();
-        self.windows[shard].waiting.push_back(envelope);
-        self.send(myself, shard)
-    }
-
-    fn credit(
-        &mut self,
-        myself: &ActorRef<IngestMsg>,
-        shard: u16,
-        bytes: usize,
-    ) -> Result<(), ActorProcessingErr> {
-        let window = &mut self.windows[usize::from(shard)];
-        window.out = window.out.saturating_sub(bytes);
-        self.send(myself, usize::from(shard))?;
+    fn note(&mut self, note: Note) {
+        let claimed = matches!(note, Note::Claimed { .. });
+        self.flow.note(note);
+        // Claims of this node's shards come before the end of the cycle that made them.
+        self.claimed |= claimed && !self.committing;
         self.let_in();
-        Ok(())
     }
 
-    /// Sends what waits for `shard` as far as its window and the budget of the node allow.
-    fn send(
-        &mut self,
-        myself: &ActorRef<IngestMsg>,
-        shard: usize,
-    ) -> Result<(), ActorProcessingErr> {
-        let IngestOptions { window_bytes, uncommitted_bytes, .. } = self.args.options;
-        let window = &mut self.windows[shard];
-        while let Some(cost) = window.waiting.front().map(Envelope::cost) {
-            // One envelope always may go, however large.
-            let narrow = window.out > 0 && window.out + cost > window_bytes;
-            let unsaved = self.sent + self.saving;
-            if narrow || (unsaved > 0 && unsaved + cost > uncommitted_bytes) {
-                break;
-            }
-            let Some(envelope) = window.waiting.pop_front() else { break };
-            window.out += cost;
-            self.sent += cost;
-            self.waiting_bytes -= cost;
-            self.args.region.cast(RegionMsg::Deliver(envelope, myself.clone()))?;
+    /// Says what holds input up when nothing was applied for a while.
+    fn tell_waits(&mut self) {
+        if self.moved.elapsed() < TELL {
+            return;
         }
-        Ok(())
+        self.moved = Instant::now();
+        for waits in self.flow.waits(&self.status.applied) {
+            let committing = self.committing;
+            tracing::warn!(committing, "input waits: {waits}");
+        }
     }
 
     /// Lets records in again once nothing waits.
     fn let_in(&mut self) {
-        if self.waiting_bytes == 0 {
+        if self.flow.waiting_bytes() == 0 {
             self.held.clear();
         }
     }
 
+    /// Sends what the flow lets out.
+    fn send(&mut self, myself: &ActorRef<IngestMsg>) -> Result<(), ActorProcessingErr> {
+        for out in self.flow.take_out() {
+            match out {
+                Out::Envelope(envelope) => {
+                    self.args.region.cast(RegionMsg::Deliver(envelope, myself.clone()))?;
+                }
+                Out::Note(note) => self.args.region.cast(RegionMsg::Note(note, myself.clone()))?,
+                Out::Reread(source, offset) => self.reread(source, offset)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn reread(&self, source: SourcePartition, offset: u64) -> Result<(), ActorProcessingErr> {
+        let SourcePartition { topic, partition } = &source;
+        tracing::info!(%topic, partition, offset, "a shard misses offsets; reading them again");
+        metrics::counter!(names::REREADS).increment(1);
+        let missing =
+            format!("a shard misses {topic}/{partition} from offset {offset} on; starting again");
+        let rereads = self.args.rereads.as_ref();
+        let told = rereads.and_then(|rereads| rereads.send((source, offset)).ok());
+        Ok(told.ok_or(missing)?)
+    }
+
     /// Starts a commit cycle when one is due and none is under way.
     fn maybe_commit(&mut self, myself: &ActorRef<IngestMsg>) -> Result<(), ActorProcessingErr> {
-        metrics::gauge!(names::INGEST_WAITING_BYTES).set(self.waiting_bytes as f64);
+        metrics::gauge!(names::INGEST_WAITING_BYTES).set(self.flow.waiting_bytes() as f64);
         metrics::gauge!(names::SINK_WAITING_BYTES).set(self.args.sinks.waiting_bytes() as f64);
         if self.committing {
             return Ok(());
         }
-        if !self.unsaved && self.waiting_bytes == 0 {
+        if std::mem::take(&mut self.claimed) && self.flow.applied() != self.status.applied {
+            self.publish();
+        }
+        if !self.unsaved && self.flow.waiting_bytes() == 0 {
             self.finish_if_applied();
             return Ok(());
         }
-        let full = self.sent >= self.args.options.uncommitted_bytes / 2;
-        if self.finishing.is_empty() && !full && Instant::now() < self.next_commit {
+        let early = Instant::now() < self.next_commit;
+        if early && !self.hurry && !self.flow.is_full() && self.finishing.is_empty() {
             return Ok(());
         }
-        let windows = &self.windows;
-        let is_waiting = |shard: u16| !windows[usize::from(shard)].waiting.is_empty();
-        for (shard, mark) in self.partitions.marks(is_waiting) {
-            self.args.region.cast(RegionMsg::Mark(shard, mark))?;
-        }
+        self.flow.mark();
+        self.send(myself)?;
         self.committing = true;
-        self.unsaved = false;
-        self.saving = std::mem::take(&mut self.sent);
+        (self.unsaved, self.hurry) = (false, false);
+        self.flow.begin_commit();
         let flush = !self.finishing.is_empty();
         self.args.region.cast(RegionMsg::Commit(myself.clone(), flush))?;
         Ok(())
     }
 
-    fn committed(
-        &mut self,
-        myself: &ActorRef<IngestMsg>,
-        committed: Committed,
-    ) -> Result<(), ActorProcessingErr> {
+    fn committed(&mut self, committed: Committed) {
         self.committing = false;
-        self.saving = 0;
+        self.flow.end_commit();
         self.status.commits += 1;
         self.status.shards.add(committed.counts);
-        self.status.applied = committed.applied;
-        let settled = committed.traffic.is_settled_since(self.traffic);
+        // Where other nodes have shards too, nobody sees all of the traffic.
+        let settled = !committed.whole || committed.traffic.is_settled_since(self.traffic);
         self.traffic = committed.traffic;
-        if !settled || !self.partitions.all_applied(&self.status.applied) {
+        self.publish();
+        if !settled || !self.flow.all_applied(&self.status.applied) {
             self.unsaved = true;
         }
         // A cycle never takes more than half of the time.
         let pause = self.args.options.flush_interval.saturating_sub(committed.took);
         self.next_commit = Instant::now() + pause.max(committed.took);
-        self.args.applied.send_replace(self.status.applied.clone());
-        for shard in 0..self.windows.len() {
-            self.send(myself, shard)?;
-        }
         self.let_in();
-        Ok(())
+    }
+
+    fn publish(&mut self) {
+        let applied = self.flow.applied();
+        if applied != self.status.applied {
+            self.moved = Instant::now();
+        }
+        self.status.applied = applied;
+        self.args.applied.send_replace(self.status.applied.clone());
     }
 
     fn finish_if_applied(&mut self) {

@@ -1,11 +1,11 @@
 //! Ingest: records in, envelopes, archive and reject rows out, acknowledgements back.
 
 mod actor;
-mod partitions;
+mod flow;
 mod router;
 
-pub use actor::{IngestArgs, IngestMsg, IngestOptions, IngestStatus, spawn};
-pub use partitions::Partitions;
+pub use actor::{IngestArgs, IngestMsg, IngestOptions, IngestStatus, Rereads, spawn};
+pub use flow::{Flow, Out, Reading};
 pub use router::{IngestCounts, Router};
 
 use naap_protocol::state::SourcePartition;

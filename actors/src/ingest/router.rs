@@ -14,7 +14,7 @@ use naap_protocol::time::Timestamp;
 use naap_protocol::wire::{Advertised, Envelope, EnvelopeBuilder, EnvelopeHead};
 
 use super::RecordBatch;
-use super::partitions::Partitions;
+use super::flow::Flow;
 use crate::names;
 use crate::outbox::{Outbox, RowBatch};
 use crate::ports::Clock;
@@ -89,7 +89,7 @@ impl Router {
     pub fn route(
         &mut self,
         batch: &RecordBatch,
-        partitions: &mut Partitions,
+        flow: &mut Flow,
     ) -> Result<Vec<Envelope>, CodecError> {
         let org = Arc::clone(self.gate.orgs.org(&batch.source.topic));
         let lot = Lot { org, batch, now: self.clock.now() };
@@ -109,7 +109,7 @@ impl Router {
         }
         metrics::counter!(names::RECORDS).increment(batch.records.len() as u64);
         self.counts.read += batch.records.len() as u64;
-        Ok(self.seal(&lot, partitions))
+        Ok(self.seal(&lot, flow))
     }
 
     fn outcome(
@@ -222,22 +222,26 @@ impl Router {
         reject_row(&mut self.outbox, reject, 0, self.version, now);
     }
 
-    fn seal(&mut self, lot: &Lot<'_>, partitions: &mut Partitions) -> Vec<Envelope> {
+    fn seal(&mut self, lot: &Lot<'_>, flow: &mut Flow) -> Vec<Envelope> {
         let (source, to) = (&lot.batch.source, lot.batch.next_offset);
         let mut envelopes = Vec::new();
         for (builder, shard) in self.builders.iter_mut().zip(0u16..) {
-            if !builder.is_empty() {
-                let head = EnvelopeHead {
-                    shard,
-                    epoch_hint: 0,
-                    org: lot.org.to_string(),
-                    source: source.clone(),
-                    from: partitions.serve(source, shard, to),
-                    to,
-                    count: 0,
-                };
-                envelopes.push(builder.seal(head, TraceContext::default()));
+            if builder.is_empty() {
+                continue;
             }
+            let from = flow.serve(source, shard, to);
+            let head = EnvelopeHead {
+                shard,
+                epoch_hint: 0,
+                org: lot.org.to_string(),
+                source: source.clone(),
+                from: from.unwrap_or(to),
+                to,
+                count: 0,
+            };
+            let envelope = builder.seal(head, TraceContext::default());
+            // A shard that was served before gets nothing: the partition is read again for others.
+            envelopes.extend(from.map(|_| envelope));
         }
         envelopes
     }

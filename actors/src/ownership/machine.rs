@@ -101,6 +101,11 @@ impl<C: Clone> Owner<C> {
         }
     }
 
+    /// Nothing of the shard is under way here: neither is it open, nor about to be.
+    pub fn is_idle(&self) -> bool {
+        self.phase == Phase::Idle
+    }
+
     /// Who holds the shard by what was read so far; decides which [`Take`] is right.
     pub fn holder(&self) -> Option<&Opening> {
         self.ledger.holder()

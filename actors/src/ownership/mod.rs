@@ -2,8 +2,8 @@
 //!
 //! Placement suggests who should have a shard; what stands in the partition decides. The protocol
 //! is a pure state machine: [`Owner`] takes what was read, stored and decided elsewhere and says
-//! what to do. It does no work, keeps no clock, and runs in no runtime yet: its laws are shown by
-//! visiting every reachable state of small clusters (`tests`).
+//! what to do. It does no work and keeps no clock: the region runs one per shard, and its laws are shown
+//! by visiting every reachable state of small clusters (`tests`).
 //!
 //! # The rules
 //!
@@ -24,6 +24,8 @@ mod machine;
 
 use std::sync::Arc;
 
+use naap_protocol::state::EpochOpen;
+
 pub use ledger::Ledger;
 pub use leftovers::Leftovers;
 pub use machine::{Effect, Event, Owner, Take};
@@ -37,6 +39,18 @@ pub struct Opening {
     pub node: Arc<str>,
     /// Boot of that node.
     pub incarnation: u64,
+}
+
+impl From<Opening> for EpochOpen {
+    fn from(Opening { epoch, node, incarnation }: Opening) -> Self {
+        Self { epoch, node: node.to_string(), incarnation }
+    }
+}
+
+impl From<EpochOpen> for Opening {
+    fn from(EpochOpen { epoch, node, incarnation }: EpochOpen) -> Self {
+        Self { epoch, node: node.into(), incarnation }
+    }
 }
 
 /// A record that decides about ownership. `C` is the claim of a `Progress`, which the protocol

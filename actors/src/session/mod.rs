@@ -303,6 +303,12 @@ impl SessionActor {
         changed.into_iter().chain(ended).map(question).collect()
     }
 
+    /// As [`SessionActor::ask`], whatever was asked before.
+    pub fn ask_anew(&mut self, me: (u128, u16)) -> Vec<Question> {
+        self.asked.clear();
+        self.ask(me)
+    }
+
     /// True when the session may have something new to ask. A signal out of order is left to the end
     /// of the commit cycle: folding everything again for each would cost too much.
     pub fn is_curious(&self) -> bool {

@@ -1,10 +1,11 @@
 //! The actor around a shard: envelopes in, rows to the sinks, credits back, state at commits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use naap_protocol::capability::evidence::{Evidence, Question};
 use naap_protocol::identity::{EntityId, EntityKey};
+use naap_protocol::peer::Note;
 use naap_protocol::state::{Progress, SourcePartition};
 use naap_protocol::wire::{Advertised, Envelope};
 use ractor::{
@@ -14,8 +15,8 @@ use ractor_cluster::RactorMessage;
 
 use super::core::{Applied, Saved, ShardCore, ShardCounts};
 use crate::clocks::ClockSigns;
-use crate::ingest::IngestMsg;
 use crate::orchestrator::{self, Flushed, OrchestratorArgs, OrchestratorMsg, OrchestratorOptions};
+use crate::peers::Reader;
 use crate::ports::{StateLog, StateRecord};
 use crate::region::RegionMsg;
 use crate::rollup::Marks;
@@ -34,6 +35,19 @@ pub struct Mark {
     pub from: u64,
     /// First offset after it.
     pub to: u64,
+    /// Opening of the shard that the reader is attached to.
+    pub epoch: u64,
+}
+
+/// The wish of a reader to begin, see [`Note::Attach`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attach {
+    /// Source partition.
+    pub source: SourcePartition,
+    /// Where it begins if the shard knows nothing better.
+    pub start: u64,
+    /// Number of the wish.
+    pub ask: u64,
 }
 
 /// What a shard contributes to a commit.
@@ -96,9 +110,11 @@ pub struct ShardStatus {
 #[derive(Debug, RactorMessage)]
 pub enum ShardMsg {
     /// A batch of events, and who gets its credit back.
-    Envelope(Envelope, ActorRef<IngestMsg>),
+    Envelope(Envelope, Reader),
+    /// A reader of a source partition begins.
+    Attach(Attach, Reader),
     /// Offsets without anything for this shard.
-    Mark(Mark),
+    Mark(Mark, Reader),
     /// Ask the orchestrators of this shard.
     Ask(Vec<Question>),
     /// What orchestrators say about sessions of this shard.
@@ -107,6 +123,8 @@ pub enum ShardMsg {
     Backfill(Vec<Evidence>),
     /// Take up what was left unfinished before the shard was opened.
     Resume,
+    /// Ask the orchestrators of these shards once more.
+    AskAgain(Arc<BTreeSet<u16>>),
     /// End the commit cycle. `true` ends every wait that is not for an answer.
     Commit(bool, RpcReplyPort<ShardCommit>),
     /// What the last commit returned is in the state log: its rows may go to the sinks.
@@ -133,6 +151,9 @@ pub(crate) struct ShardArgs {
     pub(crate) region: ActorRef<RegionMsg>,
     pub(crate) orchestrators: OrchestratorOptions,
 }
+
+/// Of another opening, or of a source that nobody has attached.
+const REFUSED: Applied = Applied::Refused { wanted: 0 };
 
 struct ShardActor;
 
@@ -175,7 +196,8 @@ impl Actor for ShardActor {
             ShardMsg::Envelope(envelope, from) => {
                 state.envelope(&myself, &envelope, &from).await?;
             }
-            ShardMsg::Mark(mark) => state.args.core.mark(&mark.source, mark.from, mark.to),
+            ShardMsg::Attach(attach, from) => state.attach(attach, &from),
+            ShardMsg::Mark(mark, from) => state.mark(mark, &from),
             ShardMsg::Ask(questions) => state.ask(&myself, questions).await?,
             ShardMsg::Evidence(evidence) => state.learn(evidence, Cause::LateCapability)?,
             ShardMsg::Backfill(evidence) => {
@@ -185,6 +207,10 @@ impl Actor for ShardActor {
             }
             ShardMsg::Resume => {
                 let questions = state.args.core.resume(&state.args.claim)?;
+                state.send(questions)?;
+            }
+            ShardMsg::AskAgain(shards) => {
+                let questions = state.args.core.ask_again(&shards, state.args.shards)?;
                 state.send(questions)?;
             }
             ShardMsg::Commit(flush, reply) => {
@@ -224,19 +250,20 @@ impl State {
         &mut self,
         myself: &ActorRef<ShardMsg>,
         envelope: &Envelope,
-        from: &ActorRef<IngestMsg>,
+        from: &Reader,
     ) -> Result<(), ActorProcessingErr> {
-        let shard = self.args.shard;
-        match self.args.core.apply(envelope)? {
+        let (shard, epoch) = (self.args.shard, envelope.head.epoch_hint);
+        let attached = self.is_attached(epoch, &envelope.head.source);
+        let applied = if attached { self.args.core.apply(envelope)? } else { REFUSED };
+        match applied {
             Applied::Taken(advertisements) => {
                 for (id, advertised) in advertisements {
                     self.advertise(myself, &envelope.head.org, id, advertised).await?;
                 }
             }
             Applied::Skipped => {}
-            Applied::Refused { wanted } => {
-                let source = envelope.head.source.clone();
-                from.cast(IngestMsg::Refused { shard, source, wanted })?;
+            Applied::Refused { .. } => {
+                from.tell(Note::Refused { shard, epoch, source: envelope.head.source.clone() });
             }
         }
         let questions = self.args.core.questions();
@@ -244,8 +271,30 @@ impl State {
         if !self.unsaved && self.args.core.row_bytes() >= PARCEL {
             self.send_rows().await?;
         }
-        from.cast(IngestMsg::Credit { shard, bytes: envelope.cost() })?;
+        from.tell(Note::Credit { shard, epoch, bytes: envelope.cost() as u64 });
         Ok(())
+    }
+
+    /// Whether a reader with this idea of the opening has told where `source` begins.
+    fn is_attached(&self, epoch: u64, source: &SourcePartition) -> bool {
+        let progress = self.args.core.progress();
+        progress.epoch == epoch && progress.applied.contains_key(source)
+    }
+
+    fn attach(&mut self, attach: Attach, from: &Reader) {
+        let Attach { source, start, ask } = attach;
+        let shard = self.args.shard;
+        let wanted = self.args.core.attach(source.clone(), start);
+        let epoch = self.args.core.progress().epoch;
+        from.tell(Note::Attached { shard, epoch, source, wanted, ask });
+    }
+
+    fn mark(&mut self, mark: Mark, from: &Reader) {
+        let Mark { source, from: start, to, epoch } = mark;
+        if self.is_attached(epoch, &source) && self.args.core.mark(&source, start, to) {
+            return;
+        }
+        from.tell(Note::Refused { shard: self.args.shard, epoch, source });
     }
 
     async fn advertise(
@@ -328,8 +377,9 @@ impl State {
         for (&id, orchestrator) in &self.orchestrators {
             let Flushed { frame, told } = ractor::call!(orchestrator, OrchestratorMsg::Flush)?;
             self.traffic.sent += told;
-            let (shard, entity) = (self.args.shard, EntityId(id));
-            records.extend(frame.map(|frame| StateRecord::Snapshot { shard, entity, frame }));
+            let (shard, entity, epoch) = (self.args.shard, EntityId(id), progress.epoch);
+            let snapshot = |frame| StateRecord::Snapshot { shard, epoch, entity, frame };
+            records.extend(frame.map(snapshot));
         }
         self.unsaved = true;
         let traffic = Traffic { owing, ..self.traffic };

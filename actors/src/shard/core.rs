@@ -9,7 +9,7 @@ use naap_protocol::codec::{self, CodecError, TraceContext};
 use naap_protocol::event::Event;
 use naap_protocol::identity::{EntityId, session_key};
 use naap_protocol::slice::DirtySlices;
-use naap_protocol::state::{Delivery, EventState, Progress, Sighting, Verdict};
+use naap_protocol::state::{Delivery, EventState, Progress, Sighting, SourcePartition, Verdict};
 use naap_protocol::wire::{Advertised, Envelope, EnvelopeHead, Item};
 use thiserror::Error;
 
@@ -311,16 +311,21 @@ impl ShardCore {
         Ok(())
     }
 
-    /// Moves the applied vector over offsets that hold nothing for this shard.
-    pub fn mark(&mut self, source: &naap_protocol::state::SourcePartition, from: u64, to: u64) {
-        match self.progress.applied.get_mut(source) {
-            Some(applied) if from <= *applied => *applied = to.max(*applied),
-            // A mark behind a gap proves nothing.
-            Some(_) => {}
-            None => {
-                self.progress.applied.insert(source.clone(), to);
-            }
+    /// A reader of `source` says where it can begin, if nothing better is known. Returns the first
+    /// offset that the shard has not applied.
+    pub fn attach(&mut self, source: SourcePartition, start: u64) -> u64 {
+        *self.progress.applied.entry(source).or_insert(start)
+    }
+
+    /// Moves the applied vector over offsets that hold nothing for this shard; `false` when offsets
+    /// before them are missing.
+    pub fn mark(&mut self, source: &SourcePartition, from: u64, to: u64) -> bool {
+        let applied = self.progress.applied.entry(source.clone()).or_insert(from);
+        let joins = from <= *applied;
+        if joins {
+            *applied = to.max(*applied);
         }
+        joins
     }
 
     /// Ends a commit cycle: writes the rows of what changed and returns its state and the claim to
@@ -332,16 +337,18 @@ impl ShardCore {
         self.progress.cycle += 1;
         let rate = self.options.correction_rows.filter(|_| !flush);
         self.correction_credit = match rate {
-            Some(rate) => (self.correction_credit + i64::from(rate)).min(i64::from(rate)),
+            Some(rate) => self.correction_credit.saturating_add(rate.into()).min(rate.into()),
             None => i64::MAX,
         };
         let Self { shard, sessions, singles, writer, options, counts, progress, meters, .. } = self;
         let (credit, ticks) = (&mut self.correction_credit, self.ticks);
+        let epoch = progress.epoch;
         let mut oldest_wait = 0;
         let hold = if flush { 0 } else { options.hold_ticks };
         let (mut records, mut questions) = (Vec::new(), Vec::new());
         let mut save = |id: u128, frame: Vec<u8>| {
-            records.push(StateRecord::Snapshot { shard: *shard, entity: EntityId(id), frame });
+            let entity = EntityId(id);
+            records.push(StateRecord::Snapshot { shard: *shard, epoch, entity, frame });
         };
         let owing = sessions.commit(|id, hosted| {
             let session = &mut hosted.entity;

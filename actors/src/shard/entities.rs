@@ -201,6 +201,11 @@ impl<E> Entities<E> {
         self.awake.len()
     }
 
+    /// Every entity awake with its id, in no particular order.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (u128, &mut E)> {
+        self.awake.iter_mut().map(|(&id, hosted)| (id, &mut hosted.entity))
+    }
+
     /// Every entity awake, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &E> {
         self.awake.values().map(|hosted| &hosted.entity)

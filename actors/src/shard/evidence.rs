@@ -1,8 +1,10 @@
 //! What the sessions of a shard ask and learn (lifecycle 7.11, backlog 023, 024).
 
+use std::collections::BTreeSet;
+
 use naap_protocol::capability::evidence::{Evidence, Question};
 use naap_protocol::codec;
-use naap_protocol::identity::EntityId;
+use naap_protocol::identity::{EntityId, EntityKey};
 use naap_protocol::state::{Progress, SessionState};
 
 use super::core::{ShardCore, ShardError};
@@ -35,6 +37,40 @@ impl ShardCore {
             questions.extend(session.questions((id, shard), retention));
         }
         questions
+    }
+
+    /// Orchestrators of the shards `of` have forgotten who asked them, or may not have heard it: what
+    /// the sessions want to know of them. `shards` is the number of shards of the cluster.
+    ///
+    /// # Errors
+    /// When the state log fails or a state is malformed.
+    pub fn ask_again(
+        &mut self,
+        of: &BTreeSet<u16>,
+        shards: u16,
+    ) -> Result<Vec<Question>, ShardError> {
+        let Self { sessions, log, shard, .. } = self;
+        let mut questions = Vec::new();
+        let mut failure = None;
+        log.entities(*shard, &mut |id, frame| {
+            if failure.is_some() || !codec::is::<SessionState>(frame) {
+                return;
+            }
+            if sessions.awake(id.0).is_some() {
+                return;
+            }
+            match SessionActor::restore(frame) {
+                Ok(mut session) => questions.extend(session.ask((id.0, *shard))),
+                Err(e) => failure = Some(e.into()),
+            }
+        })?;
+        for (id, session) in sessions.iter_mut() {
+            questions.extend(session.ask_anew((id, *shard)));
+        }
+        questions.retain(|question| {
+            of.contains(&EntityKey::orchestrator(&question.org, &question.key).shard(shards))
+        });
+        failure.map_or(Ok(questions), Err)
     }
 
     /// Takes in what an orchestrator, or a backfill, says about a session; nothing for a session that is not known.

@@ -11,7 +11,7 @@ mod retraction;
 mod rows;
 mod wheel;
 
-pub use actor::{Mark, ShardCommit, ShardMsg, ShardStatus, Traffic};
+pub use actor::{Attach, Mark, ShardCommit, ShardMsg, ShardStatus, Traffic};
 pub(crate) use actor::{ShardArgs, spawn};
 pub use core::{Applied, ROUTING_VERSION, Saved, ShardCore, ShardCounts, ShardError, ShardOptions};
 pub use rows::{Origin, RowWriter, SEQUENCE_BITS};

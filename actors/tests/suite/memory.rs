@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use naap_actors::ownership::Record;
 use naap_actors::ports::{
-    Clock, ShardRecord, StateLog, StateLogError, StateRecord, TableWriter, WriteError,
+    Clock, Heard, StateLog, StateLogError, StateRecord, TableWriter, Told, WriteError,
 };
 use naap_protocol::identity::EntityId;
 use naap_protocol::rows::TableSpec;
+use naap_protocol::state::Progress;
 use naap_protocol::time::Timestamp;
 use tokio::sync::watch;
 
@@ -25,23 +27,61 @@ impl Clock for FakeClock {
     }
 }
 
+/// What a shard is found to be.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ShardRecord {
+    pub epoch: u64,
+    pub progress: Progress,
+}
+
 /// A state log without a disk.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct MemoryLog {
     state: Mutex<LogState>,
+    told: Mutex<BTreeMap<u16, Told>>,
     /// Every further append fails.
     pub broken: AtomicBool,
 }
 
 #[derive(Clone, Debug, Default)]
 struct LogState {
-    shards: BTreeMap<u16, ShardRecord>,
+    /// Records about ownership, in order.
+    records: BTreeMap<u16, Vec<Record<Progress>>>,
     entities: BTreeMap<(u16, u128), Vec<u8>>,
 }
 
+impl std::fmt::Debug for MemoryLog {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MemoryLog").finish_non_exhaustive()
+    }
+}
+
+impl MemoryLog {
+    pub fn shard(&self, shard: u16) -> ShardRecord {
+        let mut found = ShardRecord::default();
+        for record in self.state.lock().unwrap().records.get(&shard).into_iter().flatten() {
+            match record {
+                Record::Open(open) => found.epoch = open.epoch,
+                Record::Progress(_, progress) => found.progress = progress.clone(),
+                Record::Close(_) => {}
+            }
+        }
+        found
+    }
+}
+
 impl StateLog for MemoryLog {
-    fn shard(&self, shard: u16) -> Result<ShardRecord, StateLogError> {
-        Ok(self.state.lock().unwrap().shards.get(&shard).cloned().unwrap_or_default())
+    fn follow(&self, shard: u16, told: Told) -> Result<(), StateLogError> {
+        for record in self.state.lock().unwrap().records.get(&shard).into_iter().flatten() {
+            told(Heard::Record(record.clone()));
+        }
+        told(Heard::CaughtUp);
+        self.told.lock().unwrap().insert(shard, told);
+        Ok(())
+    }
+
+    fn unfollow(&self, shard: u16) {
+        self.told.lock().unwrap().remove(&shard);
     }
 
     fn entity(&self, shard: u16, entity: EntityId) -> Result<Option<Vec<u8>>, StateLogError> {
@@ -69,19 +109,27 @@ impl StateLog for MemoryLog {
             return Err(StateLogError("the disk is gone".to_owned()));
         }
         let mut state = self.state.lock().unwrap();
+        let told = self.told.lock().unwrap();
         for record in batches {
-            match record {
-                StateRecord::Open { shard, open } => {
-                    let known = state.shards.entry(shard).or_default();
-                    assert!(open.epoch > known.epoch, "epochs grow");
-                    known.epoch = open.epoch;
-                }
-                StateRecord::Snapshot { shard, entity, frame } => {
+            let (shard, record) = match record {
+                StateRecord::Snapshot { shard, entity, frame, .. } => {
                     state.entities.insert((shard, entity.0), frame);
+                    continue;
                 }
-                StateRecord::Progress { shard, progress } => {
-                    state.shards.entry(shard).or_default().progress = progress;
+                StateRecord::Open { shard, open } => (shard, Record::Open(open.into())),
+                StateRecord::Close { shard, open } => (shard, Record::Close(open.into())),
+                StateRecord::Progress { shard, epoch, progress } => {
+                    let known = state.records.get(&shard).into_iter().flatten();
+                    let author = known.clone().find_map(|record| match record {
+                        Record::Open(open) if open.epoch == epoch => Some(open.clone()),
+                        _ => None,
+                    });
+                    (shard, Record::Progress(author.expect("it is open"), progress))
                 }
+            };
+            state.records.entry(shard).or_default().push(record.clone());
+            if let Some(told) = told.get(&shard) {
+                told(Heard::Record(record));
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use naap_actors::session::SessionActor;
 use naap_protocol::event::Event;
-use naap_protocol::state::{Delivery, Sighting};
+use naap_protocol::state::{Delivery, Sighting, merge_frames};
 use proptest::prelude::*;
 
 use crate::cells::Cells;
@@ -117,6 +117,30 @@ proptest! {
         let want = model(&first);
         prop_assert_eq!(&run(&first, &BTreeSet::new()), &want);
         prop_assert_eq!(&run(&second, &restarts), &want);
+    }
+
+    #[test]
+    fn snapshots_of_any_parts_merge_to_the_whole(
+        deliveries in deliveries(),
+        split in prop::collection::vec(0..3u8, 20),
+    ) {
+        // 0 and 1 go to one of two owners, 2 to both.
+        let part = |mine: u8| {
+            let mut session = SessionActor::new("org", "s|r".to_owned(), "s", "r");
+            let taken = deliveries.iter().zip(&split).filter(|(_, to)| **to == mine || **to == 2);
+            for ((partition, event), _) in taken {
+                session.receive(event, &Delivery::of(event, "t", *partition), RETENTION);
+            }
+            session.snapshot(u64::from(mine), false).expect("a snapshot")
+        };
+        let (first, second) = (part(0), part(1));
+        let merged = merge_frames(&second, &first).expect("what was just written");
+        let mut merged = SessionActor::restore(&merged).expect("what was just merged");
+        let want = run(&deliveries[..deliveries.len().min(20)], &BTreeSet::new());
+        prop_assert_eq!(row(&mut merged), want.row);
+        // A later one that repeats it all brings nothing.
+        let whole = merged.snapshot(3, false).expect("a snapshot");
+        prop_assert_eq!(&merge_frames(&whole, &first).expect("a merge"), &whole);
     }
 
     #[test]

@@ -196,7 +196,7 @@ struct Machine<'a> {
 }
 
 fn open(log: &Arc<MemoryLog>, options: ShardOptions) -> ShardCore {
-    let known = log.shard(0).expect("a log");
+    let known = log.shard(0);
     let epoch = known.epoch + 1;
     let open = EpochOpen { epoch, node: "n".to_owned(), incarnation: epoch };
     let record = vec![StateRecord::Open { shard: 0, open }];
@@ -268,7 +268,8 @@ impl<'a> Machine<'a> {
             self.send_rows(if until == Step::SomeRows { 1 } else { usize::MAX });
         }
         if until >= Step::Claim {
-            let claim = vec![StateRecord::Progress { shard: 0, progress }];
+            let epoch = progress.epoch;
+            let claim = vec![StateRecord::Progress { shard: 0, epoch, progress }];
             self.log.append(&mut std::iter::once(claim)).expect("a log");
             self.core.committed();
         }

@@ -10,10 +10,9 @@ use naap_actors::ingest::{
     IngestGone, IngestOptions, IngestStatus, Intake, RecordBatch, RecordEntry, Router,
 };
 use naap_actors::orchestrator::OrchestratorOptions;
-use naap_actors::ports::StateLog;
 use naap_actors::shard::ShardOptions;
 use naap_actors::sink::SinkOptions;
-use naap_actors::supervisor::{Node, NodeArgs};
+use naap_actors::supervisor::{Cluster, Node, NodeArgs};
 use naap_generator::{Plan, Profile, Totals};
 use naap_protocol::gate::Gate;
 use naap_protocol::privacy::PrivacyMode;
@@ -138,7 +137,7 @@ impl Setup {
     }
 
     async fn node(&self) -> Node {
-        let epoch_floor = self.log.shard(0).expect("a log").epoch;
+        let epoch_floor = self.log.shard(0).epoch;
         let Budgets { window, buffer, sink, full_rows } = self.budgets;
         let gate = Gate::default();
         let args = NodeArgs {
@@ -175,6 +174,7 @@ impl Setup {
             rollups: None,
             probe: None,
             clock: clock(),
+            cluster: Cluster::alone("n", epoch_floor),
         };
         Node::start(args).await.expect("a node")
     }
@@ -185,7 +185,7 @@ impl Setup {
 
     /// What every shard has applied, as a source would ask for it.
     fn applied(&self) -> BTreeMap<SourcePartition, u64> {
-        let claim = |shard| self.log.shard(shard).expect("a log").progress.applied;
+        let claim = |shard| self.log.shard(shard).progress.applied;
         let claims: Vec<_> = (0..SHARDS).map(claim).collect();
         let lowest = |p| claims.iter().map(|c| c.get(&source(p)).copied().unwrap_or(0)).min();
         (0..PARTITIONS).map(|p| (source(p), lowest(p).unwrap_or(0))).collect()

@@ -10,7 +10,7 @@ use naap_actors::backfill::{Changes, backfill};
 use naap_actors::ports::{Clock, StateLog, StateLogError};
 use naap_actors::region::RegionMsg;
 use naap_actors::session::SessionActor;
-use naap_actors::supervisor::Node;
+use naap_actors::supervisor::{Cluster, Node};
 use naap_protocol::capability::evidence::{Evidence, Subject};
 use naap_protocol::capability::index::WINDOW_MS;
 use naap_protocol::codec;
@@ -169,6 +169,7 @@ async fn write(
     store: &Store,
     bounded: bool,
 ) -> Result<(), Failure> {
+    let incarnation = SystemClock.now().0.unsigned_abs();
     let parts = NodeParts {
         config,
         log: log.clone(),
@@ -178,6 +179,9 @@ async fn write(
         clock: Arc::new(SystemClock),
         orgs: OrgMap::default(),
         bounded,
+        known_epoch: log.highest_epoch(config.cluster.shards as u16).map_err(environment)?,
+        incarnation,
+        cluster: Cluster::alone(config.node.name.as_str(), incarnation),
     };
     let node = Node::start(node_args(parts).await.map_err(environment)?).await;
     let mut node = node.map_err(environment)?;

@@ -353,11 +353,33 @@ Examples:
     Reference,
 }
 
+/// `naap cluster`
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+The node that the configuration names is asked, on cluster.listen and with its own certificate: run
+the command beside it, with its configuration.")]
+pub enum ClusterCommand {
+    /// Print every member: its state, its share of the shards, and its last signs of life
+    #[command(
+        after_help = "Examples:\n  naap cluster status --config naap.toml\n  kubectl exec naap-0 -- naap cluster status --config /etc/naap/naap.toml --output json"
+    )]
+    Status,
+    /// Let a node give its shards away; it goes on to read its partitions until it is stopped
+    #[command(
+        after_help = "Exit code 1: the node that was asked has no link to NODE.\n\nExample:\n  naap cluster drain naap-2 --config naap.toml"
+    )]
+    Drain {
+        /// Stable name of the node
+        #[arg(value_name = "NODE", value_parser = parse::name)]
+        node: String,
+    },
+}
+
 /// `naap topology`
 #[derive(Debug, Args)]
 #[command(after_help = "\
 With --members it prints which member of a cluster would have how many shards, and what would move
-if one of them left. This is arithmetic: no node is asked, and a node does not yet join others.
+if one of them left. This is arithmetic: no node is asked; `naap cluster status` asks one.
 
 Examples:
   naap topology

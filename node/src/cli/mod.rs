@@ -1,6 +1,7 @@
 //! The command line: definitions of all commands and their dispatch.
 
 mod args;
+mod cluster;
 mod config;
 mod failure;
 mod generate;
@@ -17,9 +18,9 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use args::{
-    BackfillAttributionArgs, BackfillCommand, ConfigCommand, EngineArgs, ExplainCommand,
-    ExplainSessionArgs, GenerateArgs, PerhapsStoreArgs, QueryArgs, ReplayArgs, RunArgs,
-    SchemaCommand, ServeArgs, StoreArgs, TopologyArgs, VerifyArgs,
+    BackfillAttributionArgs, BackfillCommand, ClusterCommand, ConfigCommand, EngineArgs,
+    ExplainCommand, ExplainSessionArgs, GenerateArgs, PerhapsStoreArgs, QueryArgs, ReplayArgs,
+    RunArgs, SchemaCommand, ServeArgs, StoreArgs, TopologyArgs, VerifyArgs,
 };
 pub use failure::Failure;
 pub(crate) use failure::environment;
@@ -123,6 +124,9 @@ pub enum Command {
     /// Check, print or explain the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// See the cluster as a running node does, or drain a node
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// Print the actors, queues and topics that this configuration builds
     Topology(TopologyArgs),
     /// Serve the embedded ClickHouse engine; started by other commands
@@ -184,6 +188,7 @@ fn dispatch(cli: &Cli) -> Result<(), Failure> {
         Command::Schema(command) => store::schema(command, &cli.global),
         Command::Generate(args) => generate::run(args, &cli.global),
         Command::Engine(args) => store::engine(args),
+        Command::Cluster(command) => cluster::run(command, &cli.global),
         Command::Topology(args) => topology::run(args, &cli.global),
         Command::Run(args) => crate::run::run(args, &cli.global),
     }

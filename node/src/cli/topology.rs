@@ -26,6 +26,7 @@ pub(super) fn run(args: &TopologyArgs, global: &Global) -> Result<(), Failure> {
         ingest_buffer: config.memory.ingest_buffer.0,
         shard_window: config.memory.shard_window.0,
         sinks: config.memory.sinks.0,
+        linked: config.cluster.listen.is_some(),
     });
     match global.output {
         Output::Json => json(&topology),

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-pub use names::{HostPort, Name, Reset, TopicSource, Url};
+pub use names::{HostPort, Name, PeerAddress, Reset, TopicSource, Url};
 pub use problem::{LoadError, Origin, Problem};
 pub use reference::{reference_json, reference_markdown};
 pub use schema::*;

@@ -61,6 +61,46 @@ text_type! {
     }
 }
 
+impl HostPort {
+    /// Host, without the brackets of an IPv6 address, and port.
+    pub fn parts(&self) -> (&str, u16) {
+        let (host, port) = self.0.rsplit_once(':').unwrap_or((&self.0, "0"));
+        (host.trim_start_matches('[').trim_end_matches(']'), port.parse().unwrap_or(0))
+    }
+
+    /// The host is this machine itself, whatever name service says.
+    pub fn is_loopback(&self) -> bool {
+        let (host, _) = self.parts();
+        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    }
+}
+
+/// A node and where it listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PeerAddress {
+    /// Stable name of the node.
+    pub name: Name,
+    /// Where it listens.
+    pub address: HostPort,
+}
+
+impl Setting for PeerAddress {
+    fn expected() -> String {
+        "a node with its address, such as \"naap-1=10.0.0.2:9700\"".to_owned()
+    }
+
+    fn from_text(text: &str) -> Result<Self, String> {
+        let (name, address) = text
+            .split_once('=')
+            .ok_or_else(|| format!("no '=' in it; give {}", Self::expected()))?;
+        Ok(Self { name: Name::from_text(name)?, address: HostPort::from_text(address)? })
+    }
+
+    fn to_value(&self) -> toml::Value {
+        toml::Value::String(format!("{}={}", self.name.as_str(), self.address.as_str()))
+    }
+}
+
 /// An `http` or `https` address without credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url(String);

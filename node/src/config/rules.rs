@@ -1,14 +1,15 @@
 //! Rules about several settings at once.
 
-use super::names::show_name;
+use super::names::{HostPort, show_name};
 use super::problem::{Origin, Problem};
-use super::schema::{Config, InputSource, Kafka, Restart};
+use super::schema::{Cluster, Config, InputSource, Kafka, Restart};
 use super::section::Reader;
 
 /// Every broken rule. Called only when each setting is good by itself.
 pub(crate) fn check(config: &Config, reader: &Reader) -> Vec<Problem> {
     let mut rules = Rules { reader, problems: Vec::new() };
     rules.input(config);
+    rules.cluster(&config.cluster);
     rules.login(&config.kafka);
     rules.passwords(config);
     rules.order(config);
@@ -72,6 +73,55 @@ impl Rules<'_> {
             !config.ingest.supported_versions.is_empty(),
             "ingest.supported_versions",
             "empty; give at least one version, such as \"1\"",
+        );
+    }
+
+    fn cluster(&mut self, cluster: &Cluster) {
+        let files = [
+            ("cluster.ca_file", cluster.ca_file.is_some()),
+            ("cluster.cert_file", cluster.cert_file.is_some()),
+            ("cluster.key_file", cluster.key_file.is_some()),
+        ];
+        let encrypted = files.iter().any(|(_, given)| *given);
+        for (path, given) in files {
+            let reason =
+                "missing; cluster.ca_file, cluster.cert_file and cluster.key_file belong together";
+            self.hold(given || !encrypted, path, reason);
+        }
+        let local = |address: Option<&HostPort>| address.is_none_or(HostPort::is_loopback);
+        self.hold(
+            encrypted || cluster.insecure || local(cluster.listen.as_ref()),
+            "cluster.listen",
+            "not a loopback address, and links are plain; give cluster.cert_file, cluster.key_file and \
+             cluster.ca_file, or say cluster.insecure = true",
+        );
+        self.hold(
+            !(encrypted && cluster.insecure),
+            "cluster.insecure",
+            "contradicts cluster.cert_file; remove one of them",
+        );
+        let found =
+            cluster.listen.is_some() || (cluster.peers.is_empty() && cluster.service.is_none());
+        self.hold(found, "cluster.listen", "missing; the nodes of the cluster must reach this one");
+        self.hold(
+            cluster.peers.is_empty() || cluster.service.is_none(),
+            "cluster.service",
+            "contradicts cluster.peers; remove one of them",
+        );
+        for (at, peer) in cluster.peers.iter().enumerate() {
+            let first = cluster.peers.iter().position(|other| other.name == peer.name) == Some(at);
+            let reason = format!("node {} is listed twice; keep one", show_name(&peer.name));
+            self.hold(first, "cluster.peers", reason);
+        }
+        self.hold(
+            cluster.heartbeat * 2 <= cluster.suspect_after,
+            "cluster.heartbeat",
+            "more than half of cluster.suspect_after; lower it or raise the other",
+        );
+        self.hold(
+            cluster.suspect_after <= cluster.down_after,
+            "cluster.suspect_after",
+            "more than cluster.down_after; lower it or raise the other",
         );
     }
 

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::names::{HostPort, Name, Reset, TopicSource, Url};
+use super::names::{HostPort, Name, PeerAddress, Reset, TopicSource, Url};
 use super::secret::{self, Secret, SecretError};
 use super::section::section;
 use super::value::{ByteSize, choice};
@@ -37,6 +37,16 @@ choice! {
         /// Files or standard input; one node, no services.
         Embedded = "embedded",
         /// Kafka topics.
+        Kafka = "kafka",
+    }
+}
+
+choice! {
+    /// Where the state of shards is kept.
+    pub enum StateStore {
+        /// A file in `node.data_dir`; one node.
+        Local = "local",
+        /// A compacted topic.
         Kafka = "kafka",
     }
 }
@@ -112,6 +122,7 @@ section! {
     sections {
         node: Node,
         cluster: Cluster,
+        state_log: StateLog,
         ingest: Ingest,
         kafka: Kafka,
         clickhouse: ClickHouse,
@@ -135,12 +146,46 @@ section! {
         data_dir: PathBuf = PathBuf::from("naap-data");
     }
 
-    /// The key space and who serves it: one node so far.
+    /// The key space and who serves it. Links are encrypted and both ends show a certificate; plain ones need loopback addresses or `insecure`.
     pub struct Cluster {
+        /// Name of the cluster; nodes of another one are refused.
+        name: Name = name("naap");
+        /// Address on which other nodes reach this one; not set means one node without links.
+        listen: Option<HostPort> = None;
+        /// All nodes, so that the list can be the same on each: `name=host:port`. A node dials those whose name sorts below its own, numbers at the end by value.
+        peers: Vec<PeerAddress> = Vec::new();
+        /// Headless service with the port of its pods, instead of `peers`: node `x-2` dials `x-0` and `x-1` in this domain.
+        service: Option<HostPort> = None;
+        /// Authorities that certificates of nodes must be signed by (PEM).
+        ca_file: Option<PathBuf> = None;
+        /// Certificate of this node (PEM); one of its DNS names is `node.name`. A changed file counts within 10 s.
+        cert_file: Option<PathBuf> = None;
+        /// Private key of that certificate (PEM).
+        key_file: Option<PathBuf> = None;
+        /// Plain links also beyond loopback: whoever reaches the port is a member and can write facts.
+        insecure: bool = false;
+        /// Topic in which nodes give signs of life, with one partition; made at the start where it is missing. Used with `ingest.source = "kafka"`.
+        members_topic: Name = name("naap.members.v1");
+        /// Pause between two signs of life; equal on all nodes.
+        heartbeat: Duration = millis(500), millis(50)..=secs(10);
+        /// Silence on a link after which a node is suspect, which moves nothing.
+        suspect_after: Duration = secs(2), millis(100)..=minutes(1);
+        /// Silence on link and topic after which a node is down and its shards move.
+        down_after: Duration = secs(4), millis(200)..=minutes(10);
         /// Number of shards of the key space; fixed for the life of a data folder.
         shards: u32 = 64, 1..=4096;
         /// Longest ordered stop, from the signal on; then the node says what is not durable and ends. Half of it is the longest wait for what was read from Kafka to be durably applied before its partitions are given back.
         drain_timeout: Duration = secs(60), secs(1)..=hours(1);
+    }
+
+    /// Where the state of shards is kept, and who has which is decided.
+    pub struct StateLog {
+        /// `local` is a file in `node.data_dir`; `kafka` is a topic, with which a node can lose its folder. Changing it starts with an empty state log.
+        store: StateStore = StateStore::Local;
+        /// Topic with `cluster.shards` partitions; made at the start where it is missing.
+        topic: Name = name("naap.state.v1");
+        /// Most bytes per second that are read to restore shards.
+        restore_rate: ByteSize = ByteSize::mib(64), ByteSize::mib(1)..=ByteSize::gib(16);
     }
 
     /// What is read and what is accepted.

@@ -166,6 +166,34 @@ fn rules_about_several_settings_name_the_place() {
             "n.toml:2: kafka.rejects.quarantine_topic: the topic of dead letters; give each its own",
         ),
         (
+            "[cluster]\nlisten = \"10.0.0.1:9700\"",
+            "n.toml:2: cluster.listen: not a loopback address, and links are plain; give cluster.cert_file, cluster.key_file and cluster.ca_file, or say cluster.insecure = true",
+        ),
+        (
+            "[cluster]\npeers = [\"a=h:1\"]",
+            "configuration: cluster.listen: missing; the nodes of the cluster must reach this one",
+        ),
+        (
+            "[cluster]\nlisten = \"127.0.0.1:1\"\npeers = [\"a=h:1\"]\nservice = \"s:1\"",
+            "n.toml:4: cluster.service: contradicts cluster.peers; remove one of them",
+        ),
+        (
+            "[cluster]\nlisten = \"[::1]:1\"\npeers = [\"a=h:1\", \"a=h:2\"]",
+            "n.toml:3: cluster.peers: node \"a\" is listed twice; keep one",
+        ),
+        (
+            "[cluster]\nheartbeat = \"3s\"",
+            "n.toml:2: cluster.heartbeat: more than half of cluster.suspect_after; lower it or raise the other",
+        ),
+        (
+            "[cluster]\nsuspect_after = \"5s\"",
+            "n.toml:2: cluster.suspect_after: more than cluster.down_after; lower it or raise the other",
+        ),
+        (
+            "[cluster]\nca_file = \"a\"\ncert_file = \"b\"\nkey_file = \"c\"\ninsecure = true",
+            "n.toml:5: cluster.insecure: contradicts cluster.cert_file; remove one of them",
+        ),
+        (
             "[kafka.rejects]\ndead_letter_topic = \"network_events\"",
             "n.toml:2: kafka.rejects.dead_letter_topic: an input topic; rejects would be read again for ever",
         ),
@@ -175,6 +203,8 @@ fn rules_about_several_settings_name_the_place() {
     }
     let login = "[kafka]\nsecurity_protocol = \"sasl_ssl\"";
     assert_eq!(file(login).unwrap_err().len(), 3, "mechanism, user and password");
+    let key = "[cluster]\nlisten = \"10.0.0.1:9700\"\nkey_file = \"k\"";
+    assert_eq!(file(key).unwrap_err().len(), 2, "certificate and authority");
 }
 
 #[test]

@@ -65,10 +65,18 @@ impl Reader {
         }
         let assigned = self.consumer.incremental_assign(&begun);
         assigned.map_err(|e| KafkaError::Fatal(format!("partitions were not assigned: {e}")))?;
-        if self.paused {
-            self.pause(&begun);
-        }
+        self.settle_pause(&begun);
         Ok(())
+    }
+
+    /// Pauses partitions that were just assigned if all are, else resumes them: the client remembers
+    /// that a partition was paused when it was taken away, and would never read it again.
+    fn settle_pause(&self, begun: &TopicPartitionList) {
+        if self.paused {
+            self.pause(begun);
+        } else if let Err(error) = self.consumer.resume(begun) {
+            tracing::warn!(%error, "partitions were not resumed");
+        }
     }
 
     /// Finds the start of every partition in `sources` and commits it.
@@ -186,18 +194,46 @@ impl Reader {
             return Ok(());
         }
         let target = next.max(low);
-        // After such an error the client has stopped fetching, and would refuse to seek.
-        self.consumer.incremental_unassign(&list([source]))?;
-        let mut again = TopicPartitionList::new();
-        add(&mut again, source, target)?;
-        self.consumer.incremental_assign(&again)?;
-        if self.paused {
-            self.pause(&again);
-        }
+        self.seek(source, target)?;
         if target > next {
             self.lost(source, next, target);
             self.partitions[at].next = target;
         }
+        Ok(())
+    }
+
+    /// Reads again what a shard misses. The ingest throws away what comes before the new assignment.
+    pub(super) fn reread(&mut self) {
+        let again = std::mem::take(&mut self.again);
+        let new = std::iter::from_fn(|| self.rereads.try_recv().ok());
+        let wanted: Vec<_> = again.into_iter().chain(new).collect();
+        for (source, offset) in wanted {
+            let is = |p: &Partition| p.source == source && p.phase == Phase::Reading;
+            let Some(at) = self.partitions.iter().position(is) else { continue };
+            let held = self.watermarks(&source, QUERY).map_or(0, |(low, _)| low);
+            let from = offset.max(held);
+            if let Err(error) = self.seek(&source, from) {
+                tracing::warn!(%error, topic = %source.topic, partition = source.partition,
+                    "a partition is not read again; asking again");
+                self.again.push((source, offset));
+                continue;
+            }
+            let partition = &mut self.partitions[at];
+            (partition.start, partition.next) = (partition.start.min(offset), from);
+            self.out.push(Handover::Assign(source.clone(), offset));
+            if from > offset {
+                self.lost(&source, offset, from);
+            }
+        }
+    }
+
+    fn seek(&self, source: &SourcePartition, offset: u64) -> KafkaResult<()> {
+        // A client that has stopped fetching would refuse to seek.
+        self.consumer.incremental_unassign(&list([source]))?;
+        let mut again = TopicPartitionList::new();
+        add(&mut again, source, offset)?;
+        self.consumer.incremental_assign(&again)?;
+        self.settle_pause(&again);
         Ok(())
     }
 

@@ -98,6 +98,38 @@ pub enum KafkaError {
         /// Consumer group.
         group: String,
     },
+    /// The members topic is not what it must be.
+    #[error("the members topic \"{topic}\" {wrong}")]
+    MembersTopic {
+        /// Topic as configured.
+        topic: String,
+        /// What is wrong, and the remedy.
+        wrong: String,
+    },
+    /// The topic of the state log is not what it must be.
+    #[error("the topic \"{topic}\" of the state log {wrong}")]
+    StateTopic {
+        /// Topic as configured.
+        topic: String,
+        /// What is wrong, and the remedy.
+        wrong: String,
+    },
+    /// The topic of the state log can not be made.
+    #[error(
+        "the topic \"{topic}\" of the state log is missing, and the Kafka brokers refuse to make it: {reason}; make \
+         it by hand as docs/cluster.md says, or grant this user to create topics"
+    )]
+    StateTopicRefused {
+        /// Topic as configured.
+        topic: String,
+        /// What the brokers say.
+        reason: String,
+    },
+    /// The local copy of the state log can not be made.
+    #[error(
+        "the mirror of the state log can not be made in node.data_dir: {0}; free space, or choose another folder"
+    )]
+    Mirror(String),
     /// The client library refuses the settings, or files named in them can not be used.
     #[error("the Kafka client refuses the settings: {0}; correct the section [kafka]")]
     Settings(String),

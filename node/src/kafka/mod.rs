@@ -13,11 +13,13 @@ mod client;
 mod error;
 mod handover;
 mod headers;
+mod members;
 mod names;
 mod partition;
 mod reader;
 mod rejects;
 mod start;
+mod state_log;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,7 +40,9 @@ pub use client::connection;
 pub use error::KafkaError;
 pub use handover::RecordTaker;
 pub use headers::{ORIGINAL_TIME, REPLAY_TOPIC};
+pub use members::Members;
 pub use rejects::{RejectCopies, RejectTopics};
+pub use state_log::KafkaStateLog;
 
 /// Bytes of a round at most; less with a small ingest buffer.
 const ROUND_BYTES: u64 = 1 << 20;
@@ -48,6 +52,9 @@ const PANICKED: &str = "it panicked; its last message is in the log";
 /// Where the shards stand: for a partition the lowest first offset that is not durably applied, over
 /// *all* shards; `None` when some shard knows nothing of the partition. Called on the consumer thread.
 pub type StartOffset = Box<dyn Fn(&SourcePartition) -> Option<u64> + Send>;
+
+/// Partitions that have to be read again, and from where.
+pub type Wanted = mpsc::UnboundedReceiver<(SourcePartition, u64)>;
 
 /// Per source partition the first offset that is not durably applied, as of the last commit.
 pub type Applied = watch::Receiver<BTreeMap<SourcePartition, u64>>;
@@ -72,8 +79,9 @@ impl KafkaSource {
         intake: Intake,
         applied: Applied,
         start_offset: StartOffset,
+        rereads: Wanted,
     ) -> Result<Self, KafkaError> {
-        Self::start_into(config, node, intake, applied, start_offset).await
+        Self::start_into(config, node, intake, applied, start_offset, rereads).await
     }
 
     /// [`KafkaSource::start`] for any taker of records.
@@ -86,6 +94,7 @@ impl KafkaSource {
         taker: T,
         applied: Applied,
         start_offset: StartOffset,
+        rereads: Wanted,
     ) -> Result<Self, KafkaError> {
         let client = client::consumer(config, node)?;
         let (settings, names) = (settings(config), who(config, node));
@@ -104,7 +113,7 @@ impl KafkaSource {
             };
             let out = Outbox::new(sender);
             let mut reader =
-                Reader::new(consumer, settings, names, start_offset, applied, out, flag);
+                Reader::new(consumer, settings, names, start_offset, applied, out, flag, rereads);
             let outcome = reader.join();
             let is_joined = outcome.is_ok();
             // Whoever asked for the start has gone: then nobody waits for the end either.

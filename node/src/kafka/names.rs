@@ -20,3 +20,5 @@ pub(super) const HASTY: &str = "naap_kafka_hasty_revocations_total";
 pub(super) const LOST_OFFSETS: &str = "naap_lost_offsets_total";
 /// Record headers beyond the limits, not read.
 pub(super) const HEADERS_DROPPED: &str = "naap_kafka_headers_dropped_total";
+/// Signs of life that the members topic did not acknowledge.
+pub(super) const BEAT_FAILURES: &str = "naap_cluster_beat_failures_total";

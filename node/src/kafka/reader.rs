@@ -22,7 +22,7 @@ use super::handover::{Handover, Outbox};
 use super::headers;
 use super::names;
 use super::partition::{Partition, Phase};
-use super::{Applied, StartOffset};
+use super::{Applied, StartOffset, Wanted};
 use crate::config::Reset;
 
 /// Longest wait for a record; other duties are looked at in between.
@@ -68,6 +68,10 @@ pub(super) struct Reader {
     pub applied: Applied,
     pub out: Outbox,
     pub stop: Arc<AtomicBool>,
+    /// What has to be read again.
+    pub rereads: Wanted,
+    /// What of it could not be done yet.
+    pub again: Vec<(SourcePartition, u64)>,
     /// What the group has assigned.
     pub partitions: Vec<Partition>,
     /// Assigned, but their position is not found yet.
@@ -97,6 +101,7 @@ impl Reader {
         applied: watch::Receiver<BTreeMap<SourcePartition, u64>>,
         out: Outbox,
         stop: Arc<AtomicBool>,
+        rereads: Wanted,
     ) -> Self {
         Self {
             batches: Batches::new(settings.round_bytes),
@@ -107,6 +112,8 @@ impl Reader {
             applied,
             out,
             stop,
+            rereads,
+            again: Vec::new(),
             partitions: Vec::new(),
             waiting: Vec::new(),
             revocation: None,
@@ -151,6 +158,7 @@ impl Reader {
                 self.begin_stop();
             } else {
                 self.group_events()?;
+                self.reread();
             }
             self.read()?;
             let handed = self.hand_over();

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use naap_actors::ingest::{IngestStatus, Intake, RecordBatch, RecordEntry};
-use naap_actors::supervisor::Node;
+use naap_actors::ports::Clock;
+use naap_actors::supervisor::{Cluster, Node};
 use naap_protocol::org::OrgMap;
 use naap_protocol::state::SourcePartition;
 use rand_chacha::ChaCha8Rng;
@@ -67,6 +68,7 @@ pub(crate) async fn replay(args: &ReplayArgs, config: &Config) -> Result<Report,
     let store = Store::embedded(&dir, database, lib, memory).await.map_err(environment)?;
     schema::apply(&store).await.map_err(environment)?;
     schema::keep_rows_forever(&store).await.map_err(environment)?;
+    let incarnation = SystemClock.now().0.unsigned_abs();
     let parts = NodeParts {
         config,
         log: log.clone(),
@@ -75,6 +77,9 @@ pub(crate) async fn replay(args: &ReplayArgs, config: &Config) -> Result<Report,
         clock: Arc::new(SystemClock),
         orgs: OrgMap::new([(TOPIC, args.org.as_str())]),
         bounded: true,
+        known_epoch: log.highest_epoch(config.cluster.shards as u16).map_err(environment)?,
+        incarnation,
+        cluster: Cluster::alone(config.node.name.as_str(), incarnation),
     };
     let args = node_args(parts).await.map_err(environment)?;
     let waiting = args.rollups.as_ref().map(|rollups| rollups.waiting.subscribe());

@@ -126,9 +126,10 @@ impl Setup {
         let applies = applies.then(|| applied.clone());
         let taker = Taker { told, gate: gate.clone(), applies };
         let offset = move |source: &SourcePartition| start.get(&source.partition).copied();
-        let source =
-            KafkaSource::start_into(&config, node, taker, watched, Box::new(offset)).await?;
-        Ok(Running { topic, source, heard, applied, gate })
+        let (rereads, wanted) = mpsc::unbounded_channel();
+        let offset = Box::new(offset);
+        let source = KafkaSource::start_into(&config, node, taker, watched, offset, wanted).await?;
+        Ok(Running { topic, source, heard, applied, gate, rereads })
     }
 }
 
@@ -139,9 +140,16 @@ pub struct Running {
     pub heard: mpsc::UnboundedReceiver<Got>,
     applied: watch::Sender<Vector>,
     pub gate: Arc<Semaphore>,
+    rereads: mpsc::UnboundedSender<(SourcePartition, u64)>,
 }
 
 impl Running {
+    /// Wants `partition` to be read again from `offset` on.
+    pub fn reread(&self, partition: u32, offset: u64) {
+        let source = SourcePartition { topic: self.topic.clone(), partition };
+        self.rereads.send((source, offset)).expect("the source runs");
+    }
+
     /// The next thing told.
     pub async fn next(&mut self) -> Got {
         let next = tokio::time::timeout(PATIENCE, self.heard.recv()).await;

@@ -9,8 +9,10 @@
 
 mod broker;
 mod helper;
+mod members;
 mod meter;
 mod mock;
 mod process;
 mod real;
 mod rejects;
+mod state_log;

@@ -106,6 +106,25 @@ async fn only_what_is_applied_is_committed_and_a_restart_goes_on_there() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_a_shard_misses_is_read_again() {
+    let topic = "again";
+    let (_cluster, bootstrap) = mock(topic, 1);
+    write_numbers(&bootstrap, topic, 0, 0..10);
+    let setup = Setup { applies: false, ..Setup::new(&bootstrap, topic) };
+    let mut running = setup.start().await.unwrap();
+    let (records, _) = running.records(10).await;
+    assert_eq!(offsets(&records), (0..10).collect::<Vec<_>>());
+    running.reread(0, 4);
+    let (records, _) = running.records(6).await;
+    assert_eq!(offsets(&records), (4..10).collect::<Vec<_>>());
+    write_numbers(&bootstrap, topic, 0, 10..12);
+    let (records, _) = running.records(2).await;
+    assert_eq!(offsets(&records), [10, 11]);
+    running.apply(0, 12);
+    running.source.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn pressure_pauses_and_nothing_is_lost_or_read_twice() {
     const PARTITIONS: i32 = 4;
     const EACH: u64 = 4_000;

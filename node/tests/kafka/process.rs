@@ -205,3 +205,53 @@ fn a_stop_does_not_wait_for_the_end_of_standard_input() {
         drop(input);
     }
 }
+
+/// `naap cluster …` with these settings: its exit code and what it printed.
+fn cluster(command: &[&str], settings: &[&str]) -> (Option<i32>, String) {
+    let mut run = Command::new(env!("CARGO_BIN_EXE_naap"));
+    run.arg("cluster").args(command).args(["--output", "json"]);
+    for setting in settings {
+        run.args(["--set", setting]);
+    }
+    let output = run.output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(text).unwrap())
+}
+
+#[test]
+fn a_node_of_a_cluster_says_who_is_there_and_drains_when_asked() {
+    let topic = "clustered";
+    let (cluster_of_brokers, bootstrap) = brokers(topic);
+    cluster_of_brokers.create_topic("naap.members.v1", 1, 1).unwrap();
+    cluster_of_brokers.create_topic("naap.state.v1", 4, 1).unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listen = format!("cluster.listen=127.0.0.1:{port}");
+    let links = [listen.as_str(), "cluster.shards=4"];
+    let (code, text) = cluster(&["status"], &links);
+    assert_eq!(code, Some(2), "{text}");
+    assert!(text.contains("Connection refused"), "{text}");
+
+    let mut service = Service::on_topic(&bootstrap, topic, &[&listen, "state_log.store=kafka"]);
+    let status = || {
+        let (code, text) = cluster(&["status"], &links);
+        assert_eq!(code, Some(0), "{text}");
+        serde_json::from_str::<Value>(&text).unwrap()["members"][0].clone()
+    };
+    let until = Instant::now() + PATIENCE;
+    while status()["state"] != "up" {
+        assert!(Instant::now() < until, "{}", status());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let member = status();
+    assert_eq!((&member["node"], &member["shards"]), (&"naap-0".into(), &4.into()));
+    assert_eq!((&member["linked"], &member["suspect"]), (&true.into(), &false.into()));
+
+    let (code, text) = cluster(&["drain", "naap-7"], &links);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("there is no link to naap-7; ask that node itself"), "{text}");
+    let (code, text) = cluster(&["drain", "naap-0"], &links);
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(status()["state"], "draining");
+    service.signal(Signal::TERM);
+    assert_eq!(service.end().0, Some(0));
+}

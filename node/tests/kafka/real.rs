@@ -10,7 +10,7 @@ use crate::broker::{until_committed, write_numbers};
 use crate::helper::{Got, Record, Setup};
 
 /// The broker to test with; says so where there is none.
-fn bootstrap(test: &str) -> Option<String> {
+pub fn bootstrap(test: &str) -> Option<String> {
     let found = std::env::var("NAAP_KAFKA_BOOTSTRAP").ok().filter(|text| !text.is_empty());
     if found.is_none() {
         eprintln!(

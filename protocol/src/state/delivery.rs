@@ -12,7 +12,7 @@ use std::collections::btree_map::Entry;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Elements, SourcePartition};
+use super::{Elements, SourcePartition, Uid};
 use crate::event::{Body, Event};
 use crate::time::Timestamp;
 
@@ -230,8 +230,12 @@ struct Packed {
 impl Deliveries {
     /// Records a delivery of `uid` and says what it is.
     pub fn observe(&mut self, uid: &str, delivery: &Delivery<'_>) -> Sighting {
+        self.take(key(uid), delivery)
+    }
+
+    /// As [`Deliveries::observe`], for the uid with this key.
+    fn take(&mut self, uid: u128, delivery: &Delivery<'_>) -> Sighting {
         let Self { sources, by_uid, further } = self;
-        let uid = key(uid);
         let mut counts = match by_uid.entry(uid) {
             Entry::Vacant(slot) => {
                 slot.insert(pack(sources, delivery));
@@ -275,6 +279,30 @@ impl Deliveries {
             self.further.insert(uid, others);
         }
         place == 0
+    }
+
+    /// The content of `uid` that counts; `None` when it was never delivered.
+    pub(super) fn content(&self, uid: &Uid) -> Option<(Timestamp, u64)> {
+        let counts = self.by_uid.get(&key(&uid.to_string()))?;
+        Some((counts.event_ts, counts.content_hash))
+    }
+
+    /// Broker time of the delivery of `uid` that counts.
+    pub(super) fn record_ts(&self, uid: &Uid) -> Option<Timestamp> {
+        self.by_uid.get(&key(&uid.to_string())).map(|counts| counts.record_ts)
+    }
+
+    /// Takes in the deliveries of another snapshot. Returns whether it had any that were not known.
+    pub(super) fn merge(&mut self, other: &Self) -> bool {
+        let mut brought = false;
+        for (&uid, counts) in &other.by_uid {
+            let others = other.further.get(&uid).into_iter().flatten();
+            for packed in std::iter::once(counts).chain(others) {
+                let sighting = self.take(uid, &unpack(&other.sources, *packed));
+                brought |= sighting.verdict != Verdict::Redelivery && sighting.place <= KEPT;
+            }
+        }
+        brought
     }
 
     /// Number of deliveries kept.

@@ -83,6 +83,17 @@ impl EventState {
         }
     }
 
+    /// Takes in the deliveries of another snapshot of the event.
+    pub fn merge(&mut self, other: Self) {
+        for delivery in std::iter::once(other.counts).chain(other.further) {
+            let elements = delivery.elements.clone();
+            let sighting = self.observe(&delivery);
+            if sighting.verdict != Verdict::Redelivery {
+                self.made(sighting.place, elements);
+            }
+        }
+    }
+
     /// Every kept delivery in their order; the first one counts.
     pub fn known(&self) -> impl Iterator<Item = &Delivery<'static>> + Clone {
         std::iter::once(&self.counts).chain(&self.further)

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod event;
+mod merge;
 mod orchestrator;
 mod progress;
 mod sample;
@@ -9,6 +10,7 @@ mod session;
 
 pub use delivery::{Coordinates, Deliveries, Delivery, Family, Sighting, Verdict};
 pub use event::{Elements, EventState};
+pub use merge::merge_frames;
 pub use orchestrator::OrchestratorState;
 pub use progress::{EpochOpen, Progress, SourcePartition};
 pub use sample::{IngestReading, Reading, Samples, StoredSample, TransportReading};

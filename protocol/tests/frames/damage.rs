@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use naap_protocol::codec::{
     CodecError, Framed, HEADER_LEN, MAX_BODY, TraceContext, decode, encode, open,
 };
+use naap_protocol::peer::Notes;
 use naap_protocol::state::{EpochOpen, EventState, OrchestratorState, Progress, SessionState};
 use naap_protocol::wire::{Envelope, EnvelopeHead};
 use proptest::prelude::*;
@@ -99,13 +100,14 @@ where
     (T::NAME, encode(value, sample::TRACE).unwrap(), reader::<T>)
 }
 
-fn samples() -> [Sample; 6] {
+fn samples() -> [Sample; 7] {
     [
         sample_of::<SessionState>(&sample::session_state()),
         sample_of::<EventState>(&sample::event_state()),
         sample_of::<OrchestratorState>(&sample::orchestrator_state()),
         sample_of::<EpochOpen>(&sample::epoch_open()),
         sample_of::<Progress>(&sample::progress()),
+        sample_of::<Notes>(&sample::notes()),
         (EnvelopeHead::NAME, sample::envelope().to_frame().unwrap(), read_envelope),
     ]
 }

@@ -6,7 +6,9 @@ use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use naap_protocol::cluster::{BatchAck, BatchHead, Beat, Hello, Request, Response, Verdict};
 use naap_protocol::codec::{Framed, decode, encode, open};
+use naap_protocol::peer::Notes;
 use naap_protocol::state::{EpochOpen, EventState, OrchestratorState, Progress, SessionState};
 use naap_protocol::wire::{Envelope, EnvelopeHead, Item};
 use serde::Serialize;
@@ -58,6 +60,22 @@ fn states_keep_their_bytes() {
 }
 
 #[test]
+fn what_nodes_say_of_themselves_keeps_its_bytes() {
+    check::<Hello>(&sample::hello());
+    check::<Verdict>(&sample::verdict());
+    check::<Beat>(&sample::beat());
+    check::<BatchHead>(&sample::batch());
+    check::<BatchAck>(&sample::batch_ack());
+    check::<Request>(&Request::Drain("naap-1".to_owned()));
+    check::<Response>(&sample::response());
+}
+
+#[test]
+fn notes_keep_their_bytes() {
+    check::<Notes>(&sample::notes());
+}
+
+#[test]
 fn envelopes_keep_their_bytes() {
     let envelope = sample::envelope();
     let golden = golden::<EnvelopeHead>(&envelope.to_frame().unwrap());
@@ -84,13 +102,21 @@ fn envelopes_keep_their_bytes() {
 /// Type id, name and golden file of a framed type.
 type Row = (u16, &'static str, fn() -> String);
 
-const REGISTRY: [Row; 6] = [
+const REGISTRY: [Row; 14] = [
     (SessionState::TYPE_ID, "SessionState", file_of::<SessionState>),
     (EventState::TYPE_ID, "EventState", file_of::<EventState>),
     (OrchestratorState::TYPE_ID, "OrchestratorState", file_of::<OrchestratorState>),
     (EpochOpen::TYPE_ID, "EpochOpen", file_of::<EpochOpen>),
     (Progress::TYPE_ID, "Progress", file_of::<Progress>),
     (EnvelopeHead::TYPE_ID, "EnvelopeHead", file_of::<EnvelopeHead>),
+    (Hello::TYPE_ID, "Hello", file_of::<Hello>),
+    (Verdict::TYPE_ID, "Verdict", file_of::<Verdict>),
+    (Beat::TYPE_ID, "Beat", file_of::<Beat>),
+    (BatchHead::TYPE_ID, "BatchHead", file_of::<BatchHead>),
+    (BatchAck::TYPE_ID, "BatchAck", file_of::<BatchAck>),
+    (Request::TYPE_ID, "Request", file_of::<Request>),
+    (Response::TYPE_ID, "Response", file_of::<Response>),
+    (Notes::TYPE_ID, "Notes", file_of::<Notes>),
 ];
 
 /// The types with `impl Framed for` anywhere in the sources.

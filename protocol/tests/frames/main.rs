@@ -9,7 +9,7 @@ mod sample;
 
 use std::fmt::Debug;
 
-use naap_protocol::codec::{Framed, decode, encode, open};
+use naap_protocol::codec::{Framed, decode, encode, open, split_first};
 use naap_protocol::event::Event;
 use naap_protocol::wire::{Advertised, Envelope, EnvelopeBuilder, Item};
 use proptest::collection::vec;
@@ -85,5 +85,18 @@ proptest! {
             Part::Advertisement(advertised) => Item::Advertisement(entity, advertised),
         }).collect();
         prop_assert_eq!(items, want);
+    }
+}
+
+#[test]
+fn frames_behind_each_other_are_split() {
+    let first = encode(&sample::beat(), sample::TRACE).unwrap();
+    let second = encode(&sample::hello(), sample::TRACE).unwrap();
+    let both = [first.as_slice(), &second].concat();
+    let (left, rest) = split_first(&both).unwrap();
+    assert_eq!((left, rest), (first.as_slice(), second.as_slice()));
+    assert_eq!(split_first(rest), Some((second.as_slice(), &[][..])));
+    for cut in 0..second.len() {
+        assert_eq!(split_first(&second[..cut]), None, "{cut}");
     }
 }

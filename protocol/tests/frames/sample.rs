@@ -8,10 +8,13 @@ use naap_protocol::capability::advertise::{Advertisement, Content, Node, Offer};
 use naap_protocol::capability::decide::{
     Chosen, Decision, Identity, Method, Reason, Source, Status as Decided,
 };
-use naap_protocol::capability::evidence::{Answer, Subject};
+use naap_protocol::capability::evidence::{Answer, Question, Role, Subject};
 use naap_protocol::capability::index::Index;
 use naap_protocol::capability::{
     BadEntry, Document, Entry, Gpu, Hardware, ModelConstraint, ModelSettings, Price,
+};
+use naap_protocol::cluster::{
+    BatchAck, BatchHead, Beat, Hello, MemberStatus, Phase, Response, Verdict,
 };
 use naap_protocol::codec::TraceContext;
 use naap_protocol::event::transport::{
@@ -21,6 +24,7 @@ use naap_protocol::event::{
     AiEvent, Body, DedupStrategy, Discovered, Event, IngestMetrics, Orchestrator, Payment, Status,
     Trace, TraceType, Track,
 };
+use naap_protocol::peer::{Note, Notes};
 use naap_protocol::signal::signal;
 use naap_protocol::slice::DirtySlices;
 use naap_protocol::state::{
@@ -370,6 +374,30 @@ pub(crate) fn progress() -> Progress {
     Progress { epoch: 13, cycle: 21, routing_version: 2, applied, dirty: DirtySlices(dirty) }
 }
 
+pub(crate) fn notes() -> Notes {
+    let (shard, epoch) = (63, 14);
+    let question = Question {
+        org: "cloud_spe".to_owned(),
+        session: 5,
+        shard: 7,
+        key: "0xhota".to_owned(),
+        role: Role::Address,
+        subjects: Vec::new(),
+    };
+    Notes(vec![
+        Note::Attach { shard, source: source(), start: 3, ask: 4 },
+        Note::Attached { shard, epoch, source: source(), wanted: 1 << 33, ask: 4 },
+        Note::Mark { shard, epoch, source: source(), from: 1, to: 2 },
+        Note::Credit { shard, epoch, bytes: 1 << 20 },
+        Note::Refused { shard, epoch, source: source() },
+        Note::Claimed { shard, epoch, applied: vec![(source(), 9)] },
+        Note::Ask { shard, questions: vec![question] },
+        Note::Evidence { shard, evidence: Vec::new() },
+        Note::Dirty { shard, epoch, dirty: progress().dirty },
+        Note::Settled { shard, epoch, dirty: progress().dirty },
+    ])
+}
+
 pub(crate) fn head() -> EnvelopeHead {
     EnvelopeHead {
         shard: 63,
@@ -396,4 +424,48 @@ pub(crate) fn envelope() -> Envelope {
     }
     builder.push_advertisement(15, &advertised()).unwrap();
     builder.seal(head(), TRACE)
+}
+
+pub(crate) fn hello() -> Hello {
+    Hello {
+        oldest: 1,
+        newest: 2,
+        role: naap_protocol::cluster::Role::Control,
+        cluster: "naap".into(),
+        node: "naap-3".into(),
+        incarnation: 1_774_344_333_000,
+        shards: 64,
+        routing_version: 4,
+        nonce: u128::MAX - 5,
+    }
+}
+
+pub(crate) fn verdict() -> Verdict {
+    Verdict { nonce: u128::MAX - 5, refusal: Some("no".into()) }
+}
+
+pub(crate) fn beat() -> Beat {
+    Beat { node: "naap-3".into(), incarnation: 7, sequence: 8, phase: Phase::Draining }
+}
+
+pub(crate) fn response() -> Response {
+    let member = MemberStatus {
+        node: "naap-1".into(),
+        incarnation: 7,
+        state: "up".into(),
+        suspect: true,
+        linked: false,
+        heard_ms: Some(2500),
+        seen_ms: None,
+        shards: 21,
+    };
+    Response { refusal: Some("no".into()), node: "naap-3".into(), members: vec![member] }
+}
+
+pub(crate) fn batch() -> BatchHead {
+    BatchHead { node: "naap-3".into(), link: 7, number: 8, count: 9 }
+}
+
+pub(crate) fn batch_ack() -> BatchAck {
+    BatchAck { node: "naap-1".into(), link: 7, number: 8, refusal: Some("no".into()) }
 }

@@ -1,0 +1,276 @@
+//! The members topic: every node writes its signs of life into one partition and reads those of all.
+//!
+//! The order of the partition is what counts: own beats read behind a member's last one measure its
+//! silence. So a beat is never written before the one ahead of it was acknowledged or given up, and of
+//! those that wait only the newest is.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use naap_actors::agent::{AgentMsg, MembersTopic};
+use naap_protocol::cluster::Beat;
+use naap_protocol::codec::{self, TraceContext};
+use ractor::ActorRef;
+use rdkafka::Message as _;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tokio::sync::watch;
+
+use super::client::{self, Context};
+use super::error::KafkaError;
+use super::names;
+use super::reader::QUERY;
+use crate::config::Config;
+
+/// A beat that is not acknowledged by then is stale.
+const STALE_MILLIS: &str = "2000";
+/// How long the reader waits for a record before it looks whether it is still wanted.
+const POLL: Duration = Duration::from_millis(200);
+/// How long a broker may hold a fetch back, ms: a sign of life is not to wait for company.
+const FETCH_MILLIS: &str = "50";
+/// Longest reading of what the topic holds at the start.
+const BACKLOG: Duration = Duration::from_secs(30);
+/// The topic keeps the last beat of each node.
+const SETTINGS: [(&str, &str); 4] = [
+    ("cleanup.policy", "compact"),
+    ("segment.bytes", "16777216"),
+    ("segment.ms", "60000"),
+    ("min.cleanable.dirty.ratio", "0.1"),
+];
+
+/// The members topic, read to its end.
+pub struct Members {
+    consumer: BaseConsumer<Context>,
+    producer: FutureProducer<Context>,
+    topic: String,
+    backlog: Vec<Beat>,
+}
+
+impl std::fmt::Debug for Members {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Members").field("topic", &self.topic).finish_non_exhaustive()
+    }
+}
+
+impl Members {
+    /// Connects as the configured node, makes the topic where it is missing, and reads what it holds.
+    ///
+    /// # Errors
+    /// When the settings can not be used, no broker answers, or the topic can not be used.
+    pub async fn open(config: &Config) -> Result<Self, KafkaError> {
+        let settings = |e: ClientError| KafkaError::Settings(e.to_string());
+        let node = config.node.name.as_str();
+        let topic = config.cluster.members_topic.as_str().to_owned();
+        let mut reading = client::connection(&config.kafka, node)?;
+        reading
+            // Partitions are assigned by hand: nobody joins this group, and nothing is committed.
+            .set("group.id", format!("naap.members.{node}"))
+            .set("enable.auto.commit", "false")
+            .set("fetch.wait.max.ms", FETCH_MILLIS)
+            .set("auto.offset.reset", "earliest");
+        let mut writing = client::connection(&config.kafka, node)?;
+        writing.set("acks", "all").set("linger.ms", "0").set("message.timeout.ms", STALE_MILLIS);
+        let consumer = reading.create_with_context(Context::default()).map_err(settings)?;
+        let producer = writing.create_with_context(Context::default()).map_err(settings)?;
+        let mut members = Self { consumer, producer, topic, backlog: Vec::new() };
+        members.ensure(config).await?;
+        let brokers = client::brokers(&config.kafka);
+        let read = tokio::task::spawn_blocking(move || {
+            let outcome = members.read_backlog();
+            outcome.map(|()| members)
+        });
+        let read = read.await.map_err(|e| KafkaError::Thread(e.to_string()))?;
+        read.map_err(|e| KafkaError::Unreachable { brokers, reason: e.to_string() })
+    }
+
+    /// Newest boot of `node` that the topic knows.
+    pub fn newest(&self, node: &str) -> Option<u64> {
+        let boots = self.backlog.iter().filter(|beat| beat.node == node);
+        boots.map(|beat| beat.incarnation).max()
+    }
+
+    /// What this node writes its beats with. Must be called within the runtime.
+    pub fn publisher(&self) -> Arc<dyn MembersTopic> {
+        let (newest, waiting) = watch::channel(None);
+        tokio::spawn(publish(self.producer.clone(), self.topic.clone(), waiting));
+        Arc::new(Publisher(newest))
+    }
+
+    /// Tells `agent` what the topic held, and then every beat that comes, until the agent ends.
+    ///
+    /// # Errors
+    /// When the system has no thread left.
+    pub fn follow(self, agent: ActorRef<AgentMsg>) -> Result<(), KafkaError> {
+        let body = move || {
+            let mut backlog = self.backlog.into_iter().map(AgentMsg::Remember);
+            let mut told = String::new();
+            // The agent has ended, and nobody else wants to know.
+            if backlog.any(|beat| agent.cast(beat).is_err()) {
+                return;
+            }
+            while !is_over(&agent) {
+                match self.consumer.poll(POLL) {
+                    None => {}
+                    Some(Ok(message)) => {
+                        told.clear();
+                        let Some(beat) = read(&message) else { continue };
+                        if agent.cast(AgentMsg::Seen(beat)).is_err() {
+                            return;
+                        }
+                    }
+                    Some(Err(error)) => complain(&mut told, &error),
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("naap-members".to_owned()).spawn(body);
+        thread.map(drop).map_err(|e| KafkaError::Thread(e.to_string()))
+    }
+
+    /// Makes the topic where it is missing.
+    async fn ensure(&self, config: &Config) -> Result<(), KafkaError> {
+        let unusable =
+            |wrong: String| KafkaError::MembersTopic { topic: self.topic.clone(), wrong };
+        let metadata = self.consumer.fetch_metadata(Some(&self.topic), QUERY);
+        let metadata = metadata.map_err(|e| KafkaError::Unreachable {
+            brokers: client::brokers(&config.kafka),
+            reason: e.to_string(),
+        })?;
+        let found = metadata.topics().iter().find(|found| found.name() == self.topic);
+        match found.map_or(0, |found| found.partitions().len()) {
+            1 => return Ok(()),
+            0 => {}
+            many => {
+                return Err(unusable(format!(
+                    "has {many} partitions, but its order counts; name one with a single partition in \
+                     cluster.members_topic"
+                )));
+            }
+        }
+        let replicas = metadata.brokers().len().min(3) as i32;
+        let mut new = NewTopic::new(&self.topic, 1, TopicReplication::Fixed(replicas));
+        for (key, value) in SETTINGS {
+            new = new.set(key, value);
+        }
+        let connection = client::connection(&config.kafka, config.node.name.as_str())?;
+        let admin: AdminClient<DefaultClientContext> =
+            connection.create().map_err(|e| KafkaError::Settings(e.to_string()))?;
+        let options =
+            AdminOptions::new().operation_timeout(Some(QUERY)).request_timeout(Some(QUERY));
+        let made = admin.create_topics([&new], &options).await;
+        let refused = |reason: &dyn std::fmt::Display| {
+            unusable(format!(
+                "is missing, and the Kafka brokers refuse to make it: {reason}; make it with one partition and \
+                 cleanup.policy=compact, or grant this user to create topics"
+            ))
+        };
+        match made.map_err(|e| refused(&e))?.into_iter().next() {
+            // Another node was faster.
+            Some(Ok(_) | Err((_, Code::TopicAlreadyExists))) | None => Ok(()),
+            Some(Err((_, code))) => Err(refused(&code)),
+        }
+    }
+
+    /// Reads what the topic holds now.
+    fn read_backlog(&mut self) -> Result<(), ClientError> {
+        let deadline = Instant::now() + BACKLOG;
+        let end = loop {
+            match self.consumer.fetch_watermarks(&self.topic, 0, QUERY) {
+                Ok((_, end)) => break end,
+                // A new topic is not there for everybody yet.
+                Err(error) if Instant::now() >= deadline => return Err(error),
+                Err(_) => std::thread::sleep(POLL),
+            }
+        };
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.topic, 0, Offset::Beginning)?;
+        self.consumer.assign(&list)?;
+        // Compaction leaves gaps, so that the record before the end may be missing; the position tells.
+        while self.position() < end {
+            match self.consumer.poll(POLL) {
+                Some(Ok(message)) => self.backlog.extend(read(&message)),
+                Some(Err(error)) if Instant::now() >= deadline => return Err(error),
+                _ if Instant::now() >= deadline => {
+                    tracing::warn!(
+                        topic = self.topic,
+                        "the members topic was not read to its end in time"
+                    );
+                    return Ok(());
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn position(&self) -> i64 {
+        let position = self.consumer.position().ok();
+        let element = position.as_ref().and_then(|list| list.elements().into_iter().next());
+        match element.map(|element| element.offset()) {
+            Some(Offset::Offset(offset)) => offset,
+            _ => 0,
+        }
+    }
+}
+
+fn is_over(agent: &ActorRef<AgentMsg>) -> bool {
+    matches!(agent.get_status(), ractor::ActorStatus::Stopping | ractor::ActorStatus::Stopped)
+}
+
+/// The beat of a record; what is none is left out.
+fn read(message: &BorrowedMessage<'_>) -> Option<Beat> {
+    let payload = message.payload()?;
+    match codec::decode(payload) {
+        Ok(beat) => Some(beat),
+        Err(error) => {
+            let offset = message.offset();
+            tracing::warn!(offset, %error, "a record of the members topic is no beat and is left out");
+            None
+        }
+    }
+}
+
+fn complain(told: &mut String, error: &ClientError) {
+    let text = error.to_string();
+    if *told != text {
+        tracing::warn!(error = text, "the members topic can not be read; trying on");
+        *told = text;
+    }
+}
+
+#[derive(Debug)]
+struct Publisher(watch::Sender<Option<Beat>>);
+
+impl MembersTopic for Publisher {
+    fn publish(&self, beat: Beat) {
+        self.0.send_replace(Some(beat));
+    }
+}
+
+async fn publish(
+    producer: FutureProducer<Context>,
+    topic: String,
+    mut waiting: watch::Receiver<Option<Beat>>,
+) {
+    let mut told = String::new();
+    while waiting.changed().await.is_ok() {
+        let Some(beat) = waiting.borrow_and_update().clone() else { continue };
+        let Ok(frame) = codec::encode(&beat, TraceContext::default()) else { continue };
+        let record = FutureRecord::to(&topic).partition(0).key(&beat.node).payload(&frame);
+        match producer.send(record, Duration::ZERO).await {
+            Ok(_) => told.clear(),
+            Err((error, _)) => {
+                metrics::counter!(names::BEAT_FAILURES).increment(1);
+                let text = error.to_string();
+                if told != text {
+                    tracing::warn!(error = text, "a sign of life was not written; trying on");
+                    told = text;
+                }
+            }
+        }
+    }
+}
