@@ -33,6 +33,11 @@ impl Store {
         }
     }
 
+    /// Leaves out what is not to be compared, by table and key.
+    pub fn leave_out(&mut self, gone: impl Fn(&str, &[String]) -> bool) {
+        self.rows.retain(|(table, key), _| !gone(table, key));
+    }
+
     /// What a reader with `FINAL` sees, without the columns that never enter a fingerprint.
     pub fn latest(&self) -> Vec<(&'static str, Vec<String>, Cells)> {
         let flag = |row: &Cells, name: &str| row.get(name).is_some_and(|flag| flag == "1");

@@ -64,6 +64,12 @@ proptest! {
         }
         stage.settle();
         stage.write();
+        // A delivery at other coordinates is an extra one, and quarantined by the shard, which this
+        // stage does not have; a session that heard it first may have done so before.
+        stage.store.leave_out(|table, key| {
+            table == "raw_streaming_events_quarantine"
+                && key[3].parse::<usize>().is_ok_and(|offset| offset >= inputs.len())
+        });
         let difference = difference(&want, &stage.store);
         let words: Vec<String> = inputs.iter().map(Input::words).collect();
         prop_assert!(difference.is_none(), "{words:#?}\n{steps:?}\n{}", difference.unwrap_or_default());
