@@ -34,6 +34,9 @@ pub struct ShardRecord {
     pub progress: Progress,
 }
 
+/// A record about the ownership of a shard.
+type Ruling = (u16, Record<Progress>);
+
 /// The state log in a file.
 pub struct LocalStateLog {
     database: Database,
@@ -160,7 +163,7 @@ impl LocalStateLog {
     fn write(
         &self,
         batches: &mut dyn Iterator<Item = Vec<StateRecord>>,
-    ) -> Result<Vec<(u16, Record<Progress>)>, Box<dyn std::error::Error>> {
+    ) -> Result<Vec<Ruling>, Box<dyn std::error::Error>> {
         let mut written = Vec::new();
         let write = self.database.begin_write()?;
         {

@@ -85,7 +85,9 @@ impl Stage {
     fn positions(&self, group: &str) -> Vec<(i64, i64)> {
         let consumer = self.consumer(group);
         let mut list = TopicPartitionList::new();
-        (0..PARTITIONS).for_each(|p| drop(list.add_partition(&self.topic, p)));
+        for partition in 0..PARTITIONS {
+            list.add_partition(&self.topic, partition);
+        }
         let wait = Duration::from_secs(10);
         let committed = consumer.committed_offsets(list, wait).unwrap();
         let of = |p: i32| match committed.find_partition(&self.topic, p).unwrap().offset() {
@@ -105,7 +107,9 @@ impl Stage {
                 return;
             }
             if since.elapsed() > PATIENCE || nodes.iter().any(|node| node.has_failed()) {
-                nodes.iter().for_each(|node| node.show());
+                for node in nodes {
+                    node.show();
+                }
                 panic!("{group} stands at {positions:?} after {:?}", since.elapsed());
             }
             std::thread::sleep(Duration::from_millis(100));

@@ -1,6 +1,6 @@
 //! The exchange of a node: messages of shards and readers on their way to other nodes, and from them.
 //!
-//! Messages for one peer wait in its [`outlet`] and travel in batches over the link. The receiving
+//! Messages for one peer wait in its outlet and travel in batches over the link. The receiving
 //! exchange hands them over and acknowledges the batch, which lets the next ones go. Nothing of this
 //! outlives a link: what a link had under way when it ended is lost, and the protocol of
 //! [`naap_protocol::peer`] makes up for it.

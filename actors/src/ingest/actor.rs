@@ -184,7 +184,7 @@ impl Actor for IngestActor {
                 state.maybe_commit(&myself)?;
             }
             IngestMsg::CommitDone(outcome) => {
-                state.committed(outcome?);
+                state.committed(&outcome?);
                 state.maybe_commit(&myself)?;
             }
             IngestMsg::Unsaved => state.unsaved = true,
@@ -306,7 +306,7 @@ impl State {
         Ok(())
     }
 
-    fn committed(&mut self, committed: Committed) {
+    fn committed(&mut self, committed: &Committed) {
         self.committing = false;
         self.flow.end_commit();
         self.status.commits += 1;

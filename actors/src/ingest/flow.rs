@@ -423,25 +423,25 @@ impl Flow {
         });
         let wait = |(source, partition): (&SourcePartition, &Partition)| {
             let SourcePartition { topic, partition: number } = source;
-            let mut text = format!("{topic}/{number} was read up to {}", partition.next);
+            let mut text = vec![format!("{topic}/{number} was read up to {}", partition.next)];
             if let Some(from) = partition.reread {
-                text += &format!(", has to be read again from {from}");
+                text.push(format!("has to be read again from {from}"));
             }
             for ((shard, served), route) in partition.of.iter().enumerate().zip(&self.routes) {
                 let claimed = route.claimed.get(source);
                 if served.attached != Attached::Yes {
-                    text += &format!(", shard {shard} does not answer");
+                    text.push(format!("shard {shard} does not answer"));
                 } else if claimed.is_none_or(|&to| to < partition.next) {
                     let (to, out) = (served.to, route.out);
-                    text += &format!(
-                        ", shard {shard} (epoch {}) was served up to {to} and has claimed {claimed:?}, {out} \
+                    text.push(format!(
+                        "shard {shard} (epoch {}) was served up to {to} and has claimed {claimed:?}, {out} \
                          bytes are under way and {} envelopes wait",
                         route.epoch,
                         route.waiting.len()
-                    );
+                    ));
                 }
             }
-            text
+            text.join(", ")
         };
         waits.map(wait).collect()
     }

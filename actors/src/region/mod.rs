@@ -2,7 +2,7 @@
 //! their commit cycle.
 //!
 //! Which shards the node should have follows from the members; which it has is decided in the state
-//! log, by one [`Owner`] per shard ([`slots`]). Messages for other shards go to the node that should
+//! log, by one [`Owner`](crate::ownership::Owner) per shard. Messages for other shards go to the node that should
 //! have them; [`Peers`] may lose them.
 
 mod cycle;
@@ -173,7 +173,7 @@ impl Actor for ShardRegion {
         match message {
             RegionMsg::Deliver(envelope, from) => state.envelope(envelope, &Reader::Here(from)),
             RegionMsg::Note(note, from) => state.note(note, Reader::Here(from)),
-            RegionMsg::FromPeer(node, message) => state.from_peer(node, message),
+            RegionMsg::FromPeer(node, message) => state.hear_peer(node, message),
             RegionMsg::Ask(shard, questions) => state.ask(shard, questions),
             RegionMsg::Evidence(shard, evidence) => state.evidence(shard, evidence),
             RegionMsg::Backfill(shard, evidence) => {
@@ -261,7 +261,7 @@ impl State {
         self.unsaved &= self.ingest.is_none();
     }
 
-    fn from_peer(&mut self, node: Arc<str>, message: PeerMsg) {
+    fn hear_peer(&mut self, node: Arc<str>, message: PeerMsg) {
         let reader = Reader::There(Arc::clone(&self.peers), node);
         self.unsaved = true;
         match message {

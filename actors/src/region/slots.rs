@@ -26,7 +26,7 @@ use crate::rollup::{Marks, RollupMsg};
 use crate::shard::{self, ROUTING_VERSION, ShardArgs, ShardCore, ShardMsg};
 
 /// Wait after a rival came first.
-const BACK_OFF: Backoff = Backoff { first: Duration::from_secs(1), max: Duration::from_secs(60) };
+const BACK_OFF: Backoff = Backoff { first: Duration::from_secs(1), max: Duration::from_mins(1) };
 
 /// Appends records about ownership, in order and off the event loop; those that pile up meanwhile go
 /// together.

@@ -99,7 +99,7 @@ impl Hours {
     }
 
     fn fold(&mut self, story: &Story<'_>, signal: &StoredSignal) {
-        let StoredBody::Status { state, .. } = signal.body else { return };
+        let StoredBody::Status { .. } = signal.body else { return };
         let ts = signal.ord_ts;
         if let Some(LastSample { ts: since, active_in: Some(key) }) = self.last
             && let Some(group) = self.groups.get_mut(&key)
@@ -114,8 +114,7 @@ impl Hours {
             group.add(signal, story, selection.selection.anchor);
             key
         });
-        let running = is_running(story.state.symbols.text(state));
-        self.last = Some(LastSample { ts, active_in: key.filter(|_| running) });
+        self.last = Some(LastSample { ts, active_in: key });
     }
 
     /// Writes the rows from the hour `from` on, and takes back those that are no more. `known` are

@@ -138,8 +138,8 @@ pub fn is_running(state: &str) -> bool {
     ["ONLINE", "DEGRADED_INPUT", "DEGRADED_INFERENCE"].iter().any(|s| state.eq_ignore_ascii_case(s))
 }
 
-/// Active time, ms, that a running sample at `ts` stands for when the session's next sample, whatever
-/// it says, is at `next`. The last sample of a session stands for none.
+/// Active time, ms, that a sample at `ts` stands for when the session's next one is at `next` (D6,
+/// whatever the state: a stream that loads is being worked for). The last sample of a session stands for none.
 pub fn active_ms(ts: Timestamp, next: Timestamp) -> i64 {
     next.millis_since(ts).clamp(0, MAX_SAMPLE_GAP_MS)
 }

@@ -6,7 +6,7 @@ use naap_protocol::signal::AiKind;
 use naap_protocol::state::{SessionState, StoredBody, StoredSignal, Sym, Symbols};
 use naap_protocol::time::{ClockDomain, Timestamp};
 
-use super::outcome::{Health, StartupEvidence, active_ms, is_running};
+use super::outcome::{Health, StartupEvidence, active_ms};
 use super::selection::{HintOf, Hints, Selection, SelectionWalk, counted};
 
 /// Earliest start time that is believed: 2000-01-01 (lifecycle 1.7.2).
@@ -99,7 +99,7 @@ pub struct Summary {
     pub params_updates: u32,
     /// Status evidence.
     pub health: Health,
-    /// Time from each running status sample to the next sample, ms (see [`active_ms`]).
+    /// Time from each status sample to the next one, ms (see [`active_ms`]).
     pub active_ms: i64,
     /// Start times that were not believed.
     pub ignored_start_times: u32,
@@ -108,7 +108,7 @@ pub struct Summary {
     primary: SelectionWalk,
     relayed: SelectionWalk,
     /// Time of the last status sample, if its state is a running one.
-    running_since: Option<Timestamp>,
+    sampled_at: Option<Timestamp>,
     /// The last hint that was looked at: most signals repeat it.
     known_hint: Option<(Sym, HintOf)>,
 }
@@ -149,7 +149,7 @@ impl Summary {
             StoredBody::Trace { kind, .. } => self.trace(kind, at, signal, symbols),
             StoredBody::Status { state, output_fps, has_error, start_time, .. } => {
                 self.status(symbols.text(state), output_fps, has_error);
-                self.activity(signal.ord_ts, symbols.text(state));
+                self.activity(signal.ord_ts);
                 self.start_time(start_time, signal.ord_ts);
                 self.skew(signal);
                 self.primary.observe((at, signal.ord_ts), signal.url, signal.address, symbols);
@@ -246,9 +246,9 @@ impl Summary {
         add(&mut self.health, health);
     }
 
-    fn activity(&mut self, ts: Timestamp, state: &str) {
-        self.active_ms += self.running_since.map_or(0, |since| active_ms(since, ts));
-        self.running_since = is_running(state).then_some(ts);
+    fn activity(&mut self, ts: Timestamp) {
+        self.active_ms += self.sampled_at.map_or(0, |since| active_ms(since, ts));
+        self.sampled_at = Some(ts);
     }
 
     fn start_time(&mut self, start: Option<Timestamp>, ord_ts: Timestamp) {

@@ -115,7 +115,9 @@ impl World {
         };
         let truth = Members((0..NODES).map(up).collect());
         let mut nodes: Vec<_> = (0..NODES).map(|number| Node::boot(number, 1)).collect();
-        nodes.iter_mut().for_each(|node| node.view = truth.clone());
+        for node in &mut nodes {
+            node.view = truth.clone();
+        }
         Self {
             random: Random(seed.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(1)),
             fault,
@@ -215,7 +217,6 @@ impl World {
             5 | 6 => self.land(node, shard),
             7 | 8 => self.follow(node, shard),
             9 | 10 => self.deliver(),
-            11 | 12 => self.local(node),
             13 => self.assign(),
             14 => match self.random.below(4) {
                 0 => self.nodes[node].view = self.truth.clone(),
@@ -654,7 +655,9 @@ impl World {
         };
         for (session, found) in &slot.restored {
             let mut state = Snapshot::default();
-            found.values().for_each(|snapshot| state.merge(snapshot));
+            for snapshot in found.values() {
+                state.merge(snapshot);
+            }
             // More than one author may mean that no row holds it all.
             let lost = state.saved > (claim.epoch, claim.cycle) || found.len() > 1;
             if lost && self.fault != Some(Fault::TrustState) {

@@ -112,8 +112,8 @@ impl KafkaSource {
                 }
             };
             let out = Outbox::new(sender);
-            let mut reader =
-                Reader::new(consumer, settings, names, start_offset, applied, out, flag, rereads);
+            let told = (applied, rereads);
+            let mut reader = Reader::new(consumer, settings, names, start_offset, told, out, flag);
             let outcome = reader.join();
             let is_joined = outcome.is_ok();
             // Whoever asked for the start has gone: then nobody waits for the end either.

@@ -12,7 +12,6 @@ use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::metadata::MetadataTopic;
 use rdkafka::topic_partition_list::TopicPartitionList;
-use tokio::sync::watch;
 
 use super::assignment::list;
 use super::batch::{Batches, Read};
@@ -98,10 +97,9 @@ impl Reader {
         settings: Settings,
         names: Names,
         start_offset: StartOffset,
-        applied: watch::Receiver<BTreeMap<SourcePartition, u64>>,
+        (applied, rereads): (Applied, Wanted),
         out: Outbox,
         stop: Arc<AtomicBool>,
-        rereads: Wanted,
     ) -> Self {
         Self {
             batches: Batches::new(settings.round_bytes),

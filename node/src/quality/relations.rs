@@ -114,17 +114,16 @@ const COMPUTED: &[(&str, &str)] = &[
           INNER JOIN @all_sessions AS s USING (org, workflow_session_id) WHERE g.hour >= @from)",
     ),
     // What demand consists of: attributed samples in their hour, sessions and payments in theirs. A
-    // running sample lasts up to the next one of its session, at most 30 s and not beyond its hour; its gateway
+    // sample lasts up to the next one of its session, at most 30 s and not beyond its hour; its gateway
     // is the first one of its segment and hour.
     (
         "demand_parts",
         "(SELECT org, hour, argMinIf(gateway, (gateway_ts, source_event_uid), gateway != '') OVER (PARTITION BY org, \
           workflow_session_id, hour, segment_index) AS gateway, region, pipeline, model_id, \
           workflow_session_id AS seen, 1 AS samples, output_fps AS fps, least(30000, \
-          if(NOT runs OR next = toDateTime64(0, 3, 'UTC'), 0, dateDiff('millisecond', gateway_ts, next)), \
+          if(next = toDateTime64(0, 3, 'UTC'), 0, dateDiff('millisecond', gateway_ts, next)), \
           dateDiff('millisecond', gateway_ts, hour + INTERVAL 1 HOUR)) AS ms, 0 AS is_session, [0] AS counts FROM ( \
           SELECT *, toDateTime64(toStartOfHour(gateway_ts), 3, 'UTC') AS hour, \
-          state IN ('ONLINE', 'DEGRADED_INFERENCE', 'DEGRADED_INPUT') AS runs, \
           leadInFrame(gateway_ts, 1, toDateTime64(0, 3, 'UTC')) OVER (PARTITION BY org, workflow_session_id \
           ORDER BY gateway_ts, source_event_uid ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS next \
           FROM @all_status) WHERE is_attributed AND orchestrator_address != '' AND gateway_ts >= @from AND gateway_ts < @to \

@@ -164,7 +164,7 @@ table! {
             orchestrator_assigned_ts: Option<Timestamp>,
             /// From assignment to close or last signal, ms; NULL when not assigned.
             served_duration_ms: Option<i64>,
-            /// Time from each running status sample to the next sample, at most 30 s each, ms; NULL without
+            /// Time from each status sample to the next one, at most 30 s each, ms; NULL without
             /// status samples.
             active_duration_ms: Option<i64>,
             /// NULL here: a session is not told capacities. `v_session_capacity_at_start` joins the advertised
@@ -440,7 +440,7 @@ table! {
             first_sample_ts: Timestamp,
             /// Last sample, UTC, gateway clock.
             last_sample_ts: Timestamp,
-            /// Active time, ms: from each running sample to the session's next sample, at most 30 s and
+            /// Active time, ms: from each sample to the session's next one, at most 30 s and
             /// not beyond the hour.
             active_ms: u32,
             /// 1 when the hour is only the tail of a session that ended (tables.md 3.0).

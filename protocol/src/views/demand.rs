@@ -28,7 +28,7 @@ const DEMAND_USE: &[ViewColumn] = &[
     column(
         "total_minutes",
         F64,
-        "Active time in the hour, minutes: from each running sample to the session's next sample, at most 30 s; not below 0.",
+        "Active time in the hour, minutes: from each sample to the session's next one, at most 30 s; not below 0.",
     ),
 ];
 
@@ -115,7 +115,7 @@ const BY_GPU_USE: &[ViewColumn] = &[
     column(
         "used_inference_minutes",
         F64,
-        "Active time in the hour, minutes: from each running sample to the session's next sample, at most 30 s; not below 0.",
+        "Active time in the hour, minutes: from each sample to the session's next one, at most 30 s; not below 0.",
     ),
     column(
         "advertised_capacity_minutes",

@@ -124,7 +124,7 @@ const GPU_FRAMES: &[ViewColumn] = &[
     column(
         "active_ms",
         U64,
-        "Active time, ms: from each running sample to the session's next sample, at most 30 s and not beyond the hour.",
+        "Active time, ms: from each sample to the session's next one, at most 30 s and not beyond the hour.",
     ),
 ];
 

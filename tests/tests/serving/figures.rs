@@ -166,7 +166,7 @@ fn use_minutes(
         let key = demand_key(facts, org, hour, [gateway, region, pipeline, model]);
         let end = (hour + 1) * HOUR;
         let next = session.samples.get(place + 1).map_or(sample.ts, |next| next.ts.min(end));
-        let active = if sample.running { (next - sample.ts).clamp(0, 30_000) as f64 } else { 0.0 };
+        let active = (next - sample.ts).clamp(0, 30_000) as f64;
         for tally in
             [by_pipeline.entry(key[..5].to_vec()).or_default(), demand.entry(key).or_default()]
         {

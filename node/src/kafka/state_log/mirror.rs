@@ -67,7 +67,7 @@ impl Mirror {
         work: impl FnOnce(&WriteTransaction) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let mut write = self.database.begin_write()?;
-        if self.commits.fetch_add(1, Ordering::Relaxed) % SETTLE != 0 {
+        if !self.commits.fetch_add(1, Ordering::Relaxed).is_multiple_of(SETTLE) {
             write.set_durability(Durability::None)?;
         }
         let outcome = work(&write)?;

@@ -6,6 +6,7 @@ use rdkafka::admin::{
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::types::RDKafkaErrorCode as Code;
 
 use crate::config::Config;
@@ -103,7 +104,7 @@ fn look(
     let metadata = metadata.map_err(|e| unreachable(config, &e))?;
     let found = metadata.topics().iter().find(|found| found.name() == topic);
     let missing = [RDKafkaErrorCode::UnknownTopicOrPartition, RDKafkaErrorCode::UnknownTopic];
-    if let Some(code) = found.and_then(|f| f.error()).map(RDKafkaErrorCode::from)
+    if let Some(code) = found.and_then(MetadataTopic::error).map(RDKafkaErrorCode::from)
         && !missing.contains(&code)
     {
         let wrong = format!("can not be used: {code}");
