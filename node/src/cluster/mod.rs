@@ -1,6 +1,6 @@
 //! The cluster as one node takes part in it: links to other nodes, and who is there.
 //!
-//! [`handshake`] decides who gets a link, [`links`] hold one per peer, and the agent of
+//! handshake decides who gets a link, links hold one per peer, and the agent of
 //! `naap_actors::agent` gives and takes signs of life over them.
 
 mod control;
