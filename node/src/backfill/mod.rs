@@ -23,7 +23,7 @@ use sha2::{Digest, Sha256};
 use crate::archive::{Advertised, keys};
 use crate::cli::{BackfillAttributionArgs, Failure, Global, Output, emit, environment};
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{Config, StateStore};
 use crate::logging;
 use crate::node::{NodeParts, direct_window, node_args};
 use crate::replay::TOPIC;
@@ -89,6 +89,12 @@ async fn run(
     dir: &Path,
     config: &Config,
 ) -> Result<Report, Failure> {
+    if config.state_log.store == StateStore::Kafka {
+        return Err(Failure::environment(
+            "a backfill needs a local state log, but state_log.store is \"kafka\": a second owner would take the \
+             shards from the running nodes; use a data folder whose state log is local",
+        ));
+    }
     let shards = config.cluster.shards as u16;
     let log = Arc::new(LocalStateLog::open(dir, shards).map_err(environment)?);
     let store = open_store(config, dir).await?;

@@ -55,7 +55,7 @@ pub const CHECKS: &[Check] = &[
              (SELECT table FROM system.data_skipping_indices WHERE database = currentDatabase() \
              AND expr = 'event_id' AND type = 'bloom_filter')",
         ),
-        remedy: "run `naap schema check`; pruning was measured in docs/performance.md",
+        remedy: "run `naap schema check`, which names what differs",
         source: "quality.md 8, backlog 025",
         seed: Seed::sql(
             "raw_streaming_events_quarantine",
