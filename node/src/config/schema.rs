@@ -285,7 +285,7 @@ section! {
         /// Bytes on the way to one shard that it has not applied yet.
         shard_window: ByteSize = ByteSize::kib(128), ByteSize::kib(64)..=ByteSize::gib(1);
         /// Envelopes with the shards whose rows and state are not durable yet; a commit cycle starts early at half of it.
-        uncommitted: ByteSize = ByteSize::mib(16), ByteSize::mib(1)..=ByteSize::gib(64);
+        uncommitted: ByteSize = ByteSize::mib(8), ByteSize::mib(1)..=ByteSize::gib(64);
         /// Rows waiting for an insert, over all tables.
         sinks: ByteSize = ByteSize::mib(24), ByteSize::mib(1)..=ByteSize::gib(64);
         /// Sessions in memory, estimated; each shard has an equal share and puts all that is durable to sleep beyond it.
