@@ -60,7 +60,7 @@ impl StateLog for Never {
         Ok(())
     }
 
-    fn append(&self, _: &mut dyn Iterator<Item = Vec<StateRecord>>) -> Result<(), StateLogError> {
+    fn append(&self, _: Vec<StateRecord>) -> Result<(), StateLogError> {
         Ok(())
     }
 }

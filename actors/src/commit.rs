@@ -160,7 +160,7 @@ async fn append(log: &Arc<dyn StateLog>, records: Vec<StateRecord>) -> Result<()
         return Ok(());
     }
     let log = Arc::clone(log);
-    let write = move || log.append(&mut std::iter::once(records));
+    let write = move || log.append(records);
     Ok(tokio::task::spawn_blocking(write).await.map_err(|_| CommitError::WriterEnded)??)
 }
 

@@ -114,14 +114,11 @@ pub trait StateLog: fmt::Debug + Send + Sync {
         each: &mut dyn FnMut(EntityId, &[u8]),
     ) -> Result<(), StateLogError>;
 
-    /// Appends every record of `batches` and returns when they are durable.
+    /// Appends `records` and returns when they are durable.
     ///
     /// # Errors
     /// When the log can not be written; what was appended before the failure stays, in order.
-    fn append(
-        &self,
-        batches: &mut dyn Iterator<Item = Vec<StateRecord>>,
-    ) -> Result<(), StateLogError>;
+    fn append(&self, records: Vec<StateRecord>) -> Result<(), StateLogError>;
 }
 
 /// The state log failed.

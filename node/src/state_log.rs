@@ -160,10 +160,7 @@ impl LocalStateLog {
         Ok(())
     }
 
-    fn write(
-        &self,
-        batches: &mut dyn Iterator<Item = Vec<StateRecord>>,
-    ) -> Result<Vec<Ruling>, Box<dyn std::error::Error>> {
+    fn write(&self, records: Vec<StateRecord>) -> Result<Vec<Ruling>, Box<dyn std::error::Error>> {
         let mut written = Vec::new();
         let write = self.database.begin_write()?;
         {
@@ -171,7 +168,7 @@ impl LocalStateLog {
             let mut openings = write.open_table(OPENINGS)?;
             let mut claims = write.open_table(PROGRESS)?;
             let trace = TraceContext::default();
-            for record in batches.flatten() {
+            for record in records {
                 match record {
                     StateRecord::Snapshot { shard, entity, frame, .. } => {
                         entities.insert((shard, entity.0), frame.as_slice())?;
@@ -264,11 +261,8 @@ impl StateLog for LocalStateLog {
         self.scan(shard, each).map_err(failed)
     }
 
-    fn append(
-        &self,
-        batches: &mut dyn Iterator<Item = Vec<StateRecord>>,
-    ) -> Result<(), StateLogError> {
-        let written = self.write(batches).map_err(failed)?;
+    fn append(&self, records: Vec<StateRecord>) -> Result<(), StateLogError> {
+        let written = self.write(records).map_err(failed)?;
         let followers = self.told();
         for (shard, record) in written {
             if let Some(told) = followers.get(&shard) {

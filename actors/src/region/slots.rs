@@ -40,7 +40,7 @@ impl Writer {
             while let Some(first) = records.blocking_recv() {
                 let mut batch = vec![first];
                 batch.extend(std::iter::from_fn(|| records.try_recv().ok()));
-                if let Err(error) = log.append(&mut std::iter::once(batch)) {
+                if let Err(error) = log.append(batch) {
                     // A region that is gone needs no reason.
                     drop(region.cast(RegionMsg::AppendFailed(error.to_string())));
                     return;

@@ -100,17 +100,13 @@ impl StateLog for MemoryLog {
         Ok(())
     }
 
-    fn append(
-        &self,
-        batches: &mut dyn Iterator<Item = Vec<StateRecord>>,
-    ) -> Result<(), StateLogError> {
-        let batches: Vec<_> = batches.flatten().collect();
+    fn append(&self, records: Vec<StateRecord>) -> Result<(), StateLogError> {
         if self.broken.load(Ordering::Relaxed) {
             return Err(StateLogError("the disk is gone".to_owned()));
         }
         let mut state = self.state.lock().unwrap();
         let told = self.told.lock().unwrap();
-        for record in batches {
+        for record in records {
             let (shard, record) = match record {
                 StateRecord::Snapshot { shard, entity, frame, .. } => {
                     state.entities.insert((shard, entity.0), frame);

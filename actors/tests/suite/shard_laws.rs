@@ -200,7 +200,7 @@ fn open(log: &Arc<MemoryLog>, options: ShardOptions) -> ShardCore {
     let epoch = known.epoch + 1;
     let open = EpochOpen { epoch, node: "n".to_owned(), incarnation: epoch };
     let record = vec![StateRecord::Open { shard: 0, open }];
-    log.append(&mut std::iter::once(record)).expect("a log");
+    log.append(record).expect("a log");
     let applied = known.progress.applied.clone();
     let dirty = naap_protocol::slice::DirtySlices::default();
     let progress = Progress { epoch, cycle: 0, routing_version: ROUTING_VERSION, applied, dirty };
@@ -262,7 +262,7 @@ impl<'a> Machine<'a> {
         let saved = self.core.commit(false).expect("a commit");
         let Saved { records, progress, questions, owing, .. } = saved;
         if until >= Step::Snapshots {
-            self.log.append(&mut std::iter::once(records)).expect("a log");
+            self.log.append(records).expect("a log");
         }
         if until >= Step::SomeRows {
             self.send_rows(if until == Step::SomeRows { 1 } else { usize::MAX });
@@ -270,7 +270,7 @@ impl<'a> Machine<'a> {
         if until >= Step::Claim {
             let epoch = progress.epoch;
             let claim = vec![StateRecord::Progress { shard: 0, epoch, progress }];
-            self.log.append(&mut std::iter::once(claim)).expect("a log");
+            self.log.append(claim).expect("a log");
             self.core.committed();
         }
         answer(&mut self.core, questions);

@@ -59,7 +59,7 @@ fn state(offsets: &[u64]) -> Vec<u8> {
 }
 
 fn append(log: &dyn StateLog, records: Vec<StateRecord>) {
-    log.append(&mut std::iter::once(records)).unwrap();
+    log.append(records).unwrap();
 }
 
 fn snapshot(epoch: u64, entity: u128, offsets: &[u64]) -> StateRecord {

@@ -182,24 +182,19 @@ impl StateLog for KafkaStateLog {
         self.mirror.entities(shard, each).map_err(failed)
     }
 
-    fn append(
-        &self,
-        batches: &mut dyn Iterator<Item = Vec<StateRecord>>,
-    ) -> Result<(), StateLogError> {
+    fn append(&self, records: Vec<StateRecord>) -> Result<(), StateLogError> {
         let pending = Arc::new(Pending::default());
-        for batch in batches {
-            for record in &batch {
-                self.write(record, &pending)?;
-            }
-            let states = batch.iter().filter_map(|record| match record {
-                StateRecord::Snapshot { shard, entity, frame, .. } => {
-                    Some((*shard, *entity, frame.as_slice()))
-                }
-                _ => None,
-            });
-            // Ahead of the brokers: if they refuse, the shards are opened anew, and with them the mirror.
-            self.mirror.own(states).map_err(failed)?;
+        for record in &records {
+            self.write(record, &pending)?;
         }
+        let states = records.iter().filter_map(|record| match record {
+            StateRecord::Snapshot { shard, entity, frame, .. } => {
+                Some((*shard, *entity, frame.as_slice()))
+            }
+            _ => None,
+        });
+        // Ahead of the brokers: if they refuse, the shards are opened anew, and with them the mirror.
+        self.mirror.own(states).map_err(failed)?;
         pending.wait()
     }
 }
