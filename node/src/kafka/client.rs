@@ -83,6 +83,11 @@ pub(super) fn brokers(kafka: &Kafka) -> String {
     names.join(",")
 }
 
+/// The brokers of `kafka` do not answer.
+pub(super) fn unreachable(kafka: &Kafka, error: &ClientError) -> KafkaError {
+    KafkaError::Unreachable { brokers: brokers(kafka), reason: error.to_string() }
+}
+
 fn protocol(protocol: SecurityProtocol) -> &'static str {
     match protocol {
         SecurityProtocol::Plaintext => "plaintext",

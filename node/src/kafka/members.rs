@@ -12,16 +12,15 @@ use naap_protocol::cluster::Beat;
 use naap_protocol::codec::{self, TraceContext};
 use ractor::ActorRef;
 use rdkafka::Message as _;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
+use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tokio::sync::watch;
 
 use super::client::{self, Context};
+use super::create::{Wish, admin, create};
 use super::error::KafkaError;
 use super::names;
 use super::reader::QUERY;
@@ -79,13 +78,12 @@ impl Members {
         let producer = writing.create_with_context(Context::default()).map_err(settings)?;
         let mut members = Self { consumer, producer, topic, backlog: Vec::new() };
         members.ensure(config).await?;
-        let brokers = client::brokers(&config.kafka);
         let read = tokio::task::spawn_blocking(move || {
             let outcome = members.read_backlog();
             outcome.map(|()| members)
         });
         let read = read.await.map_err(|e| KafkaError::Thread(e.to_string()))?;
-        read.map_err(|e| KafkaError::Unreachable { brokers, reason: e.to_string() })
+        read.map_err(|e| client::unreachable(&config.kafka, &e))
     }
 
     /// Newest boot of `node` that the topic knows.
@@ -136,10 +134,7 @@ impl Members {
         let unusable =
             |wrong: String| KafkaError::MembersTopic { topic: self.topic.clone(), wrong };
         let metadata = self.consumer.fetch_metadata(Some(&self.topic), QUERY);
-        let metadata = metadata.map_err(|e| KafkaError::Unreachable {
-            brokers: client::brokers(&config.kafka),
-            reason: e.to_string(),
-        })?;
+        let metadata = metadata.map_err(|e| client::unreachable(&config.kafka, &e))?;
         let found = metadata.topics().iter().find(|found| found.name() == self.topic);
         match found.map_or(0, |found| found.partitions().len()) {
             1 => return Ok(()),
@@ -151,28 +146,16 @@ impl Members {
                 )));
             }
         }
-        let replicas = metadata.brokers().len().min(3) as i32;
-        let mut new = NewTopic::new(&self.topic, 1, TopicReplication::Fixed(replicas));
-        for (key, value) in SETTINGS {
-            new = new.set(key, value);
-        }
+        let brokers = metadata.brokers().len();
         let connection = client::connection(&config.kafka, config.node.name.as_str())?;
-        let admin: AdminClient<DefaultClientContext> =
-            connection.create().map_err(|e| KafkaError::Settings(e.to_string()))?;
-        let options =
-            AdminOptions::new().operation_timeout(Some(QUERY)).request_timeout(Some(QUERY));
-        let made = admin.create_topics([&new], &options).await;
-        let refused = |reason: &dyn std::fmt::Display| {
+        let wish = Wish { name: &self.topic, partitions: 1, brokers, settings: &SETTINGS };
+        let refused = |reason| {
             unusable(format!(
                 "is missing, and the Kafka brokers refuse to make it: {reason}; make it with one partition and \
                  cleanup.policy=compact, or grant this user to create topics"
             ))
         };
-        match made.map_err(|e| refused(&e))?.into_iter().next() {
-            // Another node was faster.
-            Some(Ok(_) | Err((_, Code::TopicAlreadyExists))) | None => Ok(()),
-            Some(Err((_, code))) => Err(refused(&code)),
-        }
+        create(&admin(&connection)?, wish, refused).await
     }
 
     /// Reads what the topic holds now.

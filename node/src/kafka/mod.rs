@@ -10,6 +10,7 @@
 mod assignment;
 mod batch;
 mod client;
+mod create;
 mod error;
 mod handover;
 mod headers;

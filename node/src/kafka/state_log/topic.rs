@@ -1,16 +1,13 @@
 //! The topic of the state log: made where it is missing, checked where it is there.
 
-use rdkafka::admin::{
-    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
-};
-use rdkafka::client::DefaultClientContext;
+use rdkafka::admin::{AdminOptions, ConfigResource, ResourceSpecifier};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode};
 use rdkafka::metadata::MetadataTopic;
-use rdkafka::types::RDKafkaErrorCode as Code;
 
 use crate::config::Config;
 use crate::kafka::client;
+use crate::kafka::create::{Wish, admin, create};
 use crate::kafka::error::KafkaError;
 use crate::kafka::reader::QUERY;
 
@@ -41,27 +38,18 @@ pub(super) async fn ensure(config: &Config, shards: u16) -> Result<Found, KafkaE
     let settings = |e: ClientError| KafkaError::Settings(e.to_string());
     let consumer: BaseConsumer = connection.create().map_err(settings)?;
     let (brokers, partitions) = look(&consumer, config, topic)?;
-    let replicas = brokers.min(3);
     let in_sync = if brokers > 1 { 2 } else { 1 };
-    let admin: AdminClient<DefaultClientContext> = connection.create().map_err(settings)?;
-    let options = AdminOptions::new().request_timeout(Some(QUERY));
+    let admin = admin(&connection)?;
     if partitions == 0 {
         let (longest, in_sync) = (MESSAGE_BYTES.to_string(), in_sync.to_string());
-        let mut new =
-            NewTopic::new(topic, i32::from(shards), TopicReplication::Fixed(replicas as i32))
-                .set("max.message.bytes", &longest)
-                .set("min.insync.replicas", &in_sync);
-        for (key, value) in SETTINGS {
-            new = new.set(key, value);
-        }
-        let refused =
-            |reason: String| KafkaError::StateTopicRefused { topic: topic.to_owned(), reason };
-        let made = admin.create_topics([&new], &options).await;
-        match made.map_err(|e| refused(e.to_string()))?.into_iter().next() {
-            // Another node was faster.
-            Some(Ok(_) | Err((_, Code::TopicAlreadyExists))) | None => {}
-            Some(Err((_, code))) => return Err(refused(code.to_string())),
-        }
+        let mut settings = SETTINGS.to_vec();
+        settings.extend([
+            ("max.message.bytes", longest.as_str()),
+            ("min.insync.replicas", in_sync.as_str()),
+        ]);
+        let wish = Wish { name: topic, partitions: shards, brokers, settings: &settings };
+        let refused = |reason| KafkaError::StateTopicRefused { topic: topic.to_owned(), reason };
+        create(&admin, wish, refused).await?;
         wait_for(&consumer, config, topic, shards)?;
         return Ok(Found { is_empty: true });
     } else if partitions != usize::from(shards) {
@@ -71,6 +59,7 @@ pub(super) async fn ensure(config: &Config, shards: u16) -> Result<Found, KafkaE
         );
         return Err(KafkaError::StateTopic { topic: topic.to_owned(), wrong });
     }
+    let options = AdminOptions::new().request_timeout(Some(QUERY));
     let described = admin.describe_configs([&ResourceSpecifier::Topic(topic)], &options).await;
     match described.map(|all| all.into_iter().next()) {
         Ok(Some(Ok(found))) => check(topic, &found, in_sync)?,
@@ -78,7 +67,8 @@ pub(super) async fn ensure(config: &Config, shards: u16) -> Result<Found, KafkaE
         Ok(None) => {}
         Err(error) => unchecked(topic, &error.to_string()),
     }
-    let is_empty = is_empty(&consumer, topic, shards).map_err(|e| unreachable(config, &e))?;
+    let is_empty =
+        is_empty(&consumer, topic, shards).map_err(|e| client::unreachable(&config.kafka, &e))?;
     Ok(Found { is_empty })
 }
 
@@ -90,10 +80,6 @@ fn unchecked(topic: &str, reason: &str) {
     );
 }
 
-fn unreachable(config: &Config, error: &ClientError) -> KafkaError {
-    KafkaError::Unreachable { brokers: client::brokers(&config.kafka), reason: error.to_string() }
-}
-
 /// Number of brokers, and of the topic's partitions: 0 when there is no such topic.
 fn look(
     consumer: &BaseConsumer,
@@ -101,7 +87,7 @@ fn look(
     topic: &str,
 ) -> Result<(usize, usize), KafkaError> {
     let metadata = consumer.fetch_metadata(Some(topic), QUERY);
-    let metadata = metadata.map_err(|e| unreachable(config, &e))?;
+    let metadata = metadata.map_err(|e| client::unreachable(&config.kafka, &e))?;
     let found = metadata.topics().iter().find(|found| found.name() == topic);
     let missing = [RDKafkaErrorCode::UnknownTopicOrPartition, RDKafkaErrorCode::UnknownTopic];
     if let Some(code) = found.and_then(MetadataTopic::error).map(RDKafkaErrorCode::from)
