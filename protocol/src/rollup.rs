@@ -1,8 +1,9 @@
 //! The published relations: which tables are computed from latest facts, slice by slice, and how
 //! (decisions, "rollups").
 //!
-//! A relation is a table (`rows`), a query (`deploy/clickhouse/rollups/<table>.sql`) and an entry of
-//! [`ROLLUPS`]. The query answers all columns of the table but `slice_version`, in any order, for the
+//! A relation is a table (`rows`), a query (files of `deploy/clickhouse/rollups`) and an entry of
+//! [`ROLLUPS`]. Relations that differ in the length of their rows share a file, which finds it as
+//! `grain`. The query answers all columns of the table but `slice_version`, in any order and maybe with others, for the
 //! organisation `{org:String}` and the hours `{hours:Array(DateTime64(3, 'UTC'))}`; it reads tables with
 //! `FINAL` and names them in the comment at its head. Rows of a table that it reads make their
 //! slices dirty by `touches` in the table's definition.
@@ -31,13 +32,22 @@ pub struct Rollup {
     pub scope: Scope,
 }
 
+macro_rules! sql_file {
+    ($name:literal) => {
+        include_str!(concat!("../../deploy/clickhouse/rollups/", $name, ".sql"))
+    };
+}
+
 macro_rules! rollups {
-    ($($scope:ident $row:ty = $name:literal),+ $(,)?) => {
+    ($($scope:ident $row:ty = $file:literal $(+ $more:literal)* $(per $seconds:literal)?),+ $(,)?) => {
         /// Every published relation, in the order of computation: relations of days come after those
         /// of hours, which they read.
         pub const ROLLUPS: &[Rollup] = &[$(Rollup {
             table: <$row as Row>::SPEC,
-            sql: include_str!(concat!("../../deploy/clickhouse/rollups/", $name, ".sql")),
+            sql: concat!(
+                $("WITH toIntervalSecond(", $seconds, ") AS grain,\n",)?
+                sql_file!($file), $(sql_file!($more),)*
+            ),
             scope: Scope::$scope,
         }),+];
     };
@@ -49,10 +59,10 @@ rollups! {
     OrgHour serving::FpsFiveMinutes<'static> = "agg_output_fps_5m",
     OrgHour serving::StartupHour<'static> = "agg_startup_1h",
     OrgHour serving::AttributionHour<'static> = "agg_attribution_1h",
-    OrgHour legs::TransportHour<'static> = "agg_transport_bandwidth_1h",
-    OrgHour legs::TransportMinute<'static> = "agg_transport_bandwidth_1m",
-    OrgHour legs::IngestHour<'static> = "agg_ingest_quality_1h",
-    OrgHour legs::IngestMinute<'static> = "agg_ingest_quality_1m",
+    OrgHour legs::TransportHour<'static> = "transport_bandwidth" per 3600,
+    OrgHour legs::TransportMinute<'static> = "transport_bandwidth" per 60,
+    OrgHour legs::IngestHour<'static> = "ingest_samples" + "agg_ingest_quality_1h" per 3600,
+    OrgHour legs::IngestMinute<'static> = "ingest_samples" + "agg_ingest_quality_1m" per 60,
     Day serving::QualityBenchmark<'static> = "agg_quality_benchmark_1d",
 }
 

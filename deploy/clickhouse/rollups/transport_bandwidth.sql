@@ -1,7 +1,6 @@
 -- Reads fact_orchestrator_transport_bandwidth (gateways, media), fact_workflow_session_segments, fact_workflow_sessions.
 -- A delta is split over the minutes of its interval in proportion to time, the remainder to the last
 -- one. One of more than an hour, which carries no rate, goes to the minute in which it ends.
-WITH
     (v -> if(v < 32, toUInt32(v), toUInt32(32 * (floor(log2(v)) - 4) + bitAnd(bitShiftRight(v, toUInt8(floor(log2(v)) - 5)), 31)))) AS bucket,
     samples AS (
         SELECT
@@ -91,7 +90,8 @@ WITH
         GROUP BY link_type, orchestrator_address, gateway, pipeline, model_id, gpu_id, region, workflow_session_id, minute_start
     )
 SELECT
-    {org:String} AS org, toDateTime64(toStartOfHour(minute_start), 3, 'UTC') AS window_start, link_type,
+    {org:String} AS org, toDateTime64(toStartOfHour(m.minute_start), 3, 'UTC') AS window_start,
+    toDateTime64(toStartOfInterval(m.minute_start, grain), 3, 'UTC') AS minute_start, link_type,
     orchestrator_address, gateway, pipeline AS pipeline_id, model_id, gpu_id, region,
     sum(m.rx) AS rx_bytes, sum(m.tx) AS tx_bytes, sum(m.rated_rx) AS rated_rx_bytes,
     sum(m.rated_tx) AS rated_tx_bytes, sum(m.observed) AS observed_ms, sum(m.expected) AS expected_ms,
@@ -103,5 +103,5 @@ SELECT
     rx_rates.1 AS rx_rate_buckets, rx_rates.2 AS rx_rate_counts,
     tx_rates.1 AS tx_rate_buckets, tx_rates.2 AS tx_rate_counts
 FROM session_minutes AS m
-WHERE toDateTime64(toStartOfHour(minute_start), 3, 'UTC') IN {hours:Array(DateTime64(3, 'UTC'))}
-GROUP BY window_start, link_type, orchestrator_address, gateway, pipeline_id, model_id, gpu_id, region
+WHERE toDateTime64(toStartOfHour(m.minute_start), 3, 'UTC') IN {hours:Array(DateTime64(3, 'UTC'))}
+GROUP BY window_start, minute_start, link_type, orchestrator_address, gateway, pipeline_id, model_id, gpu_id, region
