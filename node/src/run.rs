@@ -21,7 +21,7 @@ use ractor::ActorRef;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::mpsc;
 
-use crate::cli::{Failure, Global, RunArgs, environment};
+use crate::cli::{Failure, Global, RunArgs, environment, make_data_folder};
 use crate::clock::SystemClock;
 use crate::cluster::Cluster as Links;
 use crate::config::{Config, InputSource, RestartType, StateStore};
@@ -151,12 +151,7 @@ fn remedy(config: &Config) -> &'static str {
 /// Starts the node, and again after failures, until it is asked to stop or its input ends.
 async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
     let dir = config.node.data_dir.as_path();
-    std::fs::create_dir_all(dir).map_err(|e| {
-        let dir = dir.display();
-        Failure::environment(format!(
-            "data folder {dir} can not be used: {e}; choose a writable one"
-        ))
-    })?;
+    make_data_folder(dir)?;
     let members = members(config).await?;
     let incarnation = boot(config, members.as_ref());
     let log = Log::open(config, dir, incarnation).await?;

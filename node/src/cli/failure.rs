@@ -1,6 +1,7 @@
 //! How a command ends that did not succeed: messages, their form, and the exit code.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -57,6 +58,16 @@ impl Failure {
         let _ = std::io::stderr().write_all(text.as_bytes());
         ExitCode::from(self.code)
     }
+}
+
+/// Makes the data folder `dir` where it is missing.
+pub(crate) fn make_data_folder(dir: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(dir).map_err(|e| {
+        let dir = dir.display();
+        Failure::environment(format!(
+            "data folder {dir} can not be used: {e}; choose a writable one"
+        ))
+    })
 }
 
 /// [`Failure::environment`] of an error, which says its sentence itself.

@@ -23,7 +23,7 @@ pub use args::{
     RunArgs, SchemaCommand, ServeArgs, StoreArgs, TopologyArgs, VerifyArgs,
 };
 pub use failure::Failure;
-pub(crate) use failure::environment;
+pub(crate) use failure::{environment, make_data_folder};
 pub(crate) use parse::name;
 pub(crate) use store::open;
 

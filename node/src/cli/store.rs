@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{
     EngineArgs, Failure, Global, Output, QueryArgs, SchemaCommand, ServeArgs, StoreArgs, emit,
-    environment,
+    environment, make_data_folder,
 };
 use crate::config::{Config, FlagValue};
 use crate::http::{self, Api};
@@ -42,12 +42,7 @@ pub(crate) async fn open(
             "{dir} is no data folder of naap; fill one with `naap replay --data-dir {dir} FILE`"
         )));
     }
-    std::fs::create_dir_all(dir).map_err(|e| {
-        let dir = dir.display();
-        Failure::environment(format!(
-            "data folder {dir} can not be used: {e}; choose a writable one"
-        ))
-    })?;
+    make_data_folder(dir)?;
     let lib = settings.engine_lib.as_deref();
     Store::embedded(dir, database, lib, settings.engine_memory.0).await.map_err(environment)
 }
