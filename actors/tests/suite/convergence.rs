@@ -68,23 +68,37 @@ impl Debug for Case {
 }
 
 impl Case {
-    /// The rows in order of arrival, decided and written once.
+    /// The rows in order of arrival, decided and written once; repeats come last.
     fn plain(&self) -> Store {
-        let order: Vec<usize> = (0..self.inputs.len()).collect();
-        play(&self.inputs, &order, None).store
+        let mut stage = Stage::new(None);
+        for (input, offset) in self.inputs.iter().zip(0..) {
+            stage.take(input, offset);
+        }
+        for step in &self.steps {
+            if let Step::Repeat(place) = *step {
+                stage.take(&self.inputs[place], self.again(place));
+            }
+        }
+        stage.settle();
+        stage.write();
+        stage.store
+    }
+
+    /// The offset of a repeat.
+    fn again(&self, place: usize) -> u64 {
+        (place + self.inputs.len()) as u64
     }
 
     /// The rows after all steps.
     fn stepped(&self) -> Store {
         let mut stage = Stage::new(None);
-        let again = |place: usize| (place + self.inputs.len()) as u64;
         for step in &self.steps {
             match *step {
                 Step::Take(place) | Step::Redeliver(place) => {
                     stage.take(&self.inputs[place], place as u64);
                 }
                 Step::Repeat(place) => {
-                    stage.take(&self.inputs[place], again(place));
+                    stage.take(&self.inputs[place], self.again(place));
                 }
                 Step::Settle => stage.settle(),
                 Step::Write => {

@@ -3,21 +3,21 @@
 
 use naap_actors::session::tally::Cause;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use naap_actors::outbox::Outbox;
 use naap_actors::session::emit::Written;
 use naap_actors::session::invariants::{Published, lineage_defects};
-use naap_actors::session::pen::Pen;
 use naap_actors::session::{Receipt, SessionActor};
+use naap_actors::shard::{Origin, RowWriter};
 use naap_protocol::capability::advertise::{Advertisement, Content, Node, Offer};
 use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::capability::evidence::{Evidence, Role, Subject};
 use naap_protocol::capability::index::Index;
 use naap_protocol::event::Event;
 use naap_protocol::state::{Delivery, Sighting};
-use naap_protocol::time::Timestamp;
 
 use crate::cells::{Cells, Store};
+use crate::memory::FakeClock;
 use crate::signals::{BASE, Word, field, one, word, words};
 
 /// One thing that arrives.
@@ -113,7 +113,7 @@ pub struct Stage {
     orchestrators: BTreeMap<String, Index>,
     asked: BTreeMap<(Role, String), Vec<Subject>>,
     pub store: Store,
-    version: u64,
+    rows: RowWriter,
     epoch: u64,
     /// What must not be unsaid of the last write; `None` once a signal was displaced.
     published: Option<Published>,
@@ -129,7 +129,7 @@ impl Stage {
             orchestrators: BTreeMap::new(),
             asked: BTreeMap::new(),
             store: Store::default(),
-            version: 1 << 48,
+            rows: writer(1),
             epoch: 1,
             published: None,
             retention,
@@ -143,6 +143,7 @@ impl Stage {
                 let event = Event { offset, ..(**event).clone() };
                 let delivery = Delivery::of(&event, "t", 0);
                 let receipt = self.session.receive(&event, &delivery, self.retention);
+                self.left_out(&event, &delivery, receipt.sighting);
                 if receipt.sighting.folds() && receipt.sighting != Sighting::NEW {
                     self.published = None;
                 }
@@ -155,6 +156,23 @@ impl Stage {
                 }
                 None
             }
+        }
+    }
+
+    /// Stores what the shard writes of deliveries that do not count.
+    fn left_out(&mut self, event: &Event<'_>, delivery: &Delivery<'_>, sighting: Sighting) {
+        if sighting == Sighting::NEW {
+            return;
+        }
+        let origin = Origin { org: "org", topic: "t", partition: 0 };
+        let known = self.session.state().deliveries.of(&event.uid);
+        self.rows.left_out(origin, event, (delivery, sighting), known);
+        self.store_rows();
+    }
+
+    fn store_rows(&mut self) {
+        for batch in self.rows.outbox().take() {
+            self.store.insert(batch.table, &batch.rows);
         }
     }
 
@@ -185,9 +203,7 @@ impl Stage {
 
     /// Writes what has changed, and checks what must hold of it.
     pub fn write(&mut self) -> Written {
-        let mut outbox = Outbox::default();
-        let mut pen = Pen::new(&mut outbox, &mut self.version, Timestamp(BASE));
-        let written = self.session.write(&mut pen, self.retention);
+        let written = self.rows.session(&mut self.session, self.retention);
         let story = self.session.story(self.retention);
         let defects = lineage_defects(&story);
         assert!(defects.iter().all(|defect| defect.is_of_data()), "{defects:?}: {story:#?}");
@@ -195,9 +211,7 @@ impl Stage {
         let steps = self.published.iter().flat_map(|before| before.illegal_steps(&published));
         assert_eq!(steps.collect::<Vec<_>>(), [], "{:?}, then {published:?}", self.published);
         self.published = Some(published);
-        for batch in outbox.take() {
-            self.store.insert(batch.table, &batch.rows);
-        }
+        self.store_rows();
         written
     }
 
@@ -208,7 +222,7 @@ impl Stage {
         self.asked.clear();
         if new_epoch {
             self.epoch += 1;
-            self.version = self.epoch << 48;
+            self.rows = writer(self.epoch);
         }
         self.session.enter(self.epoch);
     }
@@ -217,6 +231,10 @@ impl Stage {
     pub fn table(&self, name: &str) -> Vec<Cells> {
         self.store.table(name)
     }
+}
+
+fn writer(epoch: u64) -> RowWriter {
+    RowWriter::new(epoch, Arc::new(FakeClock(BASE.into())))
 }
 
 /// Plays a script in the given order, settles once and writes.

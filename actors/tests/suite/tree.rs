@@ -360,8 +360,14 @@ async fn restarts_resume_without_loss_or_doubles() {
         let mut node = setup.node().await;
         let taken = tokio::sync::watch::Sender::new(0);
         input.feed(&node.intake, &setup.applied(), 100, &taken).await.expect("an ingest");
-        // At least one commit, then the end comes between any two steps.
-        timeout(PATIENCE, node.applied.changed()).await.expect("a commit").unwrap();
+        // At least one commit that applies something, then the end comes between any two steps.
+        let before = setup.applied();
+        let moved = node.applied.wait_for(|now| {
+            now.iter().any(|(source, offset)| {
+                before.get(source).is_none_or(|was| offset > was) && *offset > 0
+            })
+        });
+        timeout(PATIENCE, moved).await.expect("a commit").unwrap();
         node.stop().await;
     }
     let before = setup.applied();
