@@ -70,9 +70,10 @@ fn generate(events: &Path, seed: u64) -> std::io::Result<()> {
         batch_loss: 0.0,
         session_loss: 0.0,
         batch_retry: 0.0,
+        transport: true,
         ..Profile::default()
     };
-    let plan = Plan { seed, sessions: 160, orchestrators: 40, hours: 4, profile };
+    let plan = Plan { seed, sessions: 160, orchestrators: 40, hours: 2, profile };
     let mut out = BufWriter::new(File::create(events)?);
     plan.write(&mut out, None::<&mut Vec<u8>>, &mut |_| ()).map(drop)
 }

@@ -225,7 +225,15 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "see QuarantineSpike: a producer repeats whole batches, or an outage is caught up with",
         source: "quality.md 8 and 9",
-        seed: Seed::NONE,
+        seed: Seed::sql(
+            "raw_streaming_events_quarantine",
+            // A copy of every record, on a topic of its own so that no other place is accounted for twice.
+            &[
+                "INSERT INTO raw_streaming_events_quarantine (org, source_topic, source_offset, source_record_timestamp, \
+               event_type, event_timestamp, failure_stage) SELECT org, 'repeated', row_number() OVER (PARTITION BY org), \
+               source_record_timestamp, type, event_timestamp, 'DEDUP' FROM raw_streaming_events FINAL",
+            ],
+        ),
     },
     Check {
         id: "E1",
@@ -239,7 +247,14 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "see DlqRate; group raw_streaming_events_dlq by failure_reason and gateway",
         source: "quality.md 9",
-        seed: Seed::NONE,
+        seed: Seed::sql(
+            "raw_streaming_events_dlq",
+            &[
+                "INSERT INTO raw_streaming_events_dlq (org, source_topic, source_offset, source_record_timestamp, \
+               event_type, failure_stage) SELECT org, 'broken', row_number() OVER (PARTITION BY org), \
+               source_record_timestamp, 'create_new_payment', 'SCHEMA_VALIDATION' FROM raw_streaming_events FINAL",
+            ],
+        ),
     },
     Check {
         id: "E3",

@@ -72,7 +72,13 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "gateways stop without a close trace: group the open sessions by gateway",
         source: "quality.md 9 (U2)",
-        seed: Seed::NONE,
+        seed: Seed::sql(
+            "fact_workflow_sessions",
+            // Only sessions whose coverage is the same open and closed.
+            &["INSERT INTO fact_workflow_sessions SELECT * REPLACE(0 AS is_closed, NULL AS closed_ts, version + 1 AS version) \
+               FROM (SELECT * FROM fact_workflow_sessions FINAL WHERE NOT known_stream \
+               OR (first_processed_ts IS NOT NULL AND first_playable_ts IS NOT NULL))"],
+        ),
     },
     Check {
         id: "N-05",
@@ -110,7 +116,11 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "a gateway stamps its edges out of order: group by gateway",
         source: "quality.md 9 (T1)",
-        seed: Seed::NONE,
+        seed: Seed::sql(
+            "fact_workflow_latency_samples",
+            &["INSERT INTO fact_workflow_latency_samples SELECT * REPLACE(NULL AS startup_time_ms, 0 AS has_startup_time, \
+               'negative_interval' AS startup_time_null_reason, version + 1 AS version) FROM fact_workflow_latency_samples FINAL"],
+        ),
     },
     Check {
         id: "N-06",
@@ -277,7 +287,11 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "telemetry is lost: compare with U1 and E1, and group by gateway",
         source: "quality.md 9 (H1)",
-        seed: Seed::NONE,
+        seed: Seed::sql(
+            "fact_workflow_sessions",
+            &["INSERT INTO fact_workflow_sessions SELECT * REPLACE(0 AS health_signal_count, version + 1 AS version) \
+               FROM fact_workflow_sessions FINAL"],
+        ),
     },
     Check {
         id: "D1",
