@@ -50,6 +50,7 @@ const TABLES: &[(&str, &str, &str)] = &[
     ("updates", "fact_workflow_param_updates", "gateway_ts"),
     ("signals", "fact_lifecycle_edge_coverage", "gateway_ts"),
     ("ingest", "fact_stream_ingest_samples", "gateway_ts"),
+    ("transport", "fact_orchestrator_transport_bandwidth", "sample_ts"),
 ];
 
 /// Names of what is read with the sessions of the window, whatever its own time is.

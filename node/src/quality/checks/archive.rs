@@ -211,6 +211,31 @@ pub const CHECKS: &[Check] = &[
         ),
     },
     Check {
+        id: "N-01b",
+        title: "each accepted transport event has exactly one fact row",
+        relation: "fact_orchestrator_transport_bandwidth",
+        pack: Pack::Core,
+        how: How::Rows(
+            Tier::Fail,
+            "SELECT org, uid, any(hour) AS hour_of_event, sum(fact) AS fact_rows FROM (SELECT DISTINCT r.org AS org, r.raw_event_uid AS uid, \
+             toNullable(toStartOfHour(r.event_timestamp)) AS hour, 0 AS fact FROM (SELECT *, JSONExtractString(data, 'stream_id') AS stream_id, \
+             JSONExtractString(data, 'request_id') AS request_id FROM @raw WHERE type = 'stream_transport_metrics' \
+             AND (org, source_topic, source_partition, source_offset) NOT IN (SELECT org, source_topic, source_partition, \
+             source_offset FROM @all_rejects)) AS r LEFT JOIN (SELECT org, stream_id, request_id, max(session_end_ts) AS ended \
+             FROM @all_sessions GROUP BY ALL) AS s USING (org, stream_id, request_id) \
+             WHERE ifNull(r.event_timestamp <= ended + toIntervalMillisecond({retention_ms:Int64}), 1) \
+             UNION ALL SELECT org, source_event_uid, NULL, 1 FROM @all_transport WHERE (org, source_event_uid) IN \
+             (SELECT org, raw_event_uid FROM @raw WHERE type = 'stream_transport_metrics')) \
+             GROUP BY org, uid HAVING fact_rows != 1",
+        ),
+        remedy: "tell the session with `naap explain session`; there is no typed table of this family, the fact is its account",
+        source: "quality.md 8 (N-01), backlog 001",
+        seed: Seed::drop(
+            "fact_orchestrator_transport_bandwidth",
+            "source_event_uid = (SELECT min(source_event_uid) FROM fact_orchestrator_transport_bandwidth WHERE is_final)",
+        ),
+    },
+    Check {
         id: "N-29",
         title: "duplicates are few",
         relation: "raw_streaming_events_quarantine",
