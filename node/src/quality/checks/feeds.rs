@@ -22,13 +22,15 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "N-12",
-        title: "a GPU of the inventory is once, has an id, and is of the newest advertisement of its URL",
+        title: "a GPU of the inventory is once and has an id; no column tells how it performs",
         relation: "v_api_gpu_inventory_current",
         pack: Pack::Core,
         how: How::Rows(
             Tier::Fail,
             "SELECT org, orchestrator_address, orchestrator_url, gpu_id, count() AS rows FROM v_api_gpu_inventory_current \
-             WHERE @org GROUP BY ALL HAVING rows > 1 OR gpu_id = ''",
+             WHERE @org GROUP BY ALL HAVING rows > 1 OR gpu_id = '' UNION ALL SELECT '', '', 'column', name, 1 FROM system.columns \
+             WHERE database = currentDatabase() AND table = 'v_api_gpu_inventory_current' \
+             AND match(name, 'fps|latency|jitter|sla|score|success|session|minutes|mbps')",
         ),
         remedy: "run `naap schema check`",
         source: "quality.md 8, backlog 007",
@@ -38,19 +40,40 @@ pub const CHECKS: &[Check] = &[
         ),
     },
     Check {
+        id: "N-12b",
+        title: "the GPUs on record of a URL are those of its newest advertisement",
+        relation: "dim_orchestrator_gpu_current",
+        pack: Pack::Core,
+        how: How::Rows(
+            Tier::Fail,
+            "SELECT org, url, orchestrator_address, gpu, sum(a) AS advertised, sum(b) AS on_record FROM (SELECT DISTINCT org, \
+             orchestrator_url AS url, orchestrator_address, lower(gpu_id) AS gpu, source_event_uid AS uid, 1 AS a, 0 AS b FROM @all_snapshots \
+             WHERE gpu_id != '' AND (org, url, uid) IN (SELECT org, orchestrator_url, argMax(source_event_uid, (snapshot_ts, source_event_uid)) \
+             FROM @all_snapshots GROUP BY org, orchestrator_url) UNION ALL SELECT org, orchestrator_url, orchestrator_address, lower(gpu_id), \
+             source_event_uid, 0, 1 FROM (SELECT *, max(version) OVER (PARTITION BY org, orchestrator_url) AS newest \
+             FROM dim_orchestrator_gpu_current FINAL WHERE @org) WHERE version = newest AND gpu_id != '') GROUP BY org, url, orchestrator_address, gpu, uid \
+             HAVING advertised != on_record",
+        ),
+        remedy: "rows may be under way: look again; else replay the newest capability events of the gateway",
+        source: "quality.md 8 (N-12), backlog 007",
+        seed: Seed::change("dim_orchestrator_gpu_current", "'GPU-sold' AS gpu_id", "gpu_id != ''"),
+    },
+    Check {
         id: "N-13",
-        title: "the enriched GPU view has the rows of the GPU view",
+        title: "the enriched GPU view has the rows of the GPU view, with the same figures",
         relation: "v_api_gpu_metrics_enriched",
         pack: Pack::Core,
         how: How::Rows(
             Tier::Fail,
-            "SELECT org, window_start, orchestrator_address, pipeline_id, model, gpu, area, sum(a) AS plain, sum(b) AS enriched \
-             FROM (SELECT org, window_start, orchestrator_address, pipeline_id, ifNull(model_id, '') AS model, \
-             ifNull(gpu_id, '') AS gpu, ifNull(region, '') AS area, 1 + 1000 * status_samples AS a, 0 AS b FROM v_api_gpu_metrics \
-             WHERE @org AND window_start >= @from AND window_start < @to UNION ALL SELECT org, window_start, orchestrator_address, \
-             pipeline_id, ifNull(model_id, ''), ifNull(gpu_id, ''), ifNull(region, ''), 0, 1 + 1000 * status_samples \
-             FROM v_api_gpu_metrics_enriched WHERE @org AND window_start >= @from AND window_start < @to) GROUP BY ALL \
-             HAVING plain != enriched",
+            concat!(
+                "SELECT org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region, sum(a) AS plain, ",
+                "sum(b) AS enriched FROM (SELECT *, 1 AS a, 0 AS b FROM v_api_gpu_metrics UNION ALL ",
+                // Whatever it adds; a shared column that is missing here makes the statement fail.
+                "SELECT * EXCEPT (orchestrator_url, orchestrator_version, gpu_memory_bytes_free, capacity, capacity_in_use, warm, ",
+                "price_per_unit, pixels_per_unit, metadata_snapshot_ts, metadata_age_seconds, advertised_capacity_minutes, ",
+                "sla_score, effective_success_rate, no_swap_rate, sla_semantics_version), 0, 1 FROM v_api_gpu_metrics_enriched) ",
+                "WHERE @org AND window_start >= @from AND window_start < @to GROUP BY * EXCEPT (a, b) HAVING plain != enriched"
+            ),
         ),
         remedy: "a lookup of the enriched view answers several rows: run `naap schema check`",
         source: "quality.md 8, backlog 008",

@@ -339,6 +339,31 @@ pub const CHECKS: &[Check] = &[
         seed: Seed::NONE,
     },
     Check {
+        id: "M1",
+        title: "the network meets its targets",
+        relation: "v_api_sla_compliance",
+        pack: Pack::Diagnostic,
+        how: How::Rows(
+            Tier::Warn,
+            "SELECT org, kpi, round(value, 4) AS value, target, n FROM (SELECT org, 'startup failures' AS kpi, 0.01 AS target, \
+             value >= target AS missed, count() AS n, countIf(startup_unexcused) / n AS value FROM @sessions WHERE known_stream \
+             GROUP BY org UNION ALL SELECT org, 'swapped sessions', 0.05 AS target, value >= target, count() AS n, \
+             countIf(confirmed_swap_count > 0 OR inferred_orchestrator_change_count > 0) / n AS value FROM @sessions WHERE known_stream \
+             GROUP BY org UNION ALL SELECT org, 'jitter of frames', 0.1 AS target, value > target, count() AS n, \
+             avg(jitter_coeff_fps) AS value FROM v_api_jitter_5m WHERE @org AND window_start_5m >= @from AND window_start_5m < @to \
+             AND status_samples >= 10 AND jitter_coeff_fps IS NOT NULL GROUP BY org UNION ALL SELECT org, 'e2e latency, ms', \
+             3000 AS target, value > target, count() AS n, avg(e2e_latency_ms) AS value FROM @latency \
+             WHERE edge_semantics_version = 'v2' AND NOT late_trickle AND e2e_latency_ms IS NOT NULL GROUP BY org \
+             UNION ALL SELECT org, 'SLA score', 95 AS target, value < target, sum(known_sessions_count) AS n, \
+             100 * least(1, sum(health_signal_count) / sum(health_expected_signal_count)) * (0.4 * (1 - sum(startup_unexcused_sessions) / n) \
+             + 0.2 * (1 - sum(total_swapped_sessions) / n) + 0.4 * (1 - sum(output_failed_sessions) / n)) AS value \
+             FROM v_api_sla_compliance WHERE @org AND window_start >= @from AND window_start < @to GROUP BY org HAVING n > 0) WHERE missed",
+        ),
+        remedy: "for the report only: see A1, L1, J1 and S1 for who misses them",
+        source: "quality.md 9 (M1)",
+        seed: Seed::NONE,
+    },
+    Check {
         id: "Q-87",
         title: "edges of closed sessions by reason",
         relation: "fact_workflow_session_coverage",

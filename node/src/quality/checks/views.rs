@@ -84,7 +84,7 @@ pub const CHECKS: &[Check] = &[
         seed: Seed::view(
             "v_api_gpu_metrics",
             "SELECT * FROM {sound} WHERE gpu_id != (SELECT min(gpu_id) FROM {sound} WHERE startup_success_sessions > 0)",
-        ).also(&["Q-44", "Q-61", "N-13"]),
+        ).also(&["Q-44", "N-13"]),
     },
     Check {
         id: "Q-55",
@@ -351,7 +351,7 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: KEY_REMEDY,
         source: "quality.md 6.2; NULL at a zero denominator, decisions.md",
-        seed: Seed::view("v_api_gpu_metrics", "SELECT * REPLACE(swap_rate + 0.1 AS swap_rate) FROM {sound}"),
+        seed: Seed::view("v_api_gpu_metrics", "SELECT * REPLACE(swap_rate + 0.1 AS swap_rate) FROM {sound}").also(&["N-13"]),
     },
     Check {
         id: "Q-68",
@@ -373,7 +373,8 @@ pub const CHECKS: &[Check] = &[
         seed: Seed::view(
             "v_api_gpu_metrics",
             "SELECT * REPLACE(-1 - avg_startup_latency_ms AS avg_startup_latency_ms) FROM {sound}",
-        ),
+        )
+        .also(&["N-13"]),
     },
     Check {
         id: "Q-70",
