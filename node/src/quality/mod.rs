@@ -159,6 +159,11 @@ impl Check {
         }
     }
 
+    /// Whether a fault of it can be seeded.
+    pub const fn can_be_seeded(&self) -> bool {
+        !matches!(self.seed.spoil, Spoil::Nothing)
+    }
+
     /// Its statement, if it has one.
     pub const fn sql(&self) -> Option<&'static str> {
         match self.how {

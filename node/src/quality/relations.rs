@@ -50,6 +50,7 @@ const TABLES: &[(&str, &str, &str)] = &[
     ("updates", "fact_workflow_param_updates", "gateway_ts"),
     ("signals", "fact_lifecycle_edge_coverage", "gateway_ts"),
     ("ingest", "fact_stream_ingest_samples", "gateway_ts"),
+    ("transport", "fact_orchestrator_transport_bandwidth", "sample_ts"),
 ];
 
 /// Names of what is read with the sessions of the window, whatever its own time is.
@@ -115,14 +116,15 @@ const COMPUTED: &[(&str, &str)] = &[
     ),
     // What demand consists of: attributed samples in their hour, sessions and payments in theirs. A
     // sample lasts up to the next one of its session, at most 30 s and not beyond its hour; its gateway
-    // is the first one of its segment and hour.
+    // is the first one of its segment and hour. `started` orders the sessions of a key.
     (
         "demand_parts",
         "(SELECT org, hour, argMinIf(gateway, (gateway_ts, source_event_uid), gateway != '') OVER (PARTITION BY org, \
           workflow_session_id, hour, segment_index) AS gateway, region, pipeline, model_id, \
           workflow_session_id AS seen, 1 AS samples, output_fps AS fps, least(30000, \
           if(next = toDateTime64(0, 3, 'UTC'), 0, dateDiff('millisecond', gateway_ts, next)), \
-          dateDiff('millisecond', gateway_ts, hour + INTERVAL 1 HOUR)) AS ms, 0 AS is_session, [0] AS counts FROM ( \
+          dateDiff('millisecond', gateway_ts, hour + INTERVAL 1 HOUR)) AS ms, 0 AS is_session, [0] AS counts, \
+          orchestrator_address, gpu_id, (gateway_ts, '') AS started FROM ( \
           SELECT *, toDateTime64(toStartOfHour(gateway_ts), 3, 'UTC') AS hour, \
           leadInFrame(gateway_ts, 1, toDateTime64(0, 3, 'UTC')) OVER (PARTITION BY org, workflow_session_id \
           ORDER BY gateway_ts, source_event_uid ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS next \
@@ -132,9 +134,10 @@ const COMPUTED: &[(&str, &str)] = &[
           orchestrator_address = '', startup_unexcused, confirmed_swap_count > 0 OR inferred_orchestrator_change_count > 0, \
           startup_unexcused OR loading_only_session OR zero_output_fps_session, health_signal_count, \
           health_expected_signal_count, last_error_occurred, loading_only_session, zero_output_fps_session, \
-          status_error_sample_count]) FROM @sessions \
+          status_error_sample_count, error_count > 0]), orchestrator_address, gpu_id, (session_start_ts, workflow_session_id) \
+          FROM @sessions \
           UNION ALL SELECT org, toDateTime64(toStartOfHour(payment_ts), 3, 'UTC'), gateway, '', pipeline, model_id, '', 0, 0, 0, \
-          0, [0] FROM fact_payment_events WHERE @org AND payment_ts >= @from AND payment_ts < @to)",
+          0, [0], recipient, '', (payment_ts, '') FROM fact_payment_events WHERE @org AND payment_ts >= @from AND payment_ts < @to)",
     ),
     // The same under the pipeline that demand serves (quality.md 0.5).
     (

@@ -12,7 +12,7 @@ use naap_protocol::rows;
 use serde::Deserialize;
 
 use super::gates::{Gate, Gates};
-use super::run::{Reader, Scope, Verdict, run};
+use super::run::{Outcome, Reader, Scope, Verdict, run};
 use super::{Check, Spoil, checks, relations};
 use crate::cli::{Failure, ReplayArgs, environment};
 use crate::clock::SystemClock;
@@ -70,9 +70,10 @@ fn generate(events: &Path, seed: u64) -> std::io::Result<()> {
         batch_loss: 0.0,
         session_loss: 0.0,
         batch_retry: 0.0,
+        transport: true,
         ..Profile::default()
     };
-    let plan = Plan { seed, sessions: 160, orchestrators: 40, hours: 4, profile };
+    let plan = Plan { seed, sessions: 160, orchestrators: 40, hours: 2, profile };
     let mut out = BufWriter::new(File::create(events)?);
     plan.write(&mut out, None::<&mut Vec<u8>>, &mut |_| ()).map(drop)
 }
@@ -154,11 +155,11 @@ async fn test_all(
     let retention = config.retention.state.as_millis() as i64;
     let scope = Scope::everything(SystemClock.now(), "", retention);
     let all: Vec<&'static Check> = checks::all()
-        .filter(|check| check.can_fail() && (gate.runs(check) || can_be_seeded(check)))
+        .filter(|check| (check.can_fail() && gate.runs(check)) || check.can_be_seeded())
         .collect();
     let mut unsound = BTreeSet::new();
     for outcome in run(&Reader::of(store), &scope, (gates, gate), &all).await {
-        if outcome.verdict == Verdict::Fail {
+        if is_red(&outcome) {
             unsound.insert(outcome.check.id);
             let (id, note) = (outcome.check.id, &outcome.note);
             let rows = outcome.examples.first().map(ToString::to_string).unwrap_or_default();
@@ -167,7 +168,7 @@ async fn test_all(
     }
     let inventory = Inventory::of(store).await?;
     keep(store).await?;
-    for check in all.iter().copied().filter(|check| can_be_seeded(check)) {
+    for check in all.iter().copied().filter(|check| check.can_be_seeded()) {
         if wanted.is_empty() || wanted.iter().any(|one| one.id == check.id) {
             tested.faults += 1;
             let case = Case {
@@ -189,8 +190,10 @@ fn is_derived(relation: &str) -> bool {
     ["v_", "agg_", "rollup_"].iter().any(|prefix| relation.starts_with(prefix))
 }
 
-fn can_be_seeded(check: &Check) -> bool {
-    !matches!(check.seed.spoil, Spoil::Nothing)
+/// Whether the check does not hold; one that can not block warns.
+fn is_red(outcome: &Outcome) -> bool {
+    let worst = if outcome.check.can_fail() { Verdict::Fail } else { Verdict::Warn };
+    outcome.verdict >= worst
 }
 
 /// Copies every table.
@@ -247,7 +250,7 @@ impl Case<'_> {
         } else {
             let outcomes =
                 run(&Reader::of(self.store), self.scope, (self.gates, self.gate), &touched).await;
-            let red = outcomes.iter().filter(|outcome| outcome.verdict == Verdict::Fail);
+            let red = outcomes.iter().filter(|outcome| is_red(outcome));
             let red: Vec<&str> = red.map(|outcome| outcome.check.id).collect();
             if !red.contains(&check.id) {
                 problems.push(format!("{}: its fault is not found", check.id));

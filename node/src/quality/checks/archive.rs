@@ -211,6 +211,31 @@ pub const CHECKS: &[Check] = &[
         ),
     },
     Check {
+        id: "N-01b",
+        title: "each accepted transport event has exactly one fact row",
+        relation: "fact_orchestrator_transport_bandwidth",
+        pack: Pack::Core,
+        how: How::Rows(
+            Tier::Fail,
+            "SELECT org, uid, any(hour) AS hour_of_event, sum(fact) AS fact_rows FROM (SELECT DISTINCT r.org AS org, r.raw_event_uid AS uid, \
+             toNullable(toStartOfHour(r.event_timestamp)) AS hour, 0 AS fact FROM (SELECT *, JSONExtractString(data, 'stream_id') AS stream_id, \
+             JSONExtractString(data, 'request_id') AS request_id FROM @raw WHERE type = 'stream_transport_metrics' \
+             AND (org, source_topic, source_partition, source_offset) NOT IN (SELECT org, source_topic, source_partition, \
+             source_offset FROM @all_rejects)) AS r LEFT JOIN (SELECT org, stream_id, request_id, max(session_end_ts) AS ended \
+             FROM @all_sessions GROUP BY ALL) AS s USING (org, stream_id, request_id) \
+             WHERE ifNull(r.event_timestamp <= ended + toIntervalMillisecond({retention_ms:Int64}), 1) \
+             UNION ALL SELECT org, source_event_uid, NULL, 1 FROM @all_transport WHERE (org, source_event_uid) IN \
+             (SELECT org, raw_event_uid FROM @raw WHERE type = 'stream_transport_metrics')) \
+             GROUP BY org, uid HAVING fact_rows != 1",
+        ),
+        remedy: "tell the session with `naap explain session`; there is no typed table of this family, the fact is its account",
+        source: "quality.md 8 (N-01), backlog 001",
+        seed: Seed::drop(
+            "fact_orchestrator_transport_bandwidth",
+            "source_event_uid = (SELECT min(source_event_uid) FROM fact_orchestrator_transport_bandwidth WHERE is_final)",
+        ),
+    },
+    Check {
         id: "N-29",
         title: "duplicates are few",
         relation: "raw_streaming_events_quarantine",
@@ -225,7 +250,15 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "see QuarantineSpike: a producer repeats whole batches, or an outage is caught up with",
         source: "quality.md 8 and 9",
-        seed: Seed::NONE,
+        seed: Seed::sql(
+            "raw_streaming_events_quarantine",
+            // A copy of every record, on a topic of its own so that no other place is accounted for twice.
+            &[
+                "INSERT INTO raw_streaming_events_quarantine (org, source_topic, source_offset, source_record_timestamp, \
+               event_type, event_timestamp, failure_stage) SELECT org, 'repeated', row_number() OVER (PARTITION BY org), \
+               source_record_timestamp, type, event_timestamp, 'DEDUP' FROM raw_streaming_events FINAL",
+            ],
+        ),
     },
     Check {
         id: "E1",
@@ -239,7 +272,14 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "see DlqRate; group raw_streaming_events_dlq by failure_reason and gateway",
         source: "quality.md 9",
-        seed: Seed::NONE,
+        seed: Seed::sql(
+            "raw_streaming_events_dlq",
+            &[
+                "INSERT INTO raw_streaming_events_dlq (org, source_topic, source_offset, source_record_timestamp, \
+               event_type, failure_stage) SELECT org, 'broken', row_number() OVER (PARTITION BY org), \
+               source_record_timestamp, 'create_new_payment', 'SCHEMA_VALIDATION' FROM raw_streaming_events FINAL",
+            ],
+        ),
     },
     Check {
         id: "E3",

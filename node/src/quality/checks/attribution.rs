@@ -304,7 +304,14 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "see UnattributedSessions",
         source: "quality.md 9 (A1), backlog 023",
-        seed: Seed::NONE,
+        seed: Seed::sql(
+            "fact_workflow_sessions",
+            &["INSERT INTO fact_workflow_sessions SELECT * REPLACE('unattributed' AS attribution_source, \
+               'unresolved' AS attribution_status, 'missing_candidate' AS attribution_reason, '' AS orchestrator_address, \
+               '' AS gpu_id, 0 AS gpu_candidate_count, 'none' AS gpu_attribution_method, NULL AS selected_snapshot_ts, \
+               NULL AS attribution_distance_ms, version + 1 AS version) \
+               FROM (SELECT * FROM fact_workflow_sessions FINAL WHERE cityHash64(workflow_session_id) % 2)"],
+        ),
     },
     Check {
         id: "A2",
@@ -318,7 +325,12 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "capability polls fail or come too seldom: see the runbook of attribution",
         source: "quality.md 9 (A2)",
-        seed: Seed::NONE,
+        seed: Seed::sql(
+            "fact_workflow_sessions",
+            &["INSERT INTO fact_workflow_sessions SELECT * REPLACE('mapped_window' AS attribution_source, \
+               'stale' AS attribution_status, version + 1 AS version) \
+               FROM (SELECT * FROM fact_workflow_sessions FINAL WHERE attribution_source = 'direct')"],
+        ),
     },
     Check {
         id: "A5",

@@ -190,7 +190,8 @@ pub const CHECKS: &[Check] = &[
         seed: Seed::view(
             "v_api_gpu_metrics",
             "SELECT * REPLACE(avg_output_fps + 1 AS avg_output_fps) FROM {sound}",
-        ),
+        )
+        .also(&["N-13"]),
     },
     Check {
         id: "Q-45",
@@ -226,28 +227,25 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "Q-46",
-        title: "demand by GPU has the sessions of the facts",
+        title: "demand by GPU has the keys and the sessions of the facts",
         relation: "v_api_network_demand_by_gpu",
         pack: Pack::Core,
         how: How::Rows(
             Tier::Fail,
-            "SELECT org, hour, gateway, area, pipeline_id, model, orchestrator, sum(a) AS known, sum(a2) AS published, \
-             sum(b) AS unexcused, sum(b2) AS published_unexcused FROM (SELECT org, hour, gateway, region AS area, pipeline_id, \
-             model_id AS model, wallet AS orchestrator, counts[1] AS a, 0 AS a2, counts[4] AS b, 0 AS b2 FROM (SELECT d.*, \
-             '' AS wallet FROM @demand AS d WHERE is_session AND counts[2] = 0) \
-             UNION ALL SELECT org, window_start, gateway, ifNull(region, ''), pipeline_id, ifNull(model_id, ''), '', 0, \
-             known_sessions_count, 0, startup_unexcused_sessions FROM v_api_network_demand_by_gpu WHERE @org \
-             AND window_start >= @from AND window_start < @to AND orchestrator_address = '') GROUP BY ALL \
-             HAVING known != published OR unexcused != published_unexcused \
-             UNION ALL SELECT org, hour, gateway, area, pipeline_id, model, 'all', sum(a) AS known, sum(a2) AS published, \
-             sum(b) AS unexcused, sum(b2) AS published_unexcused FROM (SELECT org, hour, gateway, region AS area, pipeline_id, \
-             model_id AS model, counts[1] AS a, 0 AS a2, counts[4] + counts[5] * 1000 + counts[7] * 1000000 AS b, 0 AS b2 \
-             FROM @demand WHERE is_session UNION ALL SELECT org, window_start, gateway, ifNull(region, ''), pipeline_id, \
-             ifNull(model_id, ''), 0, known_sessions_count, 0, startup_unexcused_sessions + total_swapped_sessions * 1000 \
-             + health_signal_count * 1000000 FROM v_api_network_demand_by_gpu WHERE @org AND window_start >= @from \
-             AND window_start < @to) GROUP BY ALL HAVING known != published OR unexcused != published_unexcused",
+            "SELECT org, hour, gateway, orchestrator, area, pipeline_id, model, gpu, max(side) = 1 AS expected, min(side) = -1 AS published, \
+             sumForEach(arrayMap(n -> toInt64(n) * side, figures)) AS differences FROM (SELECT org, hour, gateway, \
+             orchestrator_address AS orchestrator, region AS area, pipeline_id, model_id AS model, if(gpu_id = '', \
+             argMaxIf(gpu_id, started, gpu_id != '' AND is_session) OVER (PARTITION BY org, hour, gateway, orchestrator_address, region, \
+             pipeline_id, model_id), gpu_id) AS gpu, 1 AS side, arrayMap(n -> counts[n], [1, 4, 5, 13, 9, 10, 11, 12, 7, 8]) AS figures \
+             FROM @demand UNION ALL SELECT org, window_start, gateway, orchestrator_address, ifNull(region, ''), pipeline_id, \
+             ifNull(model_id, ''), ifNull(gpu_id, ''), -1, [known_sessions_count, startup_unexcused_sessions, total_swapped_sessions, \
+             sessions_with_errors, sessions_ending_in_error, loading_only_sessions, zero_output_fps_sessions, error_status_samples, \
+             health_signal_count, health_expected_signal_count] FROM v_api_network_demand_by_gpu WHERE @org AND window_start >= @from \
+             AND window_start < @to) GROUP BY org, hour, gateway, orchestrator, area, pipeline_id, model, gpu \
+             HAVING NOT expected OR NOT published OR arrayExists(d -> d != 0, differences)",
         ),
-        remedy: "the slice may be under way: see naap_rollup_lag_seconds, then compute it again",
+        remedy: "differences are of known, unexcused, swapped, with errors, last error, loading only, no output, error samples, \
+                 signals, expected: find the one that differs; without any, the key is on one side only",
         source: "quality.md 5 and 6.2 (Q-75)",
         seed: Seed::change(
             "agg_network_demand_1h",

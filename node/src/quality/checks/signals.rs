@@ -72,7 +72,13 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "gateways stop without a close trace: group the open sessions by gateway",
         source: "quality.md 9 (U2)",
-        seed: Seed::NONE,
+        seed: Seed::sql(
+            "fact_workflow_sessions",
+            // Only sessions whose coverage is the same open and closed.
+            &["INSERT INTO fact_workflow_sessions SELECT * REPLACE(0 AS is_closed, NULL AS closed_ts, version + 1 AS version) \
+               FROM (SELECT * FROM fact_workflow_sessions FINAL WHERE NOT known_stream \
+               OR (first_processed_ts IS NOT NULL AND first_playable_ts IS NOT NULL))"],
+        ),
     },
     Check {
         id: "N-05",
@@ -110,7 +116,11 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "a gateway stamps its edges out of order: group by gateway",
         source: "quality.md 9 (T1)",
-        seed: Seed::NONE,
+        seed: Seed::sql(
+            "fact_workflow_latency_samples",
+            &["INSERT INTO fact_workflow_latency_samples SELECT * REPLACE(NULL AS startup_time_ms, 0 AS has_startup_time, \
+               'negative_interval' AS startup_time_null_reason, version + 1 AS version) FROM fact_workflow_latency_samples FINAL"],
+        ),
     },
     Check {
         id: "N-06",
@@ -277,7 +287,11 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "telemetry is lost: compare with U1 and E1, and group by gateway",
         source: "quality.md 9 (H1)",
-        seed: Seed::NONE,
+        seed: Seed::sql(
+            "fact_workflow_sessions",
+            &["INSERT INTO fact_workflow_sessions SELECT * REPLACE(0 AS health_signal_count, version + 1 AS version) \
+               FROM fact_workflow_sessions FINAL"],
+        ),
     },
     Check {
         id: "D1",
@@ -322,6 +336,31 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "cold models: look at `warm` in the inventory",
         source: "quality.md 9 (L1), 6.3 (Q-92)",
+        seed: Seed::NONE,
+    },
+    Check {
+        id: "M1",
+        title: "the network meets its targets",
+        relation: "v_api_sla_compliance",
+        pack: Pack::Diagnostic,
+        how: How::Rows(
+            Tier::Warn,
+            "SELECT org, kpi, round(value, 4) AS value, target, n FROM (SELECT org, 'startup failures' AS kpi, 0.01 AS target, \
+             value >= target AS missed, count() AS n, countIf(startup_unexcused) / n AS value FROM @sessions WHERE known_stream \
+             GROUP BY org UNION ALL SELECT org, 'swapped sessions', 0.05 AS target, value >= target, count() AS n, \
+             countIf(confirmed_swap_count > 0 OR inferred_orchestrator_change_count > 0) / n AS value FROM @sessions WHERE known_stream \
+             GROUP BY org UNION ALL SELECT org, 'jitter of frames', 0.1 AS target, value > target, count() AS n, \
+             avg(jitter_coeff_fps) AS value FROM v_api_jitter_5m WHERE @org AND window_start_5m >= @from AND window_start_5m < @to \
+             AND status_samples >= 10 AND jitter_coeff_fps IS NOT NULL GROUP BY org UNION ALL SELECT org, 'e2e latency, ms', \
+             3000 AS target, value > target, count() AS n, avg(e2e_latency_ms) AS value FROM @latency \
+             WHERE edge_semantics_version = 'v2' AND NOT late_trickle AND e2e_latency_ms IS NOT NULL GROUP BY org \
+             UNION ALL SELECT org, 'SLA score', 95 AS target, value < target, sum(known_sessions_count) AS n, \
+             100 * least(1, sum(health_signal_count) / sum(health_expected_signal_count)) * (0.4 * (1 - sum(startup_unexcused_sessions) / n) \
+             + 0.2 * (1 - sum(total_swapped_sessions) / n) + 0.4 * (1 - sum(output_failed_sessions) / n)) AS value \
+             FROM v_api_sla_compliance WHERE @org AND window_start >= @from AND window_start < @to GROUP BY org HAVING n > 0) WHERE missed",
+        ),
+        remedy: "for the report only: see A1, L1, J1 and S1 for who misses them",
+        source: "quality.md 9 (M1)",
         seed: Seed::NONE,
     },
     Check {

@@ -34,6 +34,20 @@ macro_rules! columns {
     };
 }
 
+/// Of a session that ends in the hour after its start and has its GPU for itself there, one sample without
+/// frames counts in each hour: its last hour becomes a terminal tail.
+const TAIL: &[&str] = &[
+    "INSERT INTO fact_stream_status_samples SELECT * REPLACE(row_number() OVER (PARTITION BY toStartOfHour(gateway_ts) \
+     ORDER BY gateway_ts, source_event_uid) = 1 AS is_attributed, 0 AS output_fps, 'LOADING' AS state, version + 1 AS version) \
+     FROM (SELECT * FROM fact_stream_status_samples FINAL WHERE (org, workflow_session_id) = (SELECT org, alone FROM \
+     (SELECT org, orchestrator_address, pipeline, model_id, gpu_id, region, toStartOfHour(gateway_ts) AS hour, \
+     any(workflow_session_id) AS alone FROM fact_stream_status_samples FINAL WHERE is_attributed \
+     AND attribution_source = 'direct' AND gpu_id != '' GROUP BY ALL HAVING uniqExact(workflow_session_id) = 1) AS keys \
+     INNER JOIN (SELECT org, workflow_session_id AS alone, session_start_ts, session_end_ts FROM fact_workflow_sessions FINAL \
+     WHERE segment_count = 1) AS own USING (org, alone) WHERE toStartOfHour(session_end_ts) = hour \
+     AND toStartOfHour(session_start_ts + INTERVAL 5 MINUTE) = hour - INTERVAL 1 HOUR ORDER BY org, alone LIMIT 1))",
+];
+
 pub const CHECKS: &[Check] = &[
     Check {
         id: "Q-53",
@@ -70,7 +84,7 @@ pub const CHECKS: &[Check] = &[
         seed: Seed::view(
             "v_api_gpu_metrics",
             "SELECT * FROM {sound} WHERE gpu_id != (SELECT min(gpu_id) FROM {sound} WHERE startup_success_sessions > 0)",
-        ).also(&["Q-44", "Q-61", "N-13"]),
+        ).also(&["Q-44", "N-13"]),
     },
     Check {
         id: "Q-55",
@@ -201,7 +215,7 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "is_terminal_tail_artifact of the status hour is wrong: tell the session with `naap explain session`",
         source: "quality.md 6.1, 7 (S7)",
-        seed: Seed::NONE,
+        seed: Seed::sql("fact_stream_status_samples", TAIL).also(&["Q-40"]),
     },
     Check {
         id: "Q-60",
@@ -220,7 +234,14 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "the slice may be under way: see naap_rollup_lag_seconds, then compute it again",
         source: "quality.md 6.1, 7 (S6)",
-        seed: Seed::NONE,
+        seed: Seed::change(
+            "fact_stream_status_samples",
+            "'GPU-unseen' AS gpu_id, 0 AS output_fps, 'LOADING' AS state",
+            "is_attributed AND attribution_source = 'direct' AND gpu_id != '' AND (org, workflow_session_id) IN \
+             (SELECT org, workflow_session_id FROM fact_workflow_sessions FINAL WHERE zero_output_fps_session \
+             AND toStartOfHour(session_start_ts) = toStartOfHour(session_end_ts))",
+        )
+        .also(&["Q-40"]),
     },
     Check {
         id: "Q-61",
@@ -330,7 +351,7 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: KEY_REMEDY,
         source: "quality.md 6.2; NULL at a zero denominator, decisions.md",
-        seed: Seed::view("v_api_gpu_metrics", "SELECT * REPLACE(swap_rate + 0.1 AS swap_rate) FROM {sound}"),
+        seed: Seed::view("v_api_gpu_metrics", "SELECT * REPLACE(swap_rate + 0.1 AS swap_rate) FROM {sound}").also(&["N-13"]),
     },
     Check {
         id: "Q-68",
@@ -352,7 +373,8 @@ pub const CHECKS: &[Check] = &[
         seed: Seed::view(
             "v_api_gpu_metrics",
             "SELECT * REPLACE(-1 - avg_startup_latency_ms AS avg_startup_latency_ms) FROM {sound}",
-        ),
+        )
+        .also(&["N-13"]),
     },
     Check {
         id: "Q-70",
@@ -503,10 +525,12 @@ pub const CHECKS: &[Check] = &[
         pack: Pack::Core,
         how: How::Rows(
             Tier::Fail,
-            "SELECT org, window_start, gateway, region, model_id, groupUniqArrayIf(pipeline_id, pipeline_id != '' \
-             AND lower(pipeline_id) != lower(model_id)) AS pipelines FROM v_api_network_demand WHERE @org AND window_start >= @from \
-             AND window_start < @to AND ifNull(model_id, '') != '' GROUP BY ALL HAVING length(pipelines) = 1 \
-             AND countIf(pipeline_id = '' AND known_sessions_count > 0) > 0",
+            "SELECT org, window_start, gateway, area, model, only FROM (SELECT org, window_start, gateway, ifNull(region, '') AS area, \
+             ifNull(model_id, '') AS model FROM v_api_network_demand WHERE @org AND window_start >= @from AND window_start < @to \
+             AND pipeline_id = '' AND known_sessions_count > 0 AND model != '') AS bare INNER JOIN (SELECT org, \
+             toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') AS window_start, gateway, region AS area, model_id AS model, \
+             any(pipeline) AS only FROM @sessions WHERE pipeline != '' AND lower(pipeline) != lower(model_id) GROUP BY ALL \
+             HAVING uniqExact(pipeline) = 1) AS cohort USING (org, window_start, gateway, area, model)",
         ),
         remedy: "the slice may be under way: see naap_rollup_lag_seconds, then compute it again",
         source: "quality.md 6.2",
