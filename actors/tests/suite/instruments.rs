@@ -141,6 +141,27 @@ fn reversed_delivery_is_out_of_order() {
 }
 
 #[test]
+fn start_times_that_are_not_believed_are_counted_once() {
+    let ignored = "naap_lifecycle_ignored_start_times_total";
+    let cases = [
+        ("ST@2000 REQ@3000", 0.0),
+        ("ST@2000{start=2000} ST@86402000{start=2000}", 0.0),
+        ("ST@2000{start=2001}", 1.0),
+        ("ST@86402001{start=2000}", 1.0),
+        // 1999 and 2000.
+        ("ST@946684800000{start=946684799999}", 1.0),
+        ("ST@2000{uid=x,start=2001} ST@2000{uid=x,start=2001} ST@2000{uid=x,start=2002}", 1.0),
+        ("ST@3000{start=9000} ST@2000{start=9000} ST@1000{start=9000}", 3.0),
+        // Expired: nothing of it is read.
+        ("REQ@1000 CLOSE@5000 ST@176405000{start=1}", 0.0),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(sum(&once(text), ignored, ""), expected, "{text}");
+        assert_eq!(sum(&often(text), ignored, ""), expected, "{text}");
+    }
+}
+
+#[test]
 fn missing_latencies_of_closed_sessions_are_counted_once() {
     let nulls = "naap_lifecycle_null_latency_total";
     assert_eq!(sum(&often("REQ@1000 PROC@2000 PLAY@3000"), nulls, ""), 0.0, "still going");
