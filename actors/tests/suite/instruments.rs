@@ -214,6 +214,35 @@ fn delayed_attribution_is_counted() {
     assert_eq!(sum(&once("REQ@1000 CLOSE@3000"), results, "reason=no_selection"), 1.0);
 }
 
+/// What is counted of an attribution with a restart before the inputs at `restarts`.
+fn results(text: &str, restarts: &[(usize, bool)]) -> Values {
+    let inputs = script(text);
+    let mut all = counted(|| {
+        let (mut instruments, mut stage) = (Instruments::new(3), Stage::new(RETENTION));
+        for (place, input) in inputs.iter().enumerate() {
+            let before = restarts.iter().filter(|(at, _)| *at == place);
+            before.for_each(|(_, new_epoch)| stage.restart(*new_epoch));
+            stage.take(input, place as u64);
+            stage.settle();
+            instruments.wrote(&stage.write());
+        }
+    });
+    all.retain(|key, _| key.starts_with("naap_attribution_results_total"));
+    all
+}
+
+#[test]
+fn an_attribution_is_counted_once_however_often_its_session_sleeps() {
+    let late = "REQ@1000 ST@2000{A} CLOSE@3000 CAP@900{A} PROC@2500";
+    let expected = results(late, &[]);
+    assert_eq!(expected.len(), 2, "unattributed, then direct: {expected:?}");
+    for place in 1..5 {
+        for new_epoch in [false, true] {
+            assert_eq!(results(late, &[(place, new_epoch)]), expected, "{place} {new_epoch}");
+        }
+    }
+}
+
 #[test]
 fn coverage_rows_are_matched_or_unmatched() {
     let trace = |kind| StoredBody::Trace { kind, message: Sym::default() };
@@ -336,6 +365,21 @@ fn clocks_are_shown_and_taken_back() {
 }
 
 proptest! {
+    /// Sleep and restarts are no decisions.
+    #[test]
+    fn attributions_are_counted_alike_with_and_without_sleep(
+        words in prop::collection::vec(
+            prop_oneof![3 => signal("[a-d]{1,2}"), 1 => prop::sample::select(&[
+                "CAP@500{A}", "CAP@1500{A,m=m2}", "CAP@2500{B}",
+            ][..]).prop_map(str::to_owned)],
+            1..12,
+        ),
+        restarts in prop::collection::vec((1..12usize, any::<bool>()), 1..4),
+    ) {
+        let text = words.join(" ");
+        prop_assert_eq!(results(&text, &restarts), results(&text, &[]));
+    }
+
     /// Applied, duplicate, ignored, late and expired together are what was consumed.
     #[test]
     fn every_signal_has_one_outcome(
