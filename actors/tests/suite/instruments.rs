@@ -214,31 +214,49 @@ fn delayed_attribution_is_counted() {
     assert_eq!(sum(&once("REQ@1000 CLOSE@3000"), results, "reason=no_selection"), 1.0);
 }
 
-/// What is counted of an attribution with a restart before the inputs at `restarts`.
-fn results(text: &str, restarts: &[(usize, bool)]) -> Values {
+/// What a script counts under `name` that is written after every input, with restarts before the
+/// inputs at `restarts`.
+fn restarted(text: &str, restarts: &[(usize, bool)], name: &str) -> Values {
     let inputs = script(text);
     let mut all = counted(|| {
         let (mut instruments, mut stage) = (Instruments::new(3), Stage::new(RETENTION));
         for (place, input) in inputs.iter().enumerate() {
             let before = restarts.iter().filter(|(at, _)| *at == place);
             before.for_each(|(_, new_epoch)| stage.restart(*new_epoch));
-            stage.take(input, place as u64);
+            let receipt = stage.take(input, place as u64);
+            if let (Input::Event(event), Some(receipt)) = (input, receipt) {
+                instruments.received(&event.body, &receipt);
+            }
             stage.settle();
             instruments.wrote(&stage.write());
         }
     });
-    all.retain(|key, _| key.starts_with("naap_attribution_results_total"));
+    all.retain(|key, _| key.starts_with(name));
     all
+}
+
+const RESULTS: &str = "naap_attribution_results_total";
+
+#[test]
+fn a_signal_that_wakes_an_expired_session_is_expired() {
+    let late = "REQ@1000 CLOSE@5000 ST@176405000 ST@176406000";
+    let expected = restarted(late, &[], SIGNALS);
+    assert_eq!(sum(&expected, SIGNALS, "outcome=late_expired"), 2.0);
+    assert_eq!(restarted(late, &[(2, false), (3, false)], SIGNALS), expected);
 }
 
 #[test]
 fn an_attribution_is_counted_once_however_often_its_session_sleeps() {
     let late = "REQ@1000 ST@2000{A} CLOSE@3000 CAP@900{A} PROC@2500";
-    let expected = results(late, &[]);
+    let expected = restarted(late, &[], RESULTS);
     assert_eq!(expected.len(), 2, "unattributed, then direct: {expected:?}");
     for place in 1..5 {
         for new_epoch in [false, true] {
-            assert_eq!(results(late, &[(place, new_epoch)]), expected, "{place} {new_epoch}");
+            assert_eq!(
+                restarted(late, &[(place, new_epoch)], RESULTS),
+                expected,
+                "{place} {new_epoch}"
+            );
         }
     }
 }
@@ -377,7 +395,7 @@ proptest! {
         restarts in prop::collection::vec((1..12usize, any::<bool>()), 1..4),
     ) {
         let text = words.join(" ");
-        prop_assert_eq!(results(&text, &restarts), results(&text, &[]));
+        prop_assert_eq!(restarted(&text, &restarts, RESULTS), restarted(&text, &[], RESULTS));
     }
 
     /// Applied, duplicate, ignored, late and expired together are what was consumed.
