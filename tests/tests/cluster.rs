@@ -14,6 +14,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use rustix::process::{Pid, Signal, kill_process};
@@ -81,21 +82,21 @@ impl Stage {
         config.create().unwrap()
     }
 
-    /// Committed offsets and ends of all partitions.
-    fn positions(&self, group: &str) -> Vec<(i64, i64)> {
+    /// Committed offsets and ends of all partitions. A broker that has just started refuses for a while.
+    fn positions(&self, group: &str) -> KafkaResult<Vec<(i64, i64)>> {
         let consumer = self.consumer(group);
         let mut list = TopicPartitionList::new();
         for partition in 0..PARTITIONS {
             list.add_partition(&self.topic, partition);
         }
         let wait = Duration::from_secs(10);
-        let committed = consumer.committed_offsets(list, wait).unwrap();
+        let committed = consumer.committed_offsets(list, wait)?;
         let of = |p: i32| match committed.find_partition(&self.topic, p).unwrap().offset() {
             Offset::Offset(offset) => offset,
             _ => -1,
         };
-        let end = |p| consumer.fetch_watermarks(&self.topic, p, wait).unwrap().1;
-        (0..PARTITIONS).map(|p| (of(p), end(p))).collect()
+        let end = |p| consumer.fetch_watermarks(&self.topic, p, wait);
+        (0..PARTITIONS).map(|p| Ok((of(p), end(p)?.1))).collect()
     }
 
     /// Waits until the group has committed at least this share of the topic, in percent.
@@ -103,7 +104,8 @@ impl Stage {
         let since = Instant::now();
         loop {
             let positions = self.positions(group);
-            if positions.iter().all(|(committed, end)| committed * 100 >= end * percent) {
+            let reached = |(committed, end): &(i64, i64)| committed * 100 >= end * percent;
+            if positions.as_ref().is_ok_and(|all| all.iter().all(reached)) {
                 return;
             }
             if since.elapsed() > PATIENCE || nodes.iter().any(|node| node.has_failed()) {

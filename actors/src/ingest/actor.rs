@@ -106,8 +106,8 @@ struct State {
     /// Intake permits of batches whose envelopes still wait for a window.
     held: Vec<OwnedSemaphorePermit>,
     status: IngestStatus,
-    /// Evidence that had travelled at the last commit.
-    traffic: Traffic,
+    /// Evidence that had travelled at the last commit, if all shards are on this node.
+    traffic: Option<Traffic>,
     unsaved: bool,
     /// Claims of other nodes' shards have come.
     claimed: bool,
@@ -148,7 +148,7 @@ impl Actor for IngestActor {
             moved: Instant::now(),
             held: Vec::new(),
             status: IngestStatus::default(),
-            traffic: Traffic::default(),
+            traffic: None,
             // What was left unfinished before the shards were opened has to be settled.
             unsaved: true,
             claimed: false,
@@ -311,9 +311,11 @@ impl State {
         self.flow.end_commit();
         self.status.commits += 1;
         self.status.shards.add(committed.counts);
-        // Where other nodes have shards too, nobody sees all of the traffic.
-        let settled = !committed.whole || committed.traffic.is_settled_since(self.traffic);
-        self.traffic = committed.traffic;
+        // Where other nodes have shards too, nobody sees all of the traffic: whoever opens a shard asks
+        // for what was under way.
+        let traffic = committed.whole.then_some(committed.traffic);
+        let before = std::mem::replace(&mut self.traffic, traffic);
+        let settled = traffic.is_none_or(|now| before.is_some_and(|b| now.is_settled_since(b)));
         self.publish();
         if !settled || !self.flow.all_applied(&self.status.applied) {
             self.unsaved = true;

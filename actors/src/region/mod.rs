@@ -197,6 +197,10 @@ impl Actor for ShardRegion {
             RegionMsg::AppendFailed(reason) => return Err(reason.into()),
             RegionMsg::Commit(ingest, flush) => {
                 state.unsaved = false;
+                if flush {
+                    // The end does not wait for the next second.
+                    state.shards.ask_again();
+                }
                 state.cycles.begin(&myself, &mut state.shards, ingest, flush);
             }
             RegionMsg::Settled(marks) => state.settled(marks),

@@ -76,8 +76,8 @@ struct Slot {
     /// Questions for a shard that is to be opened here.
     held: Vec<Question>,
     wanted_since: Option<Instant>,
-    /// Newest opening by another node that was heard of.
-    elsewhere: u64,
+    /// Newest opening that was heard of, by whichever node.
+    opened: u64,
     /// Sessions of this node have asked another node's orchestrators of the shard.
     asked_elsewhere: bool,
 }
@@ -110,7 +110,7 @@ impl Shards {
             open: None,
             held: Vec::new(),
             wanted_since: None,
-            elsewhere: 0,
+            opened: 0,
             asked_elsewhere: false,
         };
         let slots = (0..args.shards).map(slot).collect();
@@ -244,8 +244,8 @@ impl Shards {
     /// Another opening of `shard` runs elsewhere.
     pub(super) fn opened_elsewhere(&mut self, shard: u16, epoch: u64) {
         let Some(slot) = self.slots.get_mut(usize::from(shard)) else { return };
-        if slot.elsewhere < epoch {
-            slot.elsewhere = epoch;
+        if slot.opened < epoch {
+            slot.opened = epoch;
             self.reopened.insert(shard);
         }
     }
@@ -269,12 +269,7 @@ impl Shards {
             drop(open.actor.cast(ShardMsg::Tick));
         }
         self.singletons.tick();
-        if !self.reopened.is_empty() {
-            let shards = Arc::new(std::mem::take(&mut self.reopened));
-            for open in self.open() {
-                drop(open.actor.cast(ShardMsg::AskAgain(Arc::clone(&shards))));
-            }
-        }
+        self.ask_again();
         let pending = (0..self.args.shards).filter(|shard| self.is_wanted(*shard));
         let pending = pending.filter(|shard| self.running(*shard).is_none()).count();
         let open = self.open().count();
@@ -285,6 +280,17 @@ impl Shards {
             tracing::info!(open, pending, "shards of this node");
         }
         self.recheck().await
+    }
+
+    /// Asks again what orchestrators may have forgotten.
+    pub(super) fn ask_again(&mut self) {
+        if self.reopened.is_empty() {
+            return;
+        }
+        let shards = Arc::new(std::mem::take(&mut self.reopened));
+        for open in self.open() {
+            drop(open.actor.cast(ShardMsg::AskAgain(Arc::clone(&shards))));
+        }
     }
 
     async fn recheck(&mut self) -> Result<(), ActorProcessingErr> {
@@ -471,8 +477,10 @@ impl Shards {
         metrics::histogram!(names::OPENING_SECONDS).record(waited);
         let epoch = opening.epoch;
         tracing::debug!(shard = number, epoch, "shard opened");
-        slot.elsewhere = slot.elsewhere.max(epoch);
-        if std::mem::take(&mut slot.asked_elsewhere) {
+        // An earlier opening, here or elsewhere, may have been asked.
+        let asked = std::mem::take(&mut slot.asked_elsewhere) || slot.opened > 0;
+        slot.opened = slot.opened.max(epoch);
+        if asked {
             self.reopened.insert(number);
         }
         slot.open = Some(Open { number, opening, actor, claimed: 0, claim, draining: None });

@@ -67,12 +67,15 @@ pub struct ShardCommit {
     pub signs: ClockSigns,
 }
 
-/// Questions and answers that have passed, since the shard was opened, and what still waits.
+/// Questions and answers that have passed, since the shards were opened, and what still waits.
 ///
-/// What was taken up to one commit cycle equals what was sent up to the next one only when nothing
-/// was under way in between: then every row rests on all the evidence there is.
+/// Each leg between two actors of a node takes less than a commit cycle, and is counted at its end or
+/// at its beginning. Where a whole cycle counts none, none was under way: then every row rests on all
+/// the evidence there is. What other nodes sent or took does not matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
+    /// Sum of the epochs of the openings that have counted; the same openings when all shards are open.
+    pub openings: u64,
     /// Questions and answers sent.
     pub sent: u64,
     /// Questions and answers taken in.
@@ -84,14 +87,15 @@ pub struct Traffic {
 impl Traffic {
     /// Adds `other`.
     pub fn add(&mut self, other: Self) {
+        self.openings += other.openings;
         self.sent += other.sent;
         self.taken += other.taken;
         self.owing += other.owing;
     }
 
-    /// True when nothing was under way between the cycle of `before` and this one, and nothing waits.
+    /// True when nothing has moved between the cycle of `before` and this one, and nothing waits.
     pub fn is_settled_since(&self, before: Self) -> bool {
-        self.owing == 0 && before.taken == self.sent
+        self.owing == 0 && *self == before
     }
 }
 
@@ -382,7 +386,7 @@ impl State {
             records.extend(frame.map(snapshot));
         }
         self.unsaved = true;
-        let traffic = Traffic { owing, ..self.traffic };
+        let traffic = Traffic { openings: progress.epoch, owing, ..self.traffic };
         let counts = self.args.core.take_counts();
         Ok(ShardCommit { records, progress, counts, traffic, oldest_wait, signs })
     }
