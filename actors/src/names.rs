@@ -76,6 +76,8 @@ pub const COVERAGE_ROWS: &str = "naap_lifecycle_coverage_rows_total";
 pub const OUT_OF_ORDER: &str = "naap_lifecycle_out_of_order_total";
 /// Signals that arrived after a later one of their session, by `type`.
 pub const OUT_OF_ORDER_SIGNALS: &str = "naap_lifecycle_out_of_order_signals_total";
+/// Start times of status samples that are not believed.
+pub const IGNORED_START_TIMES: &str = "naap_lifecycle_ignored_start_times_total";
 /// Missing latencies of closed sessions, by `metric`, `reason` and `late_trickle`.
 pub const NULL_LATENCY: &str = "naap_lifecycle_null_latency_total";
 /// Latencies of closed sessions above 10 min, by `metric`.

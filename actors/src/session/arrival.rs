@@ -5,6 +5,7 @@ use naap_protocol::event::TraceType;
 use naap_protocol::state::{StoredBody, StoredSignal};
 
 use super::lateness::{Lateness, late_ms};
+use super::summary::is_believed;
 
 /// How a signal came that has become part of its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Arrival {
     pub out_of_order: bool,
     /// Edges that were there before it although it comes logically before them.
     pub overtaken_by: Edges,
+    /// It says that the stream runs since a time that is not believed (lifecycle 1.7.2).
+    pub ignored_start: bool,
 }
 
 /// A set of trace edges.
@@ -43,7 +46,15 @@ impl Arrival {
         let out_of_order = place + 1 < signals.len();
         let overtaken_by =
             if out_of_order { overtaken_by(signals, place) } else { Edges::default() };
-        Self { lateness, late_ms, out_of_order, overtaken_by }
+        let ignored_start = !expired && signals.get(place).is_some_and(names_ignored_start);
+        Self { lateness, late_ms, out_of_order, overtaken_by, ignored_start }
+    }
+}
+
+fn names_ignored_start(signal: &StoredSignal) -> bool {
+    match signal.body {
+        StoredBody::Status { start_time: Some(start), .. } => !is_believed(start, signal.ord_ts),
+        StoredBody::Status { .. } | StoredBody::Trace { .. } | StoredBody::Ai { .. } => false,
     }
 }
 

@@ -18,8 +18,6 @@ pub(super) struct Drawn {
     pub(super) hours: Hours,
     /// Displaced signals whose rows are taken back.
     pub(super) taken_back: usize,
-    /// What the attribution of the session was counted as.
-    pub(super) attribution: Option<[&'static str; 3]>,
     /// Digest of what figures take from the session as a whole; 0 when unknown.
     pub(super) figures: u64,
 }
@@ -35,7 +33,6 @@ impl Drawn {
             selected: !summary.selections().is_empty(),
             hours: std::mem::take(&mut self.hours),
             taken_back: self.taken_back,
-            attribution: self.attribution,
             figures: self.figures,
         };
         let differs = self.differs_from(&now);

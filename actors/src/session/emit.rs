@@ -7,7 +7,6 @@
 use naap_protocol::state::StoredBody;
 use naap_protocol::time::Timestamp;
 
-use super::SessionActor;
 use super::attribution::Identity;
 use super::coverage::session_coverage_row;
 use super::drawn::Drawn;
@@ -19,6 +18,7 @@ use super::sample_rows::{note_samples, take_back_samples, write_samples};
 use super::signal_rows::{note, take_back_displaced, write_signals};
 use super::story::Story;
 use super::tally::{Cause, Delayed, Tally};
+use super::{Observed, SessionActor};
 use super::{figures, segments, swaps};
 use crate::names;
 
@@ -48,9 +48,9 @@ pub struct Written {
     pub tally: Tally,
 }
 
-/// What the session was counted as before.
+/// What a session is counted as.
 #[derive(Clone, Copy, Debug)]
-struct Counted {
+pub(super) struct Counted {
     attribution: Option<[&'static str; 3]>,
     closed_ts: Option<Timestamp>,
 }
@@ -84,8 +84,8 @@ impl Written {
         }
     }
 
-    /// Counts the latency rows, and tells what is new of the session since `before`, `None` after
-    /// waking. `put` is what became of its row.
+    /// Counts the latency rows, and tells what is new of the session since `before`; `None` when it
+    /// is not known to be counted. `put` is what became of its row.
     fn session(
         &mut self,
         put: Put,
@@ -122,10 +122,20 @@ impl Written {
 }
 
 impl SessionActor {
+    /// Tells what a session that has just woken is counted as: what it says now, if its rows are
+    /// written. So only what changes from now on is news.
+    pub fn recall(&mut self, retention_ms: Option<i64>) {
+        if self.stale && !self.state.owes_rows {
+            let story = self.story(retention_ms);
+            let counted = Counted::of(&story, &story.identity());
+            self.counted = Some(counted);
+            self.observed = Observed::of(&self.summary);
+        }
+    }
+
     /// Writes every row that differs from what is stored.
     pub fn write(&mut self, pen: &mut Pen<'_>, retention_ms: Option<i64>) -> Written {
         self.fold(retention_ms);
-        let before = self.drawn.as_ref().map(Counted::of);
         let mut drawn = self.drawn.take().unwrap_or_else(|| {
             self.dirty = 0;
             Drawn::default()
@@ -148,8 +158,8 @@ impl SessionActor {
             let put = pen.put(&mut known.session, |stamp| session_row(&story, &parts, stamp));
             self.versions += u32::from(put.is_written());
             let latencies = write_latencies(pen, (&story, &parts.identity), &mut known.latency);
-            drawn.attribution = attribution(&story, &parts.identity);
-            count.session(put, latencies, (before, Counted::of(&drawn)));
+            let now = Counted::of(&story, &parts.identity);
+            count.session(put, latencies, (self.counted.replace(now), now));
             let coverage = |stamp| session_coverage_row(&story, &parts, stamp);
             count.count(pen.put(&mut known.coverage, coverage));
             segments::write(&story, &mut known.segments, pen, &mut count);
@@ -176,8 +186,8 @@ impl SessionActor {
 }
 
 impl Counted {
-    fn of(drawn: &Drawn) -> Self {
-        Self { attribution: drawn.attribution, closed_ts: drawn.closed_ts }
+    fn of(story: &Story<'_>, identity: &Identity<'_>) -> Self {
+        Self { attribution: attribution(story, identity), closed_ts: story.summary.closed_ts }
     }
 }
 

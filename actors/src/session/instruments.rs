@@ -90,6 +90,7 @@ pub struct Instruments {
     lateness: [Histogram; Lateness::ALL.len()],
     out_of_order_signals: [Counter; FAMILIES.len()],
     out_of_order: [Counter; TraceType::ALL.len()],
+    ignored_start_times: Counter,
     matched: [Counter; EDGES],
     /// By edge and reason; the first reason stands for none.
     unmatched: [[Counter; UNMATCHED.len() - 1]; EDGES],
@@ -136,6 +137,7 @@ impl Instruments {
                 |family| counter!(names::OUT_OF_ORDER_SIGNALS, "type" => FAMILIES[family]),
             ),
             out_of_order: from_fn(|edge| counter!(names::OUT_OF_ORDER, "edge" => edge_label(edge))),
+            ignored_start_times: counter!(names::IGNORED_START_TIMES),
             matched: from_fn(|edge| counter!(names::EDGES_MATCHED, "edge" => edge_label(edge))),
             unmatched: from_fn(|edge| from_fn(|reason| unmatched(edge, reason))),
             coverage: from_fn(|state| from_fn(|terminal| coverage(state, terminal))),
@@ -187,6 +189,7 @@ impl Instruments {
                 self.out_of_order[edge as usize].increment(1);
             }
         }
+        add(&self.ignored_start_times, arrival.ignored_start.into());
         if matches!(body, Body::Trace(trace) if trace.kind == TraceType::OrchestratorSwap) {
             self.confirmed_swaps.increment(1);
         }

@@ -54,7 +54,7 @@ use arrival::Arrival;
 use attribution::is_resolved;
 use coverage::is_close;
 use drawn::Drawn;
-use emit::Causes;
+use emit::{Causes, Counted};
 use instruments::WaitOutcome;
 use invariants::Published;
 use lateness::Lateness;
@@ -74,6 +74,8 @@ pub struct SessionActor {
     dirty: usize,
     /// What the written rows were read off; `None` after waking.
     drawn: Option<Drawn>,
+    /// What the session was counted as; `None` when that is not known.
+    counted: Option<Counted>,
     /// Why the next write may correct rows.
     causes: Causes,
     /// Times that the row of the session was written since waking.
@@ -163,6 +165,7 @@ impl SessionActor {
             summary: Summary::default(),
             dirty: 0,
             drawn: None,
+            counted: None,
             causes: Causes::default(),
             versions: 0,
             asked: BTreeMap::new(),

@@ -19,6 +19,13 @@ const CLOSE_TAIL_MS: i64 = 5_000;
 /// Stamps further apart than this tell nothing about clocks (24 h, clarification 36).
 pub(crate) const MAX_SKEW_PAIR_MS: i64 = 86_400_000;
 
+/// A status sample at `ord_ts` is believed to belong to a stream that runs since `start` (lifecycle
+/// 1.7.2).
+pub(super) fn is_believed(start: Timestamp, ord_ts: Timestamp) -> bool {
+    let age = ord_ts.millis_since(start);
+    start >= EARLIEST_START && (0..=MAX_START_AGE_MS).contains(&age)
+}
+
 /// The first occurrence of an edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edge {
@@ -101,8 +108,6 @@ pub struct Summary {
     pub health: Health,
     /// Time from each status sample to the next one, ms (see [`active_ms`]).
     pub active_ms: i64,
-    /// Start times that were not believed.
-    pub ignored_start_times: u32,
     /// Signals behind a silence longer than the retention: not folded (vector V24).
     pub late_expired: u32,
     primary: SelectionWalk,
@@ -252,14 +257,9 @@ impl Summary {
     }
 
     fn start_time(&mut self, start: Option<Timestamp>, ord_ts: Timestamp) {
-        let Some(start) = start else { return };
-        let age = ord_ts.millis_since(start);
-        if start >= EARLIEST_START && (0..=MAX_START_AGE_MS).contains(&age) {
-            keep_earliest(&mut self.start_ts, start);
-            keep_earliest(&mut self.runner_start, start);
-        } else {
-            self.ignored_start_times += 1;
-        }
+        let Some(start) = start.filter(|start| is_believed(*start, ord_ts)) else { return };
+        keep_earliest(&mut self.start_ts, start);
+        keep_earliest(&mut self.runner_start, start);
     }
 
     fn ai(&mut self, kind: AiKind) {

@@ -237,7 +237,8 @@ impl ShardCore {
             sessions, log, shard, counts, options, progress, writer, curious, meters, ..
         } = self;
         let hosted = sessions.get_or_wake(id, || {
-            if let Some(woken) = wake(log.as_ref(), *shard, id, progress.epoch)? {
+            let retention_ms = options.retention_ms;
+            if let Some(woken) = wake(log.as_ref(), *shard, id, progress.epoch, retention_ms)? {
                 return Ok::<_, ShardError>(woken);
             }
             counts.sessions += 1;

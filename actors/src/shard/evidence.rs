@@ -1,6 +1,7 @@
 //! What the sessions of a shard ask and learn (lifecycle 7.11, backlog 023, 024).
 
 use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use naap_protocol::capability::evidence::{Evidence, Question};
 use naap_protocol::codec;
@@ -19,11 +20,18 @@ pub(super) fn wake(
     shard: u16,
     id: u128,
     epoch: u64,
+    retention_ms: Option<i64>,
 ) -> Result<Option<(SessionActor, Due)>, ShardError> {
     let Some(frame) = log.entity(shard, EntityId(id))? else { return Ok(None) };
     let mut session = SessionActor::restore(&frame)?;
+    recall(&mut session, retention_ms);
     let repeat = session.enter(epoch) || session.state().owes_rows;
     Ok(Some((session, if repeat { Due::Rows } else { Due::Nothing })))
+}
+
+/// A session that can not be folded is left to the next write, which counts the panic.
+fn recall(session: &mut SessionActor, retention_ms: Option<i64>) {
+    drop(catch_unwind(AssertUnwindSafe(|| session.recall(retention_ms))));
 }
 
 impl ShardCore {
@@ -78,10 +86,12 @@ impl ShardCore {
     /// # Errors
     /// When the state log fails or a state is malformed.
     pub fn learn(&mut self, evidence: Evidence, cause: Cause) -> Result<(), ShardError> {
-        let Self { sessions, log, shard, progress, curious, .. } = self;
+        let Self { sessions, log, shard, progress, curious, options, .. } = self;
         let id = evidence.session;
         if sessions.awake(id).is_none() {
-            let Some(woken) = wake(log.as_ref(), *shard, id, progress.epoch)? else {
+            let retention_ms = options.retention_ms;
+            let woken = wake(log.as_ref(), *shard, id, progress.epoch, retention_ms)?;
+            let Some(woken) = woken else {
                 return Ok(());
             };
             sessions.get_or_wake(id, || Ok::<_, ShardError>(woken))?;
@@ -100,7 +110,7 @@ impl ShardCore {
     /// # Errors
     /// When the state log fails or a state is malformed.
     pub fn resume(&mut self, claim: &Progress) -> Result<Vec<Question>, ShardError> {
-        let Self { sessions, log, shard, progress, meters, .. } = self;
+        let Self { sessions, log, shard, progress, meters, options, .. } = self;
         let mut questions = Vec::new();
         let mut failure = None;
         log.entities(*shard, &mut |id, frame| {
@@ -114,6 +124,7 @@ impl ShardCore {
                     let written = &session.state().written;
                     let lost = (written.epoch, written.cycle) > (claim.epoch, claim.cycle);
                     if lost || session.state().owes_rows {
+                        recall(&mut session, options.retention_ms);
                         session.enter(progress.epoch);
                         let woken = || Ok::<_, ShardError>((session, Due::Rows));
                         failure = sessions.get_or_wake(id.0, woken).err();

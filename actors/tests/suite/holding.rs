@@ -5,6 +5,7 @@ use naap_actors::session::tally::Cause;
 use std::sync::Arc;
 
 use naap_actors::outbox::RowBatch;
+use naap_actors::ports::StateLog;
 use naap_actors::shard::{ROUTING_VERSION, ShardCore, ShardOptions};
 use naap_protocol::capability::advertise::Advertisement;
 use naap_protocol::capability::decide::DirectWindow;
@@ -32,6 +33,7 @@ const OPTIONS: ShardOptions = ShardOptions {
 /// One shard and the orchestrators that its sessions ask.
 struct World {
     core: ShardCore,
+    log: Arc<MemoryLog>,
     index: Index,
     asked: Vec<Question>,
     offset: u64,
@@ -41,8 +43,9 @@ impl World {
     fn new(options: ShardOptions) -> Self {
         let progress =
             Progress { epoch: 1, routing_version: ROUTING_VERSION, ..Progress::default() };
-        let core = ShardCore::new(0, progress, options, Arc::<MemoryLog>::default(), clock());
-        Self { core, index: Index::default(), asked: Vec::new(), offset: 0 }
+        let log = Arc::<MemoryLog>::default();
+        let core = ShardCore::new(0, progress, options, log.clone(), clock());
+        Self { core, log, index: Index::default(), asked: Vec::new(), offset: 0 }
     }
 
     /// Takes a script for session `stream|r`.
@@ -109,6 +112,7 @@ impl World {
     fn commit(&mut self, table: &str, flush: bool) -> (u64, usize) {
         let saved = self.core.commit(flush).unwrap();
         self.asked.extend(saved.questions);
+        self.log.append(saved.records).unwrap();
         let of_table = |batch: &RowBatch| batch.table.name == table;
         let rows = self.core.take_rows().iter().filter(|b| of_table(b)).map(|b| b.count).sum();
         self.core.committed();
@@ -208,4 +212,23 @@ fn every_lifecycle_event_and_every_coverage_row_is_counted_once() {
     let retained = sum(&found, "naap_lifecycle_sessions_retained", "shard=0");
     let open = sum(&found, "naap_lifecycle_sessions_open", "shard=0");
     assert!((retained - 3.0).abs() < 1e-9 && open.abs() < 1e-9, "{retained} kept, {open} open");
+}
+
+#[test]
+fn what_a_session_learns_in_its_sleep_is_counted() {
+    let found = counted(|| {
+        let options =
+            ShardOptions { idle_ticks: 1, after_close_ticks: 1, hold_ticks: 0, ..OPTIONS };
+        let mut world = World::new(options);
+        world.take("s", "REQ@1000 ST@2000{A} CLOSE@3000");
+        world.answer();
+        assert_eq!(world.commit(SESSIONS, false), (1, 0));
+        (0..3).for_each(|_| world.core.tick());
+        assert_eq!(world.core.sessions_awake(), 0);
+        world.take("s", "CAP@900{A}");
+        world.answer();
+        assert_eq!(world.commit(SESSIONS, false), (1, 0));
+    });
+    let results = |label: &str| sum(&found, "naap_attribution_results_total", label);
+    assert_eq!((results("label=unattributed"), results("label=direct")), (1.0, 1.0));
 }

@@ -141,6 +141,27 @@ fn reversed_delivery_is_out_of_order() {
 }
 
 #[test]
+fn start_times_that_are_not_believed_are_counted_once() {
+    let ignored = "naap_lifecycle_ignored_start_times_total";
+    let cases = [
+        ("ST@2000 REQ@3000", 0.0),
+        ("ST@2000{start=2000} ST@86402000{start=2000}", 0.0),
+        ("ST@2000{start=2001}", 1.0),
+        ("ST@86402001{start=2000}", 1.0),
+        // 1999 and 2000.
+        ("ST@946684800000{start=946684799999}", 1.0),
+        ("ST@2000{uid=x,start=2001} ST@2000{uid=x,start=2001} ST@2000{uid=x,start=2002}", 1.0),
+        ("ST@3000{start=9000} ST@2000{start=9000} ST@1000{start=9000}", 3.0),
+        // Expired: nothing of it is read.
+        ("REQ@1000 CLOSE@5000 ST@176405000{start=1}", 0.0),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(sum(&once(text), ignored, ""), expected, "{text}");
+        assert_eq!(sum(&often(text), ignored, ""), expected, "{text}");
+    }
+}
+
+#[test]
 fn missing_latencies_of_closed_sessions_are_counted_once() {
     let nulls = "naap_lifecycle_null_latency_total";
     assert_eq!(sum(&often("REQ@1000 PROC@2000 PLAY@3000"), nulls, ""), 0.0, "still going");
@@ -191,6 +212,53 @@ fn delayed_attribution_is_counted() {
     // Session, coverage, segment, two latencies; fact and coverage of the status and of the close.
     assert_eq!(sum(&found, corrections, "cause=late_capability"), 9.0);
     assert_eq!(sum(&once("REQ@1000 CLOSE@3000"), results, "reason=no_selection"), 1.0);
+}
+
+/// What a script counts under `name` that is written after every input, with restarts before the
+/// inputs at `restarts`.
+fn restarted(text: &str, restarts: &[(usize, bool)], name: &str) -> Values {
+    let inputs = script(text);
+    let mut all = counted(|| {
+        let (mut instruments, mut stage) = (Instruments::new(3), Stage::new(RETENTION));
+        for (place, input) in inputs.iter().enumerate() {
+            let before = restarts.iter().filter(|(at, _)| *at == place);
+            before.for_each(|(_, new_epoch)| stage.restart(*new_epoch));
+            let receipt = stage.take(input, place as u64);
+            if let (Input::Event(event), Some(receipt)) = (input, receipt) {
+                instruments.received(&event.body, &receipt);
+            }
+            stage.settle();
+            instruments.wrote(&stage.write());
+        }
+    });
+    all.retain(|key, _| key.starts_with(name));
+    all
+}
+
+const RESULTS: &str = "naap_attribution_results_total";
+
+#[test]
+fn a_signal_that_wakes_an_expired_session_is_expired() {
+    let late = "REQ@1000 CLOSE@5000 ST@176405000 ST@176406000";
+    let expected = restarted(late, &[], SIGNALS);
+    assert_eq!(sum(&expected, SIGNALS, "outcome=late_expired"), 2.0);
+    assert_eq!(restarted(late, &[(2, false), (3, false)], SIGNALS), expected);
+}
+
+#[test]
+fn an_attribution_is_counted_once_however_often_its_session_sleeps() {
+    let late = "REQ@1000 ST@2000{A} CLOSE@3000 CAP@900{A} PROC@2500";
+    let expected = restarted(late, &[], RESULTS);
+    assert_eq!(expected.len(), 2, "unattributed, then direct: {expected:?}");
+    for place in 1..5 {
+        for new_epoch in [false, true] {
+            assert_eq!(
+                restarted(late, &[(place, new_epoch)], RESULTS),
+                expected,
+                "{place} {new_epoch}"
+            );
+        }
+    }
 }
 
 #[test]
@@ -315,6 +383,21 @@ fn clocks_are_shown_and_taken_back() {
 }
 
 proptest! {
+    /// Sleep and restarts are no decisions.
+    #[test]
+    fn attributions_are_counted_alike_with_and_without_sleep(
+        words in prop::collection::vec(
+            prop_oneof![3 => signal("[a-d]{1,2}"), 1 => prop::sample::select(&[
+                "CAP@500{A}", "CAP@1500{A,m=m2}", "CAP@2500{B}",
+            ][..]).prop_map(str::to_owned)],
+            1..12,
+        ),
+        restarts in prop::collection::vec((1..12usize, any::<bool>()), 1..4),
+    ) {
+        let text = words.join(" ");
+        prop_assert_eq!(restarted(&text, &restarts, RESULTS), restarted(&text, &[], RESULTS));
+    }
+
     /// Applied, duplicate, ignored, late and expired together are what was consumed.
     #[test]
     fn every_signal_has_one_outcome(

@@ -219,6 +219,7 @@ impl Stage {
     pub fn restart(&mut self, new_epoch: bool) {
         let frame = self.session.snapshot(1, false).expect("a snapshot");
         self.session = SessionActor::restore(&frame).expect("what was just written");
+        self.session.recall(self.retention);
         self.asked.clear();
         if new_epoch {
             self.epoch += 1;
