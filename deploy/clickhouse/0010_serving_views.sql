@@ -79,6 +79,30 @@ SELECT
 FROM v_agg_orchestrator_1h AS r
 COMMENT 'Figures and scores of orchestrators by hour, from which the views of them are read.';
 
+CREATE VIEW IF NOT EXISTS v_gpu_hours AS
+SELECT
+    h.org AS org, h.window_start AS window_start, h.orchestrator_address AS orchestrator_address,
+    h.pipeline_id AS pipeline_id, nullIf(h.model_id, '') AS model_id, nullIf(h.gpu_id, '') AS gpu_id,
+    nullIf(h.region, '') AS region,
+    h.* EXCEPT (org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region),
+    if(b.observed = 0, NULL, 8 * b.rx / b.observed / 1000) AS down_mbps_avg,
+    if(b.observed = 0, NULL, 8 * b.tx / b.observed / 1000) AS up_mbps_avg,
+    multiIf(b.sending = 0, 'no_telemetry', b.observed >= 0.8 * b.expected AND b.expected > 0, 'ok', 'partial') AS bandwidth_status
+FROM v_orchestrator_hours AS h
+LEFT JOIN (
+    SELECT org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region,
+        sum(rated_rx_bytes) AS rx, sum(rated_tx_bytes) AS tx, sum(observed_ms) AS observed,
+        sum(expected_ms) AS expected, sum(sessions) AS sending
+    FROM v_agg_transport_bandwidth_1h
+    WHERE link_type = 'gateway_to_orchestrator' AND gpu_id != ''
+    GROUP BY org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region
+) AS b
+    ON b.org = h.org AND b.window_start = h.window_start AND b.orchestrator_address = h.orchestrator_address
+    AND b.pipeline_id = h.pipeline_id AND b.model_id = h.model_id AND b.gpu_id = h.gpu_id AND b.region = h.region
+WHERE h.gpu_id != '' AND (h.pipeline_id != '' OR h.model_id != '')
+SETTINGS join_use_nulls = 0
+COMMENT 'Figures of GPUs by hour with the bandwidth of all their gateways, from which the views of them are read.';
+
 CREATE VIEW IF NOT EXISTS v_demand_hours AS
 SELECT
     d.org AS org, d.window_start AS window_start, d.grain AS grain, d.gateway AS gateway, d.region AS region,
@@ -171,18 +195,15 @@ CREATE VIEW IF NOT EXISTS v_api_gpu_metrics
     health_signal_coverage_ratio Float64 COMMENT 'Seen over expected health signals, 0 to 1; 1 when none is expected.',
     startup_unexcused_rate Nullable(Float64) COMMENT 'Unexcused / known, 0 to 1; NULL when none is known.',
     swap_rate Nullable(Float64) COMMENT 'Total swapped / known, 0 to 1; NULL when none is known.',
+    up_mbps_avg Nullable(Float64) COMMENT 'Mean bandwidth that a session used from the orchestrator, Mbit/s, media over all gateways: bytes of rated intervals by their time; NULL without any. Used, not the capacity of a link.',
+    down_mbps_avg Nullable(Float64) COMMENT 'Mean bandwidth that a session used to the orchestrator, Mbit/s, media over all gateways: bytes of rated intervals by their time; NULL without any. Used, not the capacity of a link.',
+    bandwidth_status LowCardinality(String) COMMENT '`ok` when rated intervals cover 0.8 of the time that segments ran, `partial` below, `no_telemetry` without any sample; never of the client leg.',
     window_state LowCardinality(String) COMMENT '`provisional` until 10 min after the hour, `settled` until 48 h after it and until every session in it is closed or silent for 48 h, then `final`; by the store\'s clock.',
     revision UInt64 COMMENT 'Changes after settling, summed where a row covers several hours.'
 )
-AS SELECT org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region, gpu_model_name, gpu_memory_bytes_total, runner_version, cuda_version, avg_output_fps, p95_output_fps, fps_jitter_coefficient, active_ms, status_samples, output_fps_sum, output_fps_sumsq, avg_prompt_to_first_frame_ms, p95_prompt_to_first_frame_latency_ms, prompt_to_first_frame_sample_count, avg_startup_latency_ms, p95_startup_latency_ms, startup_latency_sample_count, avg_e2e_latency_ms, p95_e2e_latency_ms, e2e_latency_sample_count, sessions_count, session_starts, known_sessions_count, startup_success_sessions, startup_excused_sessions, startup_unexcused_sessions, confirmed_swapped_sessions, inferred_swap_sessions, total_swapped_sessions, sessions_with_errors, sessions_ending_in_error, loading_only_sessions, zero_output_fps_sessions, output_failed_sessions, effective_failed_sessions, error_status_samples, health_signal_count, health_expected_signal_count, health_signal_coverage_ratio, startup_unexcused_rate, swap_rate, window_state, revision
+AS SELECT org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region, gpu_model_name, gpu_memory_bytes_total, runner_version, cuda_version, avg_output_fps, p95_output_fps, fps_jitter_coefficient, active_ms, status_samples, output_fps_sum, output_fps_sumsq, avg_prompt_to_first_frame_ms, p95_prompt_to_first_frame_latency_ms, prompt_to_first_frame_sample_count, avg_startup_latency_ms, p95_startup_latency_ms, startup_latency_sample_count, avg_e2e_latency_ms, p95_e2e_latency_ms, e2e_latency_sample_count, sessions_count, session_starts, known_sessions_count, startup_success_sessions, startup_excused_sessions, startup_unexcused_sessions, confirmed_swapped_sessions, inferred_swap_sessions, total_swapped_sessions, sessions_with_errors, sessions_ending_in_error, loading_only_sessions, zero_output_fps_sessions, output_failed_sessions, effective_failed_sessions, error_status_samples, health_signal_count, health_expected_signal_count, health_signal_coverage_ratio, startup_unexcused_rate, swap_rate, up_mbps_avg, down_mbps_avg, bandwidth_status, window_state, revision
 FROM (
-SELECT
-    h.org AS org, h.window_start AS window_start, h.orchestrator_address AS orchestrator_address,
-    h.pipeline_id AS pipeline_id, nullIf(h.model_id, '') AS model_id, nullIf(h.gpu_id, '') AS gpu_id,
-    nullIf(h.region, '') AS region,
-    h.* EXCEPT (org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region)
-FROM v_orchestrator_hours AS h
-WHERE h.gpu_id != '' AND (h.pipeline_id != '' OR h.model_id != '')
+SELECT * FROM v_gpu_hours
 )
 COMMENT 'How a GPU served in an hour: one row per orchestrator, pipeline, model, GPU and region with gold-eligible status evidence, a known GPU, and a known pipeline or model. Sessions are counted in every hour and identity with evidence.';
 
@@ -236,6 +257,9 @@ CREATE VIEW IF NOT EXISTS v_api_gpu_metrics_enriched
     health_signal_coverage_ratio Float64 COMMENT 'Seen over expected health signals, 0 to 1; 1 when none is expected.',
     startup_unexcused_rate Nullable(Float64) COMMENT 'Unexcused / known, 0 to 1; NULL when none is known.',
     swap_rate Nullable(Float64) COMMENT 'Total swapped / known, 0 to 1; NULL when none is known.',
+    up_mbps_avg Nullable(Float64) COMMENT 'Mean bandwidth that a session used from the orchestrator, Mbit/s, media over all gateways: bytes of rated intervals by their time; NULL without any. Used, not the capacity of a link.',
+    down_mbps_avg Nullable(Float64) COMMENT 'Mean bandwidth that a session used to the orchestrator, Mbit/s, media over all gateways: bytes of rated intervals by their time; NULL without any. Used, not the capacity of a link.',
+    bandwidth_status LowCardinality(String) COMMENT '`ok` when rated intervals cover 0.8 of the time that segments ran, `partial` below, `no_telemetry` without any sample; never of the client leg.',
     orchestrator_url Nullable(String) COMMENT 'Service URI in the advertisement; NULL without one.',
     orchestrator_version LowCardinality(Nullable(String)) COMMENT 'Version of the orchestrator in it; NULL when unknown.',
     gpu_memory_bytes_free Nullable(UInt64) COMMENT 'Free GPU memory in it, bytes; NULL without one.',
@@ -254,19 +278,15 @@ CREATE VIEW IF NOT EXISTS v_api_gpu_metrics_enriched
     window_state LowCardinality(String) COMMENT '`provisional` until 10 min after the hour, `settled` until 48 h after it and until every session in it is closed or silent for 48 h, then `final`; by the store\'s clock.',
     revision UInt64 COMMENT 'Changes after settling, summed where a row covers several hours.'
 )
-AS SELECT org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region, gpu_model_name, gpu_memory_bytes_total, runner_version, cuda_version, avg_output_fps, p95_output_fps, fps_jitter_coefficient, active_ms, status_samples, output_fps_sum, output_fps_sumsq, avg_prompt_to_first_frame_ms, p95_prompt_to_first_frame_latency_ms, prompt_to_first_frame_sample_count, avg_startup_latency_ms, p95_startup_latency_ms, startup_latency_sample_count, avg_e2e_latency_ms, p95_e2e_latency_ms, e2e_latency_sample_count, sessions_count, session_starts, known_sessions_count, startup_success_sessions, startup_excused_sessions, startup_unexcused_sessions, confirmed_swapped_sessions, inferred_swap_sessions, total_swapped_sessions, sessions_with_errors, sessions_ending_in_error, loading_only_sessions, zero_output_fps_sessions, output_failed_sessions, effective_failed_sessions, error_status_samples, health_signal_count, health_expected_signal_count, health_signal_coverage_ratio, startup_unexcused_rate, swap_rate, orchestrator_url, orchestrator_version, gpu_memory_bytes_free, capacity, capacity_in_use, warm, price_per_unit, pixels_per_unit, metadata_snapshot_ts, metadata_age_seconds, advertised_capacity_minutes, sla_score, effective_success_rate, no_swap_rate, sla_semantics_version, window_state, revision
+AS SELECT org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region, gpu_model_name, gpu_memory_bytes_total, runner_version, cuda_version, avg_output_fps, p95_output_fps, fps_jitter_coefficient, active_ms, status_samples, output_fps_sum, output_fps_sumsq, avg_prompt_to_first_frame_ms, p95_prompt_to_first_frame_latency_ms, prompt_to_first_frame_sample_count, avg_startup_latency_ms, p95_startup_latency_ms, startup_latency_sample_count, avg_e2e_latency_ms, p95_e2e_latency_ms, e2e_latency_sample_count, sessions_count, session_starts, known_sessions_count, startup_success_sessions, startup_excused_sessions, startup_unexcused_sessions, confirmed_swapped_sessions, inferred_swap_sessions, total_swapped_sessions, sessions_with_errors, sessions_ending_in_error, loading_only_sessions, zero_output_fps_sessions, output_failed_sessions, effective_failed_sessions, error_status_samples, health_signal_count, health_expected_signal_count, health_signal_coverage_ratio, startup_unexcused_rate, swap_rate, up_mbps_avg, down_mbps_avg, bandwidth_status, orchestrator_url, orchestrator_version, gpu_memory_bytes_free, capacity, capacity_in_use, warm, price_per_unit, pixels_per_unit, metadata_snapshot_ts, metadata_age_seconds, advertised_capacity_minutes, sla_score, effective_success_rate, no_swap_rate, sla_semantics_version, window_state, revision
 FROM (
 SELECT
-    h.org AS org, h.window_start AS window_start, h.orchestrator_address AS orchestrator_address,
-    h.pipeline_id AS pipeline_id, nullIf(h.model_id, '') AS model_id, nullIf(h.gpu_id, '') AS gpu_id,
-    nullIf(h.region, '') AS region,
-    h.* EXCEPT (org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region),
+    h.*,
     if(isNull(h.metadata_snapshot_ts), NULL,
         toUInt32(dateDiff('second', assumeNotNull(h.metadata_snapshot_ts), h.window_start + INTERVAL 1 HOUR)))
         AS metadata_age_seconds,
     60 * toFloat64(h.capacity) AS advertised_capacity_minutes
-FROM v_orchestrator_hours AS h
-WHERE h.gpu_id != '' AND (h.pipeline_id != '' OR h.model_id != '')
+FROM v_gpu_hours AS h
 )
 COMMENT '`v_api_gpu_metrics` with what the node offered at the end of the hour and the score of the same row: one row per row of it.';
 

@@ -387,6 +387,7 @@ fn every_column_of_a_figure_is_in_the_catalogue() {
     assert_eq!(unit("v_api_gpu_metrics", "avg_e2e_latency_ms"), Some("ms"));
     assert_eq!(unit("agg_orchestrator_1h", "e2e_latency_sum"), Some("0.000001 ms"));
     assert_eq!(unit("v_api_sla_compliance", "no_swap_rate"), Some("ratio"));
+    assert_eq!(unit("v_api_gpu_metrics", "up_mbps_avg"), Some("Mbit/s"));
     assert_eq!(unit("v_api_network_demand", "ticket_face_value_eth"), Some("ETH"));
 }
 

@@ -140,6 +140,11 @@ pub const BASES: &[(&str, &str, &str)] = &[
         include_str!("../../../deploy/clickhouse/views/v_orchestrator_hours.sql"),
     ),
     (
+        "v_gpu_hours",
+        "Figures of GPUs by hour with the bandwidth of all their gateways, from which the views of them are read.",
+        include_str!("../../../deploy/clickhouse/views/v_gpu_hours.sql"),
+    ),
+    (
         "v_demand_hours",
         "Figures of demand by hour at all grains, from which the views of demand are read.",
         include_str!("../../../deploy/clickhouse/views/v_demand_hours.sql"),
