@@ -79,6 +79,30 @@ SELECT
 FROM v_agg_orchestrator_1h AS r
 COMMENT 'Figures and scores of orchestrators by hour, from which the views of them are read.';
 
+CREATE VIEW IF NOT EXISTS v_gpu_hours AS
+SELECT
+    h.org AS org, h.window_start AS window_start, h.orchestrator_address AS orchestrator_address,
+    h.pipeline_id AS pipeline_id, nullIf(h.model_id, '') AS model_id, nullIf(h.gpu_id, '') AS gpu_id,
+    nullIf(h.region, '') AS region,
+    h.* EXCEPT (org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region),
+    if(b.observed = 0, NULL, 8 * b.rx / b.observed / 1000) AS down_mbps_avg,
+    if(b.observed = 0, NULL, 8 * b.tx / b.observed / 1000) AS up_mbps_avg,
+    multiIf(b.sending = 0, 'no_telemetry', b.observed >= 0.8 * b.expected AND b.expected > 0, 'ok', 'partial') AS bandwidth_status
+FROM v_orchestrator_hours AS h
+LEFT JOIN (
+    SELECT org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region,
+        sum(rated_rx_bytes) AS rx, sum(rated_tx_bytes) AS tx, sum(observed_ms) AS observed,
+        sum(expected_ms) AS expected, sum(sessions) AS sending
+    FROM v_agg_transport_bandwidth_1h
+    WHERE link_type = 'gateway_to_orchestrator' AND gpu_id != ''
+    GROUP BY org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region
+) AS b
+    ON b.org = h.org AND b.window_start = h.window_start AND b.orchestrator_address = h.orchestrator_address
+    AND b.pipeline_id = h.pipeline_id AND b.model_id = h.model_id AND b.gpu_id = h.gpu_id AND b.region = h.region
+WHERE h.gpu_id != '' AND (h.pipeline_id != '' OR h.model_id != '')
+SETTINGS join_use_nulls = 0
+COMMENT 'Figures of GPUs by hour with the bandwidth of all their gateways, from which the views of them are read.';
+
 CREATE VIEW IF NOT EXISTS v_demand_hours AS
 SELECT
     d.org AS org, d.window_start AS window_start, d.grain AS grain, d.gateway AS gateway, d.region AS region,
@@ -171,18 +195,15 @@ CREATE VIEW IF NOT EXISTS v_api_gpu_metrics
     health_signal_coverage_ratio Float64 COMMENT 'Seen over expected health signals, 0 to 1; 1 when none is expected.',
     startup_unexcused_rate Nullable(Float64) COMMENT 'Unexcused / known, 0 to 1; NULL when none is known.',
     swap_rate Nullable(Float64) COMMENT 'Total swapped / known, 0 to 1; NULL when none is known.',
+    up_mbps_avg Nullable(Float64) COMMENT 'Mean bandwidth that a session used from the orchestrator, Mbit/s, media over all gateways: bytes of rated intervals by their time; NULL without any. Used, not the capacity of a link.',
+    down_mbps_avg Nullable(Float64) COMMENT 'Mean bandwidth that a session used to the orchestrator, Mbit/s, media over all gateways: bytes of rated intervals by their time; NULL without any. Used, not the capacity of a link.',
+    bandwidth_status LowCardinality(String) COMMENT '`ok` when rated intervals cover 0.8 of the time that segments ran, `partial` below, `no_telemetry` without any sample; never of the client leg.',
     window_state LowCardinality(String) COMMENT '`provisional` until 10 min after the hour, `settled` until 48 h after it and until every session in it is closed or silent for 48 h, then `final`; by the store\'s clock.',
     revision UInt64 COMMENT 'Changes after settling, summed where a row covers several hours.'
 )
-AS SELECT org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region, gpu_model_name, gpu_memory_bytes_total, runner_version, cuda_version, avg_output_fps, p95_output_fps, fps_jitter_coefficient, active_ms, status_samples, output_fps_sum, output_fps_sumsq, avg_prompt_to_first_frame_ms, p95_prompt_to_first_frame_latency_ms, prompt_to_first_frame_sample_count, avg_startup_latency_ms, p95_startup_latency_ms, startup_latency_sample_count, avg_e2e_latency_ms, p95_e2e_latency_ms, e2e_latency_sample_count, sessions_count, session_starts, known_sessions_count, startup_success_sessions, startup_excused_sessions, startup_unexcused_sessions, confirmed_swapped_sessions, inferred_swap_sessions, total_swapped_sessions, sessions_with_errors, sessions_ending_in_error, loading_only_sessions, zero_output_fps_sessions, output_failed_sessions, effective_failed_sessions, error_status_samples, health_signal_count, health_expected_signal_count, health_signal_coverage_ratio, startup_unexcused_rate, swap_rate, window_state, revision
+AS SELECT org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region, gpu_model_name, gpu_memory_bytes_total, runner_version, cuda_version, avg_output_fps, p95_output_fps, fps_jitter_coefficient, active_ms, status_samples, output_fps_sum, output_fps_sumsq, avg_prompt_to_first_frame_ms, p95_prompt_to_first_frame_latency_ms, prompt_to_first_frame_sample_count, avg_startup_latency_ms, p95_startup_latency_ms, startup_latency_sample_count, avg_e2e_latency_ms, p95_e2e_latency_ms, e2e_latency_sample_count, sessions_count, session_starts, known_sessions_count, startup_success_sessions, startup_excused_sessions, startup_unexcused_sessions, confirmed_swapped_sessions, inferred_swap_sessions, total_swapped_sessions, sessions_with_errors, sessions_ending_in_error, loading_only_sessions, zero_output_fps_sessions, output_failed_sessions, effective_failed_sessions, error_status_samples, health_signal_count, health_expected_signal_count, health_signal_coverage_ratio, startup_unexcused_rate, swap_rate, up_mbps_avg, down_mbps_avg, bandwidth_status, window_state, revision
 FROM (
-SELECT
-    h.org AS org, h.window_start AS window_start, h.orchestrator_address AS orchestrator_address,
-    h.pipeline_id AS pipeline_id, nullIf(h.model_id, '') AS model_id, nullIf(h.gpu_id, '') AS gpu_id,
-    nullIf(h.region, '') AS region,
-    h.* EXCEPT (org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region)
-FROM v_orchestrator_hours AS h
-WHERE h.gpu_id != '' AND (h.pipeline_id != '' OR h.model_id != '')
+SELECT * FROM v_gpu_hours
 )
 COMMENT 'How a GPU served in an hour: one row per orchestrator, pipeline, model, GPU and region with gold-eligible status evidence, a known GPU, and a known pipeline or model. Sessions are counted in every hour and identity with evidence.';
 
@@ -236,6 +257,9 @@ CREATE VIEW IF NOT EXISTS v_api_gpu_metrics_enriched
     health_signal_coverage_ratio Float64 COMMENT 'Seen over expected health signals, 0 to 1; 1 when none is expected.',
     startup_unexcused_rate Nullable(Float64) COMMENT 'Unexcused / known, 0 to 1; NULL when none is known.',
     swap_rate Nullable(Float64) COMMENT 'Total swapped / known, 0 to 1; NULL when none is known.',
+    up_mbps_avg Nullable(Float64) COMMENT 'Mean bandwidth that a session used from the orchestrator, Mbit/s, media over all gateways: bytes of rated intervals by their time; NULL without any. Used, not the capacity of a link.',
+    down_mbps_avg Nullable(Float64) COMMENT 'Mean bandwidth that a session used to the orchestrator, Mbit/s, media over all gateways: bytes of rated intervals by their time; NULL without any. Used, not the capacity of a link.',
+    bandwidth_status LowCardinality(String) COMMENT '`ok` when rated intervals cover 0.8 of the time that segments ran, `partial` below, `no_telemetry` without any sample; never of the client leg.',
     orchestrator_url Nullable(String) COMMENT 'Service URI in the advertisement; NULL without one.',
     orchestrator_version LowCardinality(Nullable(String)) COMMENT 'Version of the orchestrator in it; NULL when unknown.',
     gpu_memory_bytes_free Nullable(UInt64) COMMENT 'Free GPU memory in it, bytes; NULL without one.',
@@ -254,19 +278,15 @@ CREATE VIEW IF NOT EXISTS v_api_gpu_metrics_enriched
     window_state LowCardinality(String) COMMENT '`provisional` until 10 min after the hour, `settled` until 48 h after it and until every session in it is closed or silent for 48 h, then `final`; by the store\'s clock.',
     revision UInt64 COMMENT 'Changes after settling, summed where a row covers several hours.'
 )
-AS SELECT org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region, gpu_model_name, gpu_memory_bytes_total, runner_version, cuda_version, avg_output_fps, p95_output_fps, fps_jitter_coefficient, active_ms, status_samples, output_fps_sum, output_fps_sumsq, avg_prompt_to_first_frame_ms, p95_prompt_to_first_frame_latency_ms, prompt_to_first_frame_sample_count, avg_startup_latency_ms, p95_startup_latency_ms, startup_latency_sample_count, avg_e2e_latency_ms, p95_e2e_latency_ms, e2e_latency_sample_count, sessions_count, session_starts, known_sessions_count, startup_success_sessions, startup_excused_sessions, startup_unexcused_sessions, confirmed_swapped_sessions, inferred_swap_sessions, total_swapped_sessions, sessions_with_errors, sessions_ending_in_error, loading_only_sessions, zero_output_fps_sessions, output_failed_sessions, effective_failed_sessions, error_status_samples, health_signal_count, health_expected_signal_count, health_signal_coverage_ratio, startup_unexcused_rate, swap_rate, orchestrator_url, orchestrator_version, gpu_memory_bytes_free, capacity, capacity_in_use, warm, price_per_unit, pixels_per_unit, metadata_snapshot_ts, metadata_age_seconds, advertised_capacity_minutes, sla_score, effective_success_rate, no_swap_rate, sla_semantics_version, window_state, revision
+AS SELECT org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region, gpu_model_name, gpu_memory_bytes_total, runner_version, cuda_version, avg_output_fps, p95_output_fps, fps_jitter_coefficient, active_ms, status_samples, output_fps_sum, output_fps_sumsq, avg_prompt_to_first_frame_ms, p95_prompt_to_first_frame_latency_ms, prompt_to_first_frame_sample_count, avg_startup_latency_ms, p95_startup_latency_ms, startup_latency_sample_count, avg_e2e_latency_ms, p95_e2e_latency_ms, e2e_latency_sample_count, sessions_count, session_starts, known_sessions_count, startup_success_sessions, startup_excused_sessions, startup_unexcused_sessions, confirmed_swapped_sessions, inferred_swap_sessions, total_swapped_sessions, sessions_with_errors, sessions_ending_in_error, loading_only_sessions, zero_output_fps_sessions, output_failed_sessions, effective_failed_sessions, error_status_samples, health_signal_count, health_expected_signal_count, health_signal_coverage_ratio, startup_unexcused_rate, swap_rate, up_mbps_avg, down_mbps_avg, bandwidth_status, orchestrator_url, orchestrator_version, gpu_memory_bytes_free, capacity, capacity_in_use, warm, price_per_unit, pixels_per_unit, metadata_snapshot_ts, metadata_age_seconds, advertised_capacity_minutes, sla_score, effective_success_rate, no_swap_rate, sla_semantics_version, window_state, revision
 FROM (
 SELECT
-    h.org AS org, h.window_start AS window_start, h.orchestrator_address AS orchestrator_address,
-    h.pipeline_id AS pipeline_id, nullIf(h.model_id, '') AS model_id, nullIf(h.gpu_id, '') AS gpu_id,
-    nullIf(h.region, '') AS region,
-    h.* EXCEPT (org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region),
+    h.*,
     if(isNull(h.metadata_snapshot_ts), NULL,
         toUInt32(dateDiff('second', assumeNotNull(h.metadata_snapshot_ts), h.window_start + INTERVAL 1 HOUR)))
         AS metadata_age_seconds,
     60 * toFloat64(h.capacity) AS advertised_capacity_minutes
-FROM v_orchestrator_hours AS h
-WHERE h.gpu_id != '' AND (h.pipeline_id != '' OR h.model_id != '')
+FROM v_gpu_hours AS h
 )
 COMMENT '`v_api_gpu_metrics` with what the node offered at the end of the hour and the score of the same row: one row per row of it.';
 
@@ -849,3 +869,255 @@ FROM (
 ) AS newest
 )
 COMMENT 'How old the newest rows are: one row per organisation and relation.';
+
+CREATE VIEW IF NOT EXISTS v_api_transport_bandwidth
+(
+    org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
+    window_start DateTime64(3, 'UTC') COMMENT 'Start of the hour, UTC, clock of the gateway.',
+    link_type LowCardinality(String) COMMENT '`gateway_to_orchestrator` or `orchestrator_to_worker`; never the client leg.',
+    orchestrator_address String COMMENT 'Canonical orchestrator wallet, lower case; \'\' for samples that are not attributed.',
+    gateway LowCardinality(String) COMMENT 'Gateway; \'\' when unknown.',
+    pipeline_id LowCardinality(String) COMMENT 'Workflow class; \'\' when unknown.',
+    model_id LowCardinality(Nullable(String)) COMMENT 'Model label; NULL when unknown.',
+    gpu_id Nullable(String) COMMENT 'GPU uuid; NULL when unknown or when several GPUs fit.',
+    region LowCardinality(Nullable(String)) COMMENT 'Region; NULL as long as no producer sends one.',
+    down_mbps_avg Nullable(Float64) COMMENT 'Mean bandwidth that a session used to the orchestrator, Mbit/s: bytes of rated intervals by their time; NULL without any.',
+    up_mbps_avg Nullable(Float64) COMMENT 'Mean bandwidth that a session used from the orchestrator, Mbit/s: bytes of rated intervals by their time; NULL without any.',
+    down_mbps_p95 Nullable(Float64) COMMENT '95th of 100 session minutes, to the orchestrator, Mbit/s: begin of its log bucket, within 1/32 of the value; NULL without any. Not to be aggregated.',
+    up_mbps_p95 Nullable(Float64) COMMENT '95th of 100 session minutes, from the orchestrator, Mbit/s: begin of its log bucket, within 1/32 of the value; NULL without any. Not to be aggregated.',
+    down_mbps_total Nullable(Float64) COMMENT 'Load of the hour to the orchestrator, Mbit/s: all bytes by 3,600 s; NULL without samples.',
+    up_mbps_total Nullable(Float64) COMMENT 'Load of the hour from the orchestrator, Mbit/s: all bytes by 3,600 s; NULL without samples.',
+    sessions UInt64 COMMENT 'Distinct sessions with bytes or time in the hour.',
+    samples UInt64 COMMENT 'Samples that end in the hour.',
+    rx_bytes UInt64 COMMENT 'Bytes to the orchestrator; all samples together have exactly these.',
+    tx_bytes UInt64 COMMENT 'Bytes from the orchestrator.',
+    observed_ms UInt64 COMMENT 'Time of intervals that carry rates, ms.',
+    expected_ms UInt64 COMMENT 'Time in which segments of sessions with this identity ran, ms.',
+    coverage_ratio Nullable(Float64) COMMENT 'Observed over expected time, 0 to 1; NULL where nothing was expected.',
+    dropped_segment_ratio Nullable(Float64) COMMENT 'Segments never sent over all, 0 to 1; NULL without any.',
+    telemetry_status LowCardinality(String) COMMENT '`ok` from a coverage of 0.8 on, `partial` below, `no_telemetry` without any sample.',
+    window_state LowCardinality(String) COMMENT '`provisional` until 10 min after the hour, `settled` until 48 h after it and until every session in it is closed or silent for 48 h, then `final`; by the store\'s clock.',
+    revision UInt64 COMMENT 'Changes after settling, summed where a row covers several hours.',
+    refreshed_at DateTime64(3, 'UTC') COMMENT 'When the hour was computed last, UTC, node clock.'
+)
+AS SELECT org, window_start, link_type, orchestrator_address, gateway, pipeline_id, model_id, gpu_id, region, down_mbps_avg, up_mbps_avg, down_mbps_p95, up_mbps_p95, down_mbps_total, up_mbps_total, sessions, samples, rx_bytes, tx_bytes, observed_ms, expected_ms, coverage_ratio, dropped_segment_ratio, telemetry_status, window_state, revision, refreshed_at
+FROM (
+WITH
+    (b -> if(b < 32, toUInt64(b), bitShiftLeft(toUInt64(32 + b % 32), toUInt8(intDiv(b, 32) - 1)))) AS lower_bound,
+    ((buckets, counts) -> if(empty(counts), NULL,
+        lower_bound(buckets[arrayFirstIndex(n -> n >= 0.95 * arraySum(counts), arrayCumSum(counts))]))) AS p95
+SELECT
+    h.org AS org, h.window_start AS window_start, h.link_type AS link_type,
+    h.orchestrator_address AS orchestrator_address, h.gateway AS gateway, h.pipeline_id AS pipeline_id,
+    nullIf(h.model_id, '') AS model_id, nullIf(h.gpu_id, '') AS gpu_id, nullIf(h.region, '') AS region,
+    if(h.observed_ms = 0, NULL, 8 * h.rated_rx_bytes / h.observed_ms / 1000) AS down_mbps_avg,
+    if(h.observed_ms = 0, NULL, 8 * h.rated_tx_bytes / h.observed_ms / 1000) AS up_mbps_avg,
+    p95(h.rx_rate_buckets, h.rx_rate_counts) / 1000 AS down_mbps_p95,
+    p95(h.tx_rate_buckets, h.tx_rate_counts) / 1000 AS up_mbps_p95,
+    if(h.sessions = 0, NULL, 8 * h.rx_bytes / 3600 / 1e6) AS down_mbps_total,
+    if(h.sessions = 0, NULL, 8 * h.tx_bytes / 3600 / 1e6) AS up_mbps_total,
+    h.sessions AS sessions, h.samples AS samples, h.rx_bytes AS rx_bytes, h.tx_bytes AS tx_bytes,
+    h.observed_ms AS observed_ms, h.expected_ms AS expected_ms,
+    if(h.expected_ms = 0, NULL, least(1, h.observed_ms / h.expected_ms)) AS coverage_ratio,
+    if(h.segments + h.failed_segments + h.dropped_segments = 0, NULL,
+        h.dropped_segments / (h.segments + h.failed_segments + h.dropped_segments)) AS dropped_segment_ratio,
+    multiIf(h.sessions = 0, 'no_telemetry', ifNull(coverage_ratio, 0) >= 0.8, 'ok', 'partial') AS telemetry_status,
+    h.window_state AS window_state, h.revision AS revision, h.refreshed_at AS refreshed_at
+FROM v_agg_transport_bandwidth_1h AS h
+)
+COMMENT 'Bandwidth that sessions used between gateway and orchestrator, down (to it) and up (from it): one row per hour and key. Not the capacity of links.';
+
+CREATE VIEW IF NOT EXISTS v_api_ingest_quality
+(
+    org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
+    window_start DateTime64(3, 'UTC') COMMENT 'Start of the hour, UTC, clock of the gateway.',
+    gateway LowCardinality(String) COMMENT 'Gateway of the session; \'\' when unknown.',
+    pipeline_id LowCardinality(String) COMMENT 'Workflow class of the session; \'\' when unknown.',
+    model_id LowCardinality(Nullable(String)) COMMENT 'Model label of the session; NULL when unknown.',
+    region LowCardinality(Nullable(String)) COMMENT 'Region; NULL as long as no producer sends one.',
+    ingest_sessions UInt64 COMMENT 'Distinct sessions with a sample.',
+    samples UInt64 COMMENT 'Samples.',
+    bytes_received Nullable(UInt64) COMMENT 'Bytes from clients; NULL without samples.',
+    bytes_sent Nullable(UInt64) COMMENT 'Bytes to clients, on WHIP mostly feedback; NULL without samples.',
+    ingest_rx_kbps_avg Nullable(Float64) COMMENT 'Mean rate from a client, kbit/s: bytes of rated intervals by their time; NULL without any.',
+    ingest_tx_kbps_avg Nullable(Float64) COMMENT 'Mean rate to a client, kbit/s: bytes of rated intervals by their time; NULL without any.',
+    video_jitter_ms_avg Nullable(Float64) COMMENT 'Mean video jitter, ms; NULL without measurement.',
+    video_jitter_ms_p95 Nullable(Float64) COMMENT '95th of 100 video jitters, ms: begin of its log bucket, within 1/32 of the value; NULL without measurement. Not to be aggregated.',
+    audio_jitter_ms_avg Nullable(Float64) COMMENT 'Mean audio jitter, ms; NULL without measurement.',
+    audio_jitter_ms_p95 Nullable(Float64) COMMENT '95th of 100 audio jitters, ms: begin of its log bucket, within 1/32 of the value; NULL without measurement. Not to be aggregated.',
+    rtt_ms_avg Nullable(Float64) COMMENT 'Mean round trip of video and audio, ms; NULL without measurement.',
+    rtt_ms_p95 Nullable(Float64) COMMENT '95th of 100 round trips, ms: begin of its log bucket, within 1/32 of the value; NULL without measurement. Not to be aggregated.',
+    video_loss_ratio Nullable(Float64) COMMENT 'Video packets lost over lost and received, 0 to 1; NULL without packets.',
+    audio_loss_ratio Nullable(Float64) COMMENT 'Audio packets lost over lost and received, 0 to 1; NULL without packets.',
+    media_latency_ms_avg Nullable(Float64) COMMENT 'Mean media latency of video and audio, client timeline, ms; NULL without measurement.',
+    media_latency_ms_p95 Nullable(Float64) COMMENT '95th of 100 media latencies, ms: begin of its log bucket, within 1/32 of the value; NULL without measurement. Not to be aggregated.',
+    bad_quality_ratio Nullable(Float64) COMMENT 'Samples of quality `bad` over all, 0 to 1; NULL without samples.',
+    ingest_coverage_ratio Nullable(Float64) COMMENT 'Known sessions with a sample over known sessions, 0 to 1; NULL when none is known. RTMP has no samples.',
+    known_sessions UInt64 COMMENT 'Known sessions that ran in the hour, with samples or without.',
+    observed_ms UInt64 COMMENT 'Time of intervals that carry rates, ms.',
+    session_ms UInt64 COMMENT 'Time that known sessions ran in the hour, ms.',
+    telemetry_status LowCardinality(String) COMMENT '`ok` if half of the session time was observed, `partial` below, `no_telemetry` without any sample.',
+    window_state LowCardinality(String) COMMENT '`provisional` until 10 min after the hour, `settled` until 48 h after it and until every session in it is closed or silent for 48 h, then `final`; by the store\'s clock.',
+    revision UInt64 COMMENT 'Changes after settling, summed where a row covers several hours.',
+    refreshed_at DateTime64(3, 'UTC') COMMENT 'When the hour was computed last, UTC, node clock.'
+)
+AS SELECT org, window_start, gateway, pipeline_id, model_id, region, ingest_sessions, samples, bytes_received, bytes_sent, ingest_rx_kbps_avg, ingest_tx_kbps_avg, video_jitter_ms_avg, video_jitter_ms_p95, audio_jitter_ms_avg, audio_jitter_ms_p95, rtt_ms_avg, rtt_ms_p95, video_loss_ratio, audio_loss_ratio, media_latency_ms_avg, media_latency_ms_p95, bad_quality_ratio, ingest_coverage_ratio, known_sessions, observed_ms, session_ms, telemetry_status, window_state, revision, refreshed_at
+FROM (
+WITH
+    (b -> if(b < 32, toUInt64(b), bitShiftLeft(toUInt64(32 + b % 32), toUInt8(intDiv(b, 32) - 1)))) AS lower_bound,
+    ((buckets, counts) -> if(empty(counts), NULL,
+        lower_bound(buckets[arrayFirstIndex(n -> n >= 0.95 * arraySum(counts), arrayCumSum(counts))]) / 1000)) AS p95,
+    ((total, n) -> if(n = 0, NULL, total / 1e6 / n)) AS mean,
+    ((lost, received) -> if(lost + received = 0, NULL, lost / (lost + received))) AS loss
+SELECT
+    h.org AS org, h.window_start AS window_start, h.gateway AS gateway, h.pipeline_id AS pipeline_id,
+    nullIf(h.model_id, '') AS model_id, nullIf(h.region, '') AS region,
+    h.sessions AS ingest_sessions, h.samples AS samples,
+    if(h.samples = 0, NULL, h.bytes_received) AS bytes_received,
+    if(h.samples = 0, NULL, h.bytes_sent) AS bytes_sent,
+    if(h.observed_ms = 0, NULL, 8 * h.rated_bytes_received / h.observed_ms) AS ingest_rx_kbps_avg,
+    if(h.observed_ms = 0, NULL, 8 * h.rated_bytes_sent / h.observed_ms) AS ingest_tx_kbps_avg,
+    mean(h.video_jitter_sum, h.video_jitter_samples) AS video_jitter_ms_avg,
+    p95(h.video_jitter_buckets, h.video_jitter_counts) AS video_jitter_ms_p95,
+    mean(h.audio_jitter_sum, h.audio_jitter_samples) AS audio_jitter_ms_avg,
+    p95(h.audio_jitter_buckets, h.audio_jitter_counts) AS audio_jitter_ms_p95,
+    mean(h.rtt_sum, h.rtt_samples) AS rtt_ms_avg,
+    p95(h.rtt_buckets, h.rtt_counts) AS rtt_ms_p95,
+    loss(h.video_packets_lost, h.video_packets_received) AS video_loss_ratio,
+    loss(h.audio_packets_lost, h.audio_packets_received) AS audio_loss_ratio,
+    mean(h.media_latency_sum, h.media_latency_samples) AS media_latency_ms_avg,
+    p95(h.media_latency_buckets, h.media_latency_counts) AS media_latency_ms_p95,
+    if(h.samples = 0, NULL, h.bad_samples / h.samples) AS bad_quality_ratio,
+    if(h.known_sessions = 0, NULL, least(1, h.known_sessions_with_samples / h.known_sessions)) AS ingest_coverage_ratio,
+    h.known_sessions AS known_sessions, h.observed_ms AS observed_ms, h.session_ms AS session_ms,
+    multiIf(h.samples = 0, 'no_telemetry', h.observed_ms >= 0.5 * h.session_ms, 'ok', 'partial') AS telemetry_status,
+    h.window_state AS window_state, h.revision AS revision, h.refreshed_at AS refreshed_at
+FROM v_agg_ingest_quality_1h AS h
+)
+COMMENT 'Quality between WHIP clients and gateway: one row per hour and key. Says nothing of orchestrators.';
+
+CREATE VIEW IF NOT EXISTS v_api_gpu_inventory_current
+(
+    org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
+    orchestrator_address String COMMENT 'Canonical orchestrator wallet, lower case; \'\' when unknown.',
+    orchestrator_proxy_address String COMMENT 'Hot wallet, lower case; \'\' when unknown.',
+    orchestrator_url String COMMENT 'Service URI, verbatim; \'\' when unknown.',
+    gpu_id String COMMENT 'GPU uuid, trimmed and lower case; never empty.',
+    gpu_model_name LowCardinality(String) COMMENT 'GPU product name; \'\' when unknown.',
+    gpu_memory_bytes_total Nullable(UInt64) COMMENT 'GPU memory, bytes; NULL when unknown.',
+    gpu_memory_bytes_free Nullable(UInt64) COMMENT 'Free GPU memory when polled, bytes; NULL when unknown.',
+    compute_capability Nullable(String) COMMENT 'Compute capability, `major.minor`; NULL when unknown.',
+    runner_version LowCardinality(String) COMMENT 'Version of the runner, the first one that is known; \'\' when unknown.',
+    pipelines Array(String) COMMENT 'Workflow classes that the GPU serves, sorted and distinct.',
+    model_ids Array(String) COMMENT 'Models that the GPU serves, sorted and distinct.',
+    capability_ids Array(Int32) COMMENT 'Catalogue ids of their capabilities, sorted and distinct.',
+    capacity Nullable(Int64) COMMENT 'Most slots of one of its models, a label; NULL when unknown.',
+    capacity_in_use Nullable(Int64) COMMENT 'Most busy slots of one of its models, a label; NULL when unknown.',
+    warm Nullable(UInt8) COMMENT '1 when any of its models is loaded; NULL when unknown.',
+    price_per_unit Nullable(Int64) COMMENT 'Price of the first of its models by name that has one, wei per `pixels_per_unit` pixels; NULL when unknown.',
+    pixels_per_unit Nullable(Int64) COMMENT 'Pixels that the price is for; NULL when unknown.',
+    orchestrator_version LowCardinality(String) COMMENT 'Version of the orchestrator; \'\' when unknown.',
+    sku_fingerprint String COMMENT 'URL, GPU product and memory: stable where GPU uuids change.',
+    first_seen_ts Nullable(DateTime64(3, 'UTC')) COMMENT 'First advertisement of the GPU by the node, UTC, gateway clock; NULL when not known.',
+    last_seen_ts DateTime64(3, 'UTC') COMMENT 'Last advertisement, UTC, gateway clock.',
+    age_seconds UInt32 COMMENT 'Seconds since the last advertisement, store clock.',
+    is_fresh UInt8 COMMENT '1 when advertised within 30 minutes.',
+    source_event_uid String COMMENT 'Uid of the capability event; never empty.'
+)
+AS SELECT org, orchestrator_address, orchestrator_proxy_address, orchestrator_url, gpu_id, gpu_model_name, gpu_memory_bytes_total, gpu_memory_bytes_free, compute_capability, runner_version, pipelines, model_ids, capability_ids, capacity, capacity_in_use, warm, price_per_unit, pixels_per_unit, orchestrator_version, sku_fingerprint, first_seen_ts, last_seen_ts, age_seconds, is_fresh, source_event_uid
+FROM (
+WITH
+    newest AS (
+        SELECT *, max(version) OVER (PARTITION BY org, orchestrator_url) AS newest_of_url
+        FROM dim_orchestrator_gpu_current FINAL
+    )
+SELECT
+    g.org AS org, g.orchestrator_address AS orchestrator_address,
+    g.orchestrator_proxy_address AS orchestrator_proxy_address, g.orchestrator_url AS orchestrator_url,
+    g.gpu_id AS gpu_id, g.gpu_model_name AS gpu_model_name,
+    g.gpu_memory_bytes_total AS gpu_memory_bytes_total, g.gpu_memory_bytes_free AS gpu_memory_bytes_free,
+    g.compute_capability AS compute_capability, g.runner_version AS runner_version,
+    g.pipelines AS pipelines, g.model_ids AS model_ids, g.capability_ids AS capability_ids,
+    g.capacity AS capacity, g.capacity_in_use AS capacity_in_use, g.warm AS warm,
+    g.price_per_unit AS price_per_unit, g.pixels_per_unit AS pixels_per_unit,
+    g.orchestrator_version AS orchestrator_version,
+    concat(g.orchestrator_url, '|', g.gpu_model_name, '|', toString(ifNull(g.gpu_memory_bytes_total, 0))) AS sku_fingerprint,
+    nullIf(f.first_seen_ts, toDateTime64(0, 3, 'UTC')) AS first_seen_ts, g.last_seen_ts AS last_seen_ts,
+    toUInt32(greatest(0, dateDiff('second', g.last_seen_ts, now64(3, 'UTC')))) AS age_seconds,
+    age_seconds <= 1800 AS is_fresh,
+    g.source_event_uid AS source_event_uid
+FROM newest AS g
+LEFT JOIN (SELECT * FROM dim_orchestrator_gpu_first_seen FINAL) AS f
+    ON f.org = g.org AND f.orchestrator_url = g.orchestrator_url
+    AND f.orchestrator_address = g.orchestrator_address AND f.gpu_id = g.gpu_id
+WHERE g.version = g.newest_of_url AND g.gpu_id != '' AND g.last_seen_ts > now64(3, 'UTC') - INTERVAL 24 HOUR
+)
+COMMENT 'GPUs advertised now: one row per node and GPU of the newest event of its URL, up to 24 hours old. Advertised, not used.';
+
+CREATE VIEW IF NOT EXISTS fact_payment_events
+(
+    org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
+    payment_ts DateTime64(3, 'UTC') COMMENT 'Envelope time, UTC, gateway clock.',
+    workflow_session_id String COMMENT 'Session that was paid for; \'\' when not linked.',
+    link_method String COMMENT 'How the session was found: `request_id`, `session_id_heuristic` or `none`.',
+    request_id String COMMENT 'Request id, only on the first payment of a stream; \'\' otherwise.',
+    session_id String COMMENT 'Auth-token session at the orchestrator, not a stream session; \'\' when absent.',
+    manifest_id String COMMENT 'Manifest id as sent; \'\' when absent.',
+    gateway LowCardinality(String) COMMENT 'Gateway of the signal; \'\' when unknown.',
+    sender String COMMENT 'Payer wallet of the gateway, normalised; \'\' when unknown.',
+    recipient String COMMENT 'Canonical orchestrator wallet, normalised; \'\' when unknown.',
+    orchestrator_url String COMMENT 'Service URI of the orchestrator, verbatim; \'\' when unknown.',
+    pipeline String COMMENT 'Workflow class of the linked session, else of the model; \'\' when unknown.',
+    model_id String COMMENT 'Model label of the linked session, else of the manifest; \'\' when unknown.',
+    face_value_wei UInt256 COMMENT 'Face value of one ticket, wei.',
+    num_tickets UInt32 COMMENT 'Number of tickets.',
+    win_prob Decimal(18, 10) COMMENT 'Winning probability of one ticket, 0 to 1.',
+    expected_value_wei Decimal(76, 10) COMMENT 'Face value times probability times tickets, wei.',
+    price_wei_per_pixel Decimal(38, 3) COMMENT 'Price, wei per pixel.',
+    face_value_text String COMMENT 'Face value with its unit, verbatim.',
+    source_event_uid String COMMENT 'Uid of the event that this row is about; never empty.',
+    version UInt64 COMMENT 'Write version (epoch and sequence) of the payment.'
+)
+AS SELECT org, payment_ts, workflow_session_id, link_method, request_id, session_id, manifest_id, gateway, sender, recipient, orchestrator_url, pipeline, model_id, face_value_wei, num_tickets, win_prob, expected_value_wei, price_wei_per_pixel, face_value_text, source_event_uid, version
+FROM (
+WITH
+    sessions AS (
+        SELECT org, request_id, session_start_ts, argMin((workflow_session_id, pipeline, model_id), workflow_session_id) AS named
+        FROM fact_workflow_sessions FINAL
+        WHERE request_id != ''
+        GROUP BY org, request_id, session_start_ts
+    ),
+    -- The session with the request id that started last, at most a minute after the payment.
+    own AS (
+        SELECT p.*, if(s.request_id = '', ('', '', ''), s.named) AS named
+        FROM (SELECT *, payment_ts + INTERVAL 1 MINUTE AS latest_start FROM fact_payment_tickets FINAL) AS p
+        ASOF LEFT JOIN sessions AS s
+            ON s.org = p.org AND s.request_id = p.request_id AND s.session_start_ts <= p.latest_start
+        SETTINGS join_use_nulls = 0
+    ),
+    firsts AS (
+        SELECT org, session_id, recipient, payment_ts, argMin(named, source_event_uid) AS first_named
+        FROM own
+        WHERE named.1 != ''
+        GROUP BY org, session_id, recipient, payment_ts
+    ),
+    -- A payment without request id is for the session of the last one with, of the same
+    -- orchestrator session, if that is not older than a day.
+    n.request_id = '' AND f.session_id != '' AND f.payment_ts >= n.payment_ts - INTERVAL 24 HOUR AS heuristic
+SELECT
+    n.org AS org, n.payment_ts AS payment_ts,
+    multiIf(n.named.1 != '', n.named.1, heuristic, f.first_named.1, '') AS workflow_session_id,
+    multiIf(n.named.1 != '', 'request_id', heuristic, 'session_id_heuristic', 'none') AS link_method,
+    n.request_id AS request_id, n.session_id AS session_id, n.manifest_id AS manifest_id,
+    n.gateway AS gateway, n.sender AS sender, n.recipient AS recipient, n.orchestrator_url AS orchestrator_url,
+    multiIf(n.named.2 != '', n.named.2, heuristic AND f.first_named.2 != '', f.first_named.2, n.pipeline) AS pipeline,
+    multiIf(n.named.3 != '', n.named.3, heuristic AND f.first_named.3 != '', f.first_named.3, n.model_id) AS model_id,
+    n.face_value_wei AS face_value_wei, n.num_tickets AS num_tickets, n.win_prob AS win_prob,
+    n.expected_value_wei AS expected_value_wei, n.price_wei_per_pixel AS price_wei_per_pixel,
+    n.face_value_text AS face_value_text, n.source_event_uid AS source_event_uid, n.version AS version
+FROM own AS n
+ASOF LEFT JOIN firsts AS f
+    ON f.org = n.org AND f.session_id = n.session_id AND f.recipient = n.recipient AND f.payment_ts <= n.payment_ts
+SETTINGS join_use_nulls = 0
+)
+COMMENT 'Payment tickets in wei with the session they were for: one row per payment event.';

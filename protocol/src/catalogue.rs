@@ -45,7 +45,11 @@ impl Entry {
 
     /// Unit of the column, by the words that its name ends in.
     pub fn unit(&self) -> &'static str {
-        let name = self.column.as_str();
+        // A mean, a percentile and a sum have the unit of what they are of.
+        let name = ["_avg", "_p95", "_total"]
+            .into_iter()
+            .find_map(|of| self.column.strip_suffix(of))
+            .unwrap_or(&self.column);
         let ends = |words: &[&str]| words.iter().any(|word| name.ends_with(word));
         let holds = |words: &[&str]| words.iter().any(|word| self.text.contains(word));
         if self.ty.contains("DateTime64") {
@@ -68,6 +72,8 @@ impl Entry {
             "wei"
         } else if ends(&["_bps"]) {
             "bit/s"
+        } else if ends(&["_kbps"]) {
+            "kbit/s"
         } else if ends(&["_mbps"]) {
             "Mbit/s"
         } else if name.contains("bytes") {

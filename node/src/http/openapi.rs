@@ -62,7 +62,7 @@ fn list_path(resource: &Resource, bounds: Bounds) -> Value {
     }
     for name in &resource.filters {
         let doc = resource.fields.iter().find(|field| field.name == *name);
-        let doc = doc.map_or("", |field| field.doc.as_str());
+        let doc = doc.map_or("", |field| field.doc);
         parameters.push(parameter(
             name,
             "query",
@@ -178,7 +178,7 @@ fn row_schema(resource: &Resource) -> Value {
 }
 
 fn field_schema(field: &Field) -> Value {
-    let (mut schema, nullable) = type_schema(&field.ty);
+    let (mut schema, nullable) = type_schema(field.ty);
     if nullable && let Some(kind) = schema.get("type").cloned() {
         schema["type"] = json!([kind, "null"]);
     }

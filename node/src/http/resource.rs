@@ -1,6 +1,5 @@
 //! The lists that are served: each a view, with its key and the meaning of its fields.
 
-use naap_protocol::rows;
 use naap_protocol::views::{self, ViewSpec};
 
 /// A field of a row.
@@ -9,9 +8,9 @@ pub struct Field {
     /// Name, equal to the column.
     pub name: &'static str,
     /// Type as `ClickHouse` has it.
-    pub ty: String,
+    pub ty: &'static str,
     /// Meaning, unit and null rule.
-    pub doc: String,
+    pub doc: &'static str,
 }
 
 /// A list.
@@ -40,34 +39,22 @@ pub const HOUR: &str = "window_start";
 const FILTERS: [&str; 6] =
     ["orchestrator_address", "gateway", "pipeline_id", "model_id", "gpu_id", "region"];
 
-/// Columns of the inventory beyond those of its table.
-const INVENTORY: [(&str, &str, &str); 4] = [
-    ("sku_fingerprint", "String", "URL, GPU product and memory: stable where GPU uuids change."),
-    (
-        "first_seen_ts",
-        "Nullable(DateTime64(3, 'UTC'))",
-        "First advertisement of the GPU by the node, UTC, gateway clock.",
-    ),
-    ("age_seconds", "UInt32", "Seconds since the last advertisement, store clock."),
-    ("is_fresh", "UInt8", "1 when advertised within 30 minutes."),
-];
-
 impl Resource {
     /// Every list.
     pub fn all() -> Vec<Self> {
         vec![
-            Self::hourly("gpu-metrics", &views::service::GPU_METRICS),
-            Self::hourly("demand", &views::demand::NETWORK_DEMAND),
-            Self::hourly("sla", &views::service::SLA_COMPLIANCE),
-            Self::inventory(),
+            Self::of("gpu-metrics", &views::service::GPU_METRICS),
+            Self::of("demand", &views::demand::NETWORK_DEMAND),
+            Self::of("sla", &views::service::SLA_COMPLIANCE),
+            Self::of("inventory", &views::feeds::GPU_INVENTORY_CURRENT),
         ]
     }
 
-    fn hourly(path: &'static str, view: &'static ViewSpec) -> Self {
+    fn of(path: &'static str, view: &'static ViewSpec) -> Self {
         let field = |column: &views::ViewColumn| Field {
             name: column.name,
-            ty: column.ty.to_owned(),
-            doc: column.doc.to_owned(),
+            ty: column.ty,
+            doc: column.doc,
         };
         Self {
             path,
@@ -75,30 +62,8 @@ impl Resource {
             doc: view.doc,
             key: view.key.to_vec(),
             filters: FILTERS.into_iter().filter(|name| view.key.contains(name)).collect(),
-            hourly: true,
+            hourly: view.key.contains(&HOUR),
             fields: view.columns().map(field).collect(),
-        }
-    }
-
-    fn inventory() -> Self {
-        let table = rows::table("dim_orchestrator_gpu_current");
-        let hidden = ["version", "ingestion_timestamp", "is_deleted"];
-        let columns = table.into_iter().flat_map(rows::TableSpec::sent);
-        let stored = columns.filter(|column| !hidden.contains(&column.name)).map(|column| Field {
-            name: column.name,
-            ty: column.ty.to_string(),
-            doc: column.comment().to_owned(),
-        });
-        let added =
-            INVENTORY.map(|(name, ty, doc)| Field { name, ty: ty.to_owned(), doc: doc.to_owned() });
-        Self {
-            path: "inventory",
-            view: "v_api_gpu_inventory_current",
-            doc: "GPUs advertised now: one row per node and GPU of the newest event of its URL.",
-            key: vec!["org", "orchestrator_address", "orchestrator_url", "gpu_id"],
-            filters: vec!["orchestrator_address", "gpu_id"],
-            hourly: false,
-            fields: stored.chain(added).collect(),
         }
     }
 

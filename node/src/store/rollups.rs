@@ -1,13 +1,14 @@
 //! Published figures: computed by the store itself, slice by slice (`naap_protocol::rollup`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use clickhouse::query::Query;
 use naap_actors::rollup::{Recompute, Recomputed, RollupError, RollupStore};
-use naap_protocol::rollup::{OPEN_UNTIL_SQL, ROLLUPS, Rollup, Scope};
+use naap_protocol::rollup::{OPEN_UNTIL_SQL, PAYMENT_HOURS_SQL, ROLLUPS, Rollup, Scope};
 use naap_protocol::slice::HOUR_MS;
 use naap_protocol::time::Timestamp;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::{Store, StoreError, failed};
 use crate::times::stamp;
@@ -35,7 +36,8 @@ impl StoreRollups {
 
     /// Computes every relation for the slices of `work`, one after the other, and publishes it.
     async fn compute(&self, work: &Recompute, run: &str) -> Result<(), StoreError> {
-        let (org, hours) = (work.slices.org.as_str(), &work.slices.hours);
+        let org = work.slices.org.as_str();
+        let hours = &self.with_payments(org, &work.slices.hours).await?;
         let open = self.open_until(org, hours).await?;
         let until = |hour: &Timestamp| open.get(hour).copied().unwrap_or_default();
         let hourly = Slices {
@@ -94,18 +96,43 @@ impl StoreRollups {
             window_start: i64,
             open_until: i64,
         }
-        let what = "look for open sessions";
-        let sql = format!("{OPEN_UNTIL_SQL} SETTINGS output_format_json_quote_64bit_integers = 0");
+        let open: Vec<Open> =
+            self.rows("look for open sessions", OPEN_UNTIL_SQL, org, hours).await?;
+        let row = |row: Open| (Timestamp(row.window_start), Timestamp(row.open_until));
+        Ok(open.into_iter().map(row).collect())
+    }
+
+    /// The hours, and those of payments for sessions that started in them: what such a session is called
+    /// may have changed, and only its start tells.
+    async fn with_payments(
+        &self,
+        org: &str,
+        hours: &[Timestamp],
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        #[derive(Deserialize)]
+        struct Paid {
+            window_start: i64,
+        }
+        let paid: Vec<Paid> = self.rows("look for payments", PAYMENT_HOURS_SQL, org, hours).await?;
+        let paid = paid.into_iter().map(|row| Timestamp(row.window_start));
+        Ok(hours.iter().copied().chain(paid).collect::<BTreeSet<_>>().into_iter().collect())
+    }
+
+    /// The rows that facts have for hours of an organisation.
+    async fn rows<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        sql: &str,
+        org: &str,
+        hours: &[Timestamp],
+    ) -> Result<Vec<T>, StoreError> {
+        let sql = format!("{sql} SETTINGS output_format_json_quote_64bit_integers = 0");
         let hours: Vec<String> = hours.iter().copied().map(stamp).collect();
         let query: Query = self.client.query_raw(&sql).param("org", org).param("hours", hours);
         let mut answer = query.fetch_bytes("JSONEachRow").map_err(|e| failed(what, &e))?;
         let bytes = answer.collect().await.map_err(|e| failed(what, &e))?;
         let lines = bytes.split(|&b| b == b'\n').filter(|line| !line.is_empty());
-        let rows = lines.map(|line| {
-            let Open { window_start, open_until } = serde_json::from_slice(line)?;
-            Ok((Timestamp(window_start), Timestamp(open_until)))
-        });
-        rows.collect()
+        lines.map(|line| Ok(serde_json::from_slice(line)?)).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::slice::from_ref;
 use naap_protocol::rows::binary::Decimal;
 use naap_protocol::rows::dims::ModelConstraintSnapshot;
 use naap_protocol::rows::payments::PaymentTicket;
-use naap_protocol::rows::sessions::StatusHour;
+use naap_protocol::rows::sessions::{Session, StatusHour};
 use serde_json::json;
 
 use crate::bench::{Bench, at_minute, has};
@@ -175,6 +175,42 @@ fn fees_join_the_keys_and_need_no_session() {
         &rows[1],
         &json!({ "ticket_face_value_eth": 0.006, "payments_count": 2, "ticket_count": 4 }),
     );
+}
+
+#[test]
+fn fees_follow_what_their_session_is_called_later() {
+    let (bench, org) = (Bench::get(), "demand-renamed");
+    let known =
+        |model_id, version| Session { request_id: "r", model_id, version, ..session(org, "s", 4) };
+    let payment = |uid, request_id, hour| PaymentTicket {
+        org,
+        payment_ts: at_minute(hour, 10),
+        source_event_uid: uid,
+        request_id,
+        session_id: "auth",
+        recipient: "0xa",
+        gateway: GATEWAY,
+        pipeline: PIPELINE,
+        model_id: "manifest",
+        num_tickets: 1,
+        version: 1,
+        ..PaymentTicket::default()
+    };
+    // Of the session by request id, by the session at the orchestrator, and of nobody.
+    bench.put(&[known("m", 1)]);
+    bench.put(&[payment("p1", "r", 6), payment("p2", "", 7), payment("p3", "stranger", 8)]);
+    let models = || {
+        let rows = bench.ask(&format!(
+            "SELECT model_id FROM v_api_network_demand WHERE org = '{org}' AND payments_count > 0 ORDER BY window_start"
+        ));
+        rows.iter().map(|row| row["model_id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    bench.publish(org, &[4, 6, 7, 8]);
+    assert_eq!(models(), ["m", "m", "manifest"]);
+    // Only the hour of its start is told of the new name.
+    bench.put(&[known("other", 2)]);
+    bench.publish(org, &[4]);
+    assert_eq!(models(), ["other", "other", "manifest"]);
 }
 
 #[test]

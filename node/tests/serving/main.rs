@@ -3,6 +3,7 @@
 //! slices.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends with what went wrong")]
 
+mod bandwidth;
 mod bench;
 mod catalogue;
 mod compliance;

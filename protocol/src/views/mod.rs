@@ -9,6 +9,7 @@
 
 mod columns;
 pub mod demand;
+pub mod feeds;
 pub mod health;
 pub mod service;
 
@@ -20,6 +21,10 @@ use crate::rows::spec::{FINGERPRINT_EXCLUDED, fingerprint_sql};
 
 /// A count or a sum of whole numbers.
 const U64: &str = "UInt64";
+/// A count or a sum that can be unknown.
+const NU64: &str = "Nullable(UInt64)";
+/// A whole number that can be unknown.
+const NI64: &str = "Nullable(Int64)";
 /// A figure that is always known.
 const F64: &str = "Float64";
 /// A figure that can be unknown.
@@ -74,7 +79,7 @@ impl ViewSpec {
     /// The queries that fingerprint the view's rows and count those that share their key with another
     /// one; `None` for a view that shows clocks or versions.
     pub fn fingerprint_sqls(&self, database: &str) -> Option<(String, String)> {
-        let arrival = ["checked_at", "latest_version"];
+        let arrival = ["checked_at", "latest_version", "age_seconds"];
         if self.columns().any(|column| arrival.contains(&column.name)) {
             return None;
         }
@@ -140,6 +145,11 @@ pub const BASES: &[(&str, &str, &str)] = &[
         include_str!("../../../deploy/clickhouse/views/v_orchestrator_hours.sql"),
     ),
     (
+        "v_gpu_hours",
+        "Figures of GPUs by hour with the bandwidth of all their gateways, from which the views of them are read.",
+        include_str!("../../../deploy/clickhouse/views/v_gpu_hours.sql"),
+    ),
+    (
         "v_demand_hours",
         "Figures of demand by hour at all grains, from which the views of demand are read.",
         include_str!("../../../deploy/clickhouse/views/v_demand_hours.sql"),
@@ -166,6 +176,10 @@ pub const ALL: &[&ViewSpec] = &[
     &health::ATTRIBUTION_QUALITY,
     &health::SESSION_IDENTITY,
     &health::HEALTH_ROLLUP_FRESHNESS,
+    &feeds::TRANSPORT_BANDWIDTH,
+    &feeds::INGEST_QUALITY,
+    &feeds::GPU_INVENTORY_CURRENT,
+    &feeds::PAYMENT_EVENTS,
 ];
 
 /// The view with this name.

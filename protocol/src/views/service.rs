@@ -134,6 +134,25 @@ const GPU_RATES: &[ViewColumn] = &[
     column("swap_rate", NF64, "Total swapped / known, 0 to 1; NULL when none is known."),
 ];
 
+/// Transport between gateways and the orchestrator, of the same key.
+const BANDWIDTH: &[ViewColumn] = &[
+    column(
+        "up_mbps_avg",
+        NF64,
+        "Mean bandwidth that a session used from the orchestrator, Mbit/s, media over all gateways: bytes of rated intervals by their time; NULL without any. Used, not the capacity of a link.",
+    ),
+    column(
+        "down_mbps_avg",
+        NF64,
+        "Mean bandwidth that a session used to the orchestrator, Mbit/s, media over all gateways: bytes of rated intervals by their time; NULL without any. Used, not the capacity of a link.",
+    ),
+    column(
+        "bandwidth_status",
+        LOW,
+        "`ok` when rated intervals cover 0.8 of the time that segments ran, `partial` below, `no_telemetry` without any sample; never of the client leg.",
+    ),
+];
+
 /// What the GPU was advertised as.
 const LABELS: &[ViewColumn] = &[
     column(
@@ -301,6 +320,7 @@ pub const GPU_METRICS: ViewSpec = view!(
         SESSION_HOURS,
         COUNTERS,
         GPU_RATES,
+        BANDWIDTH,
         PUBLISHED
     ],
 );
@@ -323,6 +343,7 @@ pub const GPU_METRICS_ENRICHED: ViewSpec = view!(
         SESSION_HOURS,
         COUNTERS,
         GPU_RATES,
+        BANDWIDTH,
         ENRICHED,
         PUBLISHED
     ],

@@ -1,0 +1,30 @@
+WITH
+    (b -> if(b < 32, toUInt64(b), bitShiftLeft(toUInt64(32 + b % 32), toUInt8(intDiv(b, 32) - 1)))) AS lower_bound,
+    ((buckets, counts) -> if(empty(counts), NULL,
+        lower_bound(buckets[arrayFirstIndex(n -> n >= 0.95 * arraySum(counts), arrayCumSum(counts))]) / 1000)) AS p95,
+    ((total, n) -> if(n = 0, NULL, total / 1e6 / n)) AS mean,
+    ((lost, received) -> if(lost + received = 0, NULL, lost / (lost + received))) AS loss
+SELECT
+    h.org AS org, h.window_start AS window_start, h.gateway AS gateway, h.pipeline_id AS pipeline_id,
+    nullIf(h.model_id, '') AS model_id, nullIf(h.region, '') AS region,
+    h.sessions AS ingest_sessions, h.samples AS samples,
+    if(h.samples = 0, NULL, h.bytes_received) AS bytes_received,
+    if(h.samples = 0, NULL, h.bytes_sent) AS bytes_sent,
+    if(h.observed_ms = 0, NULL, 8 * h.rated_bytes_received / h.observed_ms) AS ingest_rx_kbps_avg,
+    if(h.observed_ms = 0, NULL, 8 * h.rated_bytes_sent / h.observed_ms) AS ingest_tx_kbps_avg,
+    mean(h.video_jitter_sum, h.video_jitter_samples) AS video_jitter_ms_avg,
+    p95(h.video_jitter_buckets, h.video_jitter_counts) AS video_jitter_ms_p95,
+    mean(h.audio_jitter_sum, h.audio_jitter_samples) AS audio_jitter_ms_avg,
+    p95(h.audio_jitter_buckets, h.audio_jitter_counts) AS audio_jitter_ms_p95,
+    mean(h.rtt_sum, h.rtt_samples) AS rtt_ms_avg,
+    p95(h.rtt_buckets, h.rtt_counts) AS rtt_ms_p95,
+    loss(h.video_packets_lost, h.video_packets_received) AS video_loss_ratio,
+    loss(h.audio_packets_lost, h.audio_packets_received) AS audio_loss_ratio,
+    mean(h.media_latency_sum, h.media_latency_samples) AS media_latency_ms_avg,
+    p95(h.media_latency_buckets, h.media_latency_counts) AS media_latency_ms_p95,
+    if(h.samples = 0, NULL, h.bad_samples / h.samples) AS bad_quality_ratio,
+    if(h.known_sessions = 0, NULL, least(1, h.known_sessions_with_samples / h.known_sessions)) AS ingest_coverage_ratio,
+    h.known_sessions AS known_sessions, h.observed_ms AS observed_ms, h.session_ms AS session_ms,
+    multiIf(h.samples = 0, 'no_telemetry', h.observed_ms >= 0.5 * h.session_ms, 'ok', 'partial') AS telemetry_status,
+    h.window_state AS window_state, h.revision AS revision, h.refreshed_at AS refreshed_at
+FROM v_agg_ingest_quality_1h AS h
