@@ -280,3 +280,19 @@ fn a_session_is_attributed_whenever_the_advertisement_comes() {
         assert_eq!(found.map(|column| row[column].as_str()), ["0xa", "m1", "G-A", "matched"]);
     }
 }
+
+#[test]
+fn a_sample_that_does_not_count_is_named_by_the_first_of_its_records() {
+    let inputs =
+        script("TRN@1000{uid=t1,n=1,try=0,rx=1,tx=1} TRN@2001{uid=t2,n=1,try=0,rx=1,tx=1}");
+    let mut stage = Stage::new(None);
+    for (input, offset) in [(0, 2), (1, 6), (1, 1)] {
+        stage.take(&inputs[input], offset);
+        stage.write();
+    }
+    let rows = stage.store.latest().into_iter();
+    let rows = rows.filter(|(table, ..)| *table == "raw_streaming_events_quarantine");
+    let why: Vec<_> =
+        rows.map(|(_, key, row)| [key[3].clone(), row["failure_reason"].clone()]).collect();
+    assert_eq!(why, [["1", "id_conflict"], ["6", "duplicate_event"]]);
+}

@@ -226,14 +226,15 @@ impl Samples {
         self.displaced.push(gone);
     }
 
-    /// Notes that another record of the same content counts now. `true` when its broker time differs.
+    /// Notes that another record of the same content counts now. `true` when the rows may change: they
+    /// name its broker time, and that of a sample which does not count names its place.
     pub fn moved(&mut self, uid: &Uid, record_ts: Timestamp) -> bool {
         let Some(known) = self.kept.iter_mut().find(|known| known.uid == *uid) else {
             return false;
         };
-        let moved = std::mem::replace(&mut known.record_ts, record_ts) != record_ts;
-        known.due |= moved;
-        moved
+        known.record_ts = record_ts;
+        known.due = true;
+        true
     }
 
     /// The identity of what was counted from `ts` on may be another one.
