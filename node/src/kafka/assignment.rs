@@ -202,14 +202,23 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads again what a shard misses. The ingest throws away what comes before the new assignment.
+    /// Reads again what a shard misses. The ingest throws away what comes before the new assignment. A
+    /// partition that is given away is not read again here: there is nothing left to wait for.
     pub(super) fn reread(&mut self) {
         let again = std::mem::take(&mut self.again);
         let new = std::iter::from_fn(|| self.rereads.try_recv().ok());
         let wanted: Vec<_> = again.into_iter().chain(new).collect();
         for (source, offset) in wanted {
-            let is = |p: &Partition| p.source == source && p.phase == Phase::Reading;
+            let is = |p: &Partition| p.source == source;
             let Some(at) = self.partitions.iter().position(is) else { continue };
+            match &mut self.partitions[at].phase {
+                Phase::Reading => {}
+                Phase::Leaving(until) => {
+                    *until = Instant::now();
+                    continue;
+                }
+                Phase::Stopped => continue,
+            }
             let held = self.watermarks(&source, QUERY).map_or(0, |(low, _)| low);
             let from = offset.max(held);
             if let Err(error) = self.seek(&source, from) {

@@ -156,8 +156,8 @@ impl Reader {
                 self.begin_stop();
             } else {
                 self.group_events()?;
-                self.reread();
             }
+            self.reread();
             self.read()?;
             let handed = self.hand_over();
             if self.stopping && (handed.is_err() || self.may_stop()) {

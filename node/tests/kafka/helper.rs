@@ -87,6 +87,8 @@ pub struct Setup {
     pub applies: bool,
     /// Batches that are let through at first.
     pub open: usize,
+    /// `cluster.drain_timeout`.
+    pub drain: &'static str,
 }
 
 impl Setup {
@@ -99,16 +101,17 @@ impl Setup {
             start: BTreeMap::new(),
             applies: true,
             open: Semaphore::MAX_PERMITS,
+            drain: "4s",
         }
     }
 
     pub fn config(&self) -> Config {
-        let Self { bootstrap, topic, reset, .. } = self;
+        let Self { bootstrap, topic, reset, drain, .. } = self;
         let brokers: Vec<_> = bootstrap.split(',').map(|broker| format!("\"{broker}\"")).collect();
         let text = format!(
             "[ingest]\nsource = \"kafka\"\ngroup = \"naap.{topic}.ingest\"\n\
              topics = [{{ name = \"{topic}\", org = \"o\", reset = \"{reset}\" }}]\n\
-             [kafka]\nbootstrap = [{}]\n[cluster]\ndrain_timeout = \"4s\"\n",
+             [kafka]\nbootstrap = [{}]\n[cluster]\ndrain_timeout = \"{drain}\"\n",
             brokers.join(",")
         );
         load_text(Some((&text, "test.toml")), &[], &[]).unwrap().config
@@ -148,6 +151,11 @@ impl Running {
     pub fn reread(&self, partition: u32, offset: u64) {
         let source = SourcePartition { topic: self.topic.clone(), partition };
         self.rereads.send((source, offset)).expect("the source runs");
+    }
+
+    /// The way to want that while the source is being stopped.
+    pub fn reread_sender(&self) -> mpsc::UnboundedSender<(SourcePartition, u64)> {
+        self.rereads.clone()
     }
 
     /// The next thing told.

@@ -7,6 +7,7 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{DefaultProducerContext, Producer};
 
 use naap_node::kafka::KafkaError;
+use naap_protocol::state::SourcePartition;
 
 use crate::broker::{
     Write, batching_producer, committed, producer, until_committed, write, write_numbers,
@@ -122,6 +123,31 @@ async fn what_a_shard_misses_is_read_again() {
     assert_eq!(offsets(&records), [10, 11]);
     running.apply(0, 12);
     running.source.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_stop_does_not_wait_for_what_would_have_to_be_read_again() {
+    let topic = "moved";
+    let (_cluster, bootstrap) = mock(topic, 1);
+    write_numbers(&bootstrap, topic, 0, 0..10);
+    let setup = Setup { applies: false, drain: "5m", ..Setup::new(&bootstrap, topic) };
+    let mut running = setup.start().await.unwrap();
+    running.records(10).await;
+    let rereads = running.reread_sender();
+    let again = SourcePartition { topic: topic.to_owned(), partition: 0 };
+    // The shard has moved, and its new opening lacks what was read.
+    let moved = async {
+        let mut pause = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            pause.tick().await;
+            drop(rereads.send((again.clone(), 4)));
+        }
+    };
+    let stop = tokio::time::timeout(PATIENCE, running.source.stop());
+    tokio::select! {
+        stopped = stop => stopped.expect("it waits for nothing").unwrap(),
+        () = moved => {}
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
