@@ -210,9 +210,13 @@ impl Node {
         self.child.wait().unwrap();
     }
 
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
     /// Asks it to stop, which must end in order.
     fn stop(mut self) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         let status = self.child.wait().unwrap();
         if !status.success() {
             self.show();
@@ -335,6 +339,10 @@ impl Tables {
         Self { engine: Some(engine), dir, url: format!("http://127.0.0.1:{port}") }
     }
 
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(self.engine.as_ref().unwrap()), signal).unwrap();
+    }
+
     fn fingerprints(mut self) -> Value {
         let mut engine = self.engine.take().unwrap();
         kill_process(Pid::from_child(&engine), Signal::TERM).unwrap();
@@ -403,6 +411,17 @@ impl Trio {
     fn until(&self, percent: i64, nodes: &[&Node]) {
         self.stage.until_committed(&format!("naap.{}.ingest", self.group), percent, nodes);
     }
+
+    /// Stops all nodes in order, the first of them last, and compares the rows.
+    #[track_caller]
+    fn end(self, mut nodes: Vec<Node>) {
+        let last = nodes.remove(0);
+        nodes.into_iter().for_each(Node::stop);
+        last.until_alone();
+        last.stop();
+        let Self { stage, tables, .. } = self;
+        assert_same(&tables.fingerprints(), &oracle(&stage));
+    }
 }
 
 #[test]
@@ -416,12 +435,7 @@ fn a_node_of_three_is_killed_under_load() {
     nodes.remove(1).kill();
     trio.stage.write(2, 3);
     trio.until(100, &nodes.iter().collect::<Vec<_>>());
-    let last = nodes.remove(0);
-    nodes.into_iter().for_each(Node::stop);
-    last.until_alone();
-    last.stop();
-    let Trio { stage, tables, .. } = trio;
-    assert_same(&tables.fingerprints(), &oracle(&stage));
+    trio.end(nodes);
 }
 
 #[test]
@@ -442,9 +456,41 @@ fn nodes_join_and_leave_in_order_under_load() {
     trio.stage.write(3, 4);
     second.stop();
     trio.until(100, &[&again, &third]);
-    again.stop();
-    third.until_alone();
-    third.stop();
-    let Trio { stage, tables, .. } = trio;
-    assert_same(&tables.fingerprints(), &oracle(&stage));
+    trio.end(vec![third, again]);
+}
+
+#[test]
+fn a_node_of_three_stands_still_until_others_have_its_work() {
+    let test = "a_node_of_three_stands_still_until_others_have_its_work";
+    let Some(bootstrap) = bootstrap(test) else { return };
+    let trio = Trio::new(bootstrap, "pause", 600);
+    trio.stage.write(0, 3);
+    let nodes: Vec<_> = (0..3).map(|number| trio.start(number)).collect();
+    let all: Vec<_> = nodes.iter().collect();
+    trio.until(20, &all);
+    trio.stage.write(1, 3);
+    nodes[1].signal(Signal::STOP);
+    trio.stage.write(2, 3);
+    trio.until(100, &all);
+    // What it had under way comes too late, and must count for nothing.
+    nodes[1].signal(Signal::CONT);
+    trio.end(nodes);
+}
+
+#[test]
+fn the_tables_stand_still_under_load() {
+    let Some(bootstrap) = bootstrap("the_tables_stand_still_under_load") else { return };
+    let trio = Trio::new(bootstrap, "stall", 600);
+    trio.stage.write(0, 2);
+    let nodes: Vec<_> = (0..3).map(|number| trio.start(number)).collect();
+    let all: Vec<_> = nodes.iter().collect();
+    trio.until(10, &all);
+    trio.tables.signal(Signal::STOP);
+    trio.stage.write(1, 2);
+    // Longer than a request to the tables may take.
+    std::thread::sleep(Duration::from_secs(40));
+    assert!(!nodes.iter().any(Node::has_failed), "a node has failed");
+    trio.tables.signal(Signal::CONT);
+    trio.until(100, &all);
+    trio.end(nodes);
 }
