@@ -23,6 +23,7 @@ cluster: ## tests of several nodes against a real Kafka, which is started and st
 	@. deploy/setup/env.sh && cargo build -p naap-node --locked && \
 	folder=$$(mktemp -d) && trap 'deploy/setup/kafka.sh wipe "$$folder"' EXIT && \
 	NAAP_KAFKA_BOOTSTRAP=$$(deploy/setup/kafka.sh start "$$folder" 19392) && export NAAP_KAFKA_BOOTSTRAP && \
+	export NAAP_KAFKA_FOLDER="$$folder" && \
 	cargo test -p naap-tests --locked --test cluster -- --test-threads 1 && \
 	cargo test -p naap-node --locked --test kafka
 

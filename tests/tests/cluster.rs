@@ -494,3 +494,31 @@ fn the_tables_stand_still_under_load() {
     trio.until(100, &all);
     trio.end(nodes);
 }
+
+/// Runs a verb of the script that keeps the broker.
+fn broker(verb: &str, folder: &str, bootstrap: &str) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/setup/kafka.sh");
+    let port = bootstrap.rsplit(':').next().unwrap();
+    let done = Command::new(script).args([verb, folder, port]).stdout(Stdio::null()).status();
+    assert!(done.unwrap().success(), "kafka.sh {verb} {folder} {port}");
+}
+
+#[test]
+fn the_broker_restarts_under_load() {
+    let test = "the_broker_restarts_under_load";
+    let Some(bootstrap) = bootstrap(test) else { return };
+    let Ok(folder) = std::env::var("NAAP_KAFKA_FOLDER") else {
+        eprintln!("SKIPPED {test}: NAAP_KAFKA_FOLDER is not set to the folder of the broker");
+        return;
+    };
+    let trio = Trio::new(bootstrap.clone(), "broker", 600);
+    trio.stage.write(0, 2);
+    let nodes: Vec<_> = (0..3).map(|number| trio.start(number)).collect();
+    let all: Vec<_> = nodes.iter().collect();
+    trio.until(10, &all);
+    broker("stop", &folder, &bootstrap);
+    broker("start", &folder, &bootstrap);
+    trio.stage.write(1, 2);
+    trio.until(100, &all);
+    trio.end(nodes);
+}

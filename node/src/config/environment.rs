@@ -17,7 +17,10 @@ pub(crate) const RESERVED: &[(&str, &str)] = &[
     ("NAAP_ENGINE_LIB", "engine library, when `clickhouse.engine_lib` is not set"),
     ("NAAP_FUZZ_SECONDS", "seconds that `make fuzz` spends on each target"),
     ("NAAP_KAFKA_BOOTSTRAP", "brokers for tests, instead of starting one"),
+    ("NAAP_KAFKA_FOLDER", "folder of the broker that tests may restart"),
     ("NAAP_LOG", "log filter, as the flag --log"),
+    ("NAAP_SIM_RUNS", "schedules that `make sim` plays"),
+    ("NAAP_SIM_SEED", "the one schedule that `make sim` plays"),
     ("NAAP_TOOLS", "folder of the linters, inside the cache folder"),
     ("NAAP_UPDATE", "tests rewrite their expected files"),
 ];
