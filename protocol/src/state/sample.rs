@@ -314,8 +314,8 @@ mod tests {
             (due(&samples).len(), samples.displaced.len(), samples.displaced[0].due),
             (3, 1, true)
         );
-        assert!(!samples.moved(&Uid::new("a"), Timestamp(10)));
-        assert!(samples.moved(&Uid::new("a"), Timestamp(11)));
+        assert!(!samples.moved(&Uid::new("nobody"), Timestamp(10)));
+        assert!(samples.moved(&Uid::new("a"), Timestamp(10)), "also at the same broker time");
         samples.due_from(Timestamp(15));
         assert_eq!(due(&samples), [(10, true), (15, true), (30, true)]);
     }
