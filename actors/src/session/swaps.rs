@@ -149,8 +149,7 @@ fn explicit<'a>(story: &Story<'a>, at: usize, following: Option<&Mark>) -> Swap<
         (_, Some(named), _) if named.party.address != previous.address => {
             (Outcome::Completed, Some(named))
         }
-        // Both say the same; the signal says since when.
-        (_, Some(named), same) => (retry, same.copied().or(Some(named))),
+        (_, Some(named), _) => (retry, Some(named)),
         _ if window.stranger => (Outcome::Unresolved, None),
         (_, None, Some(same)) => (retry, Some(*same)),
         (_, None, None) => match end {

@@ -301,7 +301,9 @@ const VECTORS: &[Vector] = &[
         "swap_row_count=3",
         &["orchestrator_address=0xa"],
         &[
-            "outcome=same_orchestrator_retry next_evidence=signal completed_ts=3000",
+            // The next swap trace comes before a signal of the same orchestrator (clarification 5).
+            "outcome=same_orchestrator_retry next_evidence=next_swap completed_ts=4000 \
+             to_segment_index=null",
             "outcome=same_orchestrator_retry next_evidence=next_swap completed_ts=5000 \
              to_segment_index=null",
             "outcome=pending",
