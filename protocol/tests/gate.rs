@@ -450,6 +450,23 @@ fn content_hash_ignores_replay_fields_and_id() {
     }
 }
 
+/// A uid that is a hash of the content says itself that the content is the same.
+#[test]
+fn a_record_without_id_has_one_content_however_it_is_written() {
+    let id =
+        |text: &str| accepted(text, |event| (event.uid.clone().into_owned(), event.content_hash));
+    let text = record("ai_stream_events", &format!(r#"{{{IDS},"type":"error"}}"#));
+    let text = text.replacen(r#""id":"e-1","#, "", 1);
+    assert!(!text.contains(r#""id""#), "{text}");
+    let spaced = text.replace(',', " , ").replacen('{', r#"{"__replay":true, "#, 1);
+    let (head, tail) = text.split_once(r#","data":"#).unwrap();
+    let data = tail.strip_suffix('}').unwrap();
+    let turned = format!(r#"{{"data":{data},{}}}"#, head.strip_prefix('{').unwrap());
+    assert_eq!(id(&text), id(&spaced));
+    assert_eq!(id(&text), id(&turned));
+    assert_ne!(id(&text), id(&text.replace("error", "restart")));
+}
+
 #[test]
 fn organisations_come_from_the_topic() {
     let gate = Gate::default();

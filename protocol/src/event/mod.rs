@@ -54,7 +54,8 @@ pub struct Event<'a> {
     /// How the uid was made.
     pub dedup_strategy: DedupStrategy,
     /// xxh3 over type, timestamp, gateway and the payload text: tells a repeated delivery from
-    /// another event under the same id. Replay bookkeeping fields do not enter.
+    /// another event under the same id. Replay bookkeeping fields do not enter. Of an event whose uid
+    /// is a hash of the content, a hash of that.
     pub content_hash: u64,
     /// Envelope `timestamp`: gateway clock at enqueue.
     pub event_ts: Timestamp,

@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::event::Event;
 use crate::event::decode::Verdict;
 use crate::event::envelope::{self, Envelope};
+use crate::event::{DedupStrategy, Event};
 use crate::org::OrgMap;
 use crate::time::Timestamp;
 
@@ -205,7 +205,6 @@ impl Gate {
         let Some(data) = envelope.data else {
             return Err(Fault::new(Reason::MissingData, "key data is missing"));
         };
-        let content_hash = content_hash(&family, event_ts, &envelope.gateway.text(), data);
         let version = envelope.schema_version();
         if !self.limits.versions.iter().any(|accepted| **accepted == *version) {
             let details = format!("version {version:?} is not one of {:?}", self.limits.versions);
@@ -225,6 +224,13 @@ impl Gate {
             return Err(Fault::new(Reason::RecordTooLarge, details));
         }
         let (uid, dedup_strategy) = envelope.uid(text);
+        let content_hash = match dedup_strategy {
+            DedupStrategy::EventId => {
+                content_hash(&family, event_ts, &envelope.gateway.text(), data)
+            }
+            // The uid is a hash of the content, whatever the order of its keys and its white space.
+            DedupStrategy::PayloadHash => xxh3_64(uid.as_bytes()),
+        };
         let replay = envelope.is_replay();
         let (raw, data_start) = if replay {
             let raw = envelope::without_replay(text);
