@@ -315,6 +315,12 @@ fn status_edge_cases_of_section_8() {
     status(&inference(r#""fps":1e999,"restart_count":-1"#), |status| {
         assert_eq!((status.output_fps, status.restart_count), (0.0, 0));
     });
+    // Rows have single precision: what is infinite there is no measurement either.
+    for (fps, expected) in [("1e39", 0.0), ("\"-1e300\"", 0.0), ("3e38", 3e38)] {
+        status(&inference(&format!(r#""fps":{fps}"#)), |status| {
+            assert_eq!(status.output_fps, expected, "{fps}");
+        });
+    }
 }
 
 #[test]

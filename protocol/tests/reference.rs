@@ -63,13 +63,12 @@ fn count(value: &Value) -> u64 {
 }
 
 fn float(value: &Value) -> f64 {
-    match value {
-        Value::Number(number) => number.as_f64().unwrap(),
-        Value::String(text) => {
-            text.trim().parse().ok().filter(|f: &f64| f.is_finite()).unwrap_or(0.0)
-        }
-        _ => 0.0,
-    }
+    let float = match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    float.filter(|f: &f64| f.abs() <= f64::from(f32::MAX)).unwrap_or(0.0)
 }
 
 fn millis(value: &Value) -> Option<Timestamp> {

@@ -113,9 +113,10 @@ impl<'a> Scalar<'a> {
         self.unsigned().unwrap_or(0)
     }
 
-    /// A finite float from a number or numeric text; 0 for everything else.
+    /// A float from a number or numeric text that is finite in single precision, which rows have;
+    /// 0 for everything else.
     pub(crate) fn float(&self) -> f64 {
-        self.parse().filter(|value: &f64| value.is_finite()).unwrap_or(0.0)
+        self.parse().filter(|value: &f64| (*value as f32).is_finite()).unwrap_or(0.0)
     }
 
     /// Epoch milliseconds: the integer part of a number, or text of digits only (trimmed).
