@@ -80,6 +80,30 @@ fn assert_session(dir: &DataDir) {
     assert_eq!(Value::Array(rows), expected);
 }
 
+/// A file is the same input whenever it is named again, and another one under another organisation.
+#[test]
+fn a_file_is_one_input_of_each_organisation() {
+    let dir = DataDir::new();
+    let file = fixture("events-2026-01-08.jsonl");
+    let file = file.to_str().unwrap();
+    let told = |arguments: &[&str]| {
+        let report = dir.replay(arguments);
+        let count = |of: &str, name: &str| report[of][name].as_u64().unwrap();
+        [count("records", "read"), count("records", "accepted"), count("files", "already_applied")]
+    };
+    assert_eq!(told(&[file, file]), [65, 65, 65]);
+    assert_eq!(told(&["--org", "daydream", file]), [65, 65, 0]);
+    assert_eq!(told(&["--org", "daydream", file]), [0, 0, 65]);
+    assert_eq!(told(&[file]), [0, 0, 65]);
+    let sessions =
+        dir.query("SELECT org, event_count FROM naap.fact_workflow_sessions FINAL ORDER BY org");
+    let expected = json!([
+        {"org": "cloud_spe", "event_count": 23},
+        {"org": "daydream", "event_count": 23},
+    ]);
+    assert_eq!(Value::Array(sessions), expected);
+}
+
 /// Rows per table for a document: snapshots without and with the models that have no hardware,
 /// advertised, constraints, prices (events.md 4.3).
 #[test]

@@ -9,6 +9,7 @@ use naap_protocol::time::Timestamp;
 
 use super::{Failure, parse};
 use crate::config::FlagValue;
+use crate::replay::DEFAULT_ORG;
 
 /// `naap run`
 #[derive(Debug, Args)]
@@ -68,7 +69,7 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "DIR")]
     pub data_dir: PathBuf,
     /// Organisation of the events
-    #[arg(long, value_name = "ORG", default_value = "cloud_spe", value_parser = parse::name)]
+    #[arg(long, value_name = "ORG", default_value = DEFAULT_ORG, value_parser = parse::name)]
     pub org: String,
     /// Deliver in a random order, fixed by this seed
     #[arg(long, value_name = "SEED", value_parser = parse::seed)]

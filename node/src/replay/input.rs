@@ -10,6 +10,7 @@ use naap_protocol::gate::{Gate, Outcome, Record};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use super::DEFAULT_ORG;
 use super::order::{Bend, Kind};
 
 /// Lines longer than this are not records of any gateway.
@@ -53,7 +54,7 @@ pub struct Input {
     pub lines: u64,
     /// Bytes.
     pub bytes: u64,
-    /// What the source is called: contents and order of delivery.
+    /// What the source is called, see [`source_name`].
     pub name: String,
     delivery: Delivery,
 }
@@ -75,7 +76,7 @@ impl Input {
     /// When it can not be read.
     pub fn open(
         path: &Path,
-        bend: &Bend,
+        (org, bend): (&str, &Bend),
         spool: &Path,
         progress: &mut dyn FnMut(u64),
     ) -> Result<Self, InputError> {
@@ -110,7 +111,7 @@ impl Input {
             (&file).rewind().map_err(unreadable)?;
             Delivery::InOrder
         };
-        let name = format!("file:{}:{}", hex::encode(scan.hash.finalize()), bend.label());
+        let name = source_name(&hex::encode(scan.hash.finalize()), org, bend);
         Ok(Self {
             path: path.to_path_buf(),
             file,
@@ -150,6 +151,13 @@ impl Input {
         }
         Ok(values)
     }
+}
+
+/// What a file is called: its contents and its order of delivery. Under another organisation the same
+/// file is another input.
+fn source_name(hash: &str, org: &str, bend: &Bend) -> String {
+    let org = if org == DEFAULT_ORG { String::new() } else { format!(":org={org}") };
+    format!("file:{hash}:{}{org}", bend.label())
 }
 
 struct Scan {
