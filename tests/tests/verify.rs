@@ -8,7 +8,7 @@ use std::process::Command;
 
 use naap_generator::{Plan, Profile};
 use naap_tests::{DataDir, fixture, program, run};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A network in which nothing is rejected: a dead letter fails the gate on purpose.
 fn generate(events: &Path, seed: u64) {
@@ -69,6 +69,36 @@ fn sound_facts_pass_and_a_contradiction_is_named() {
     let said = in_text.output().unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
     assert!(said.starts_with("FAIL   Q-22") && said.contains("do: "), "{said}");
+}
+
+/// Nodes that offer free capabilities only have neither hardware nor models in their advertisement: no
+/// snapshot, but an orchestrator that serves sessions.
+#[test]
+fn a_node_without_models_is_advertised_too() {
+    let dir = DataDir::new();
+    let path = dir.path().join("events.jsonl");
+    let node = |address: &str, more: Value| {
+        let mut entry = json!({"address": address, "orch_uri": format!("https://{address}")});
+        entry.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        entry
+    };
+    let hardware = json!({"hardware": [{"pipeline": "llm", "model_id": "m"}]});
+    let nodes = json!([node("0xa1", json!({"hardware": null})), node("0xb1", hardware)]);
+    let sample = json!({
+        "stream_id": "s", "request_id": "r", "pipeline": "p", "state": "ONLINE",
+        "orchestrator_info": {"address": "0xa1", "url": "https://0xa1"},
+    });
+    let event = |id: &str, family: &str, ts: &str, data: Value| json!({"id": id, "type": family, "timestamp": ts, "gateway": "g", "data": data});
+    let lines = [
+        event("c", "network_capabilities", "1772000000000", nodes),
+        event("t", "ai_stream_status", "1772000001000", sample),
+    ];
+    std::fs::write(&path, lines.map(|line| line.to_string()).join("\n")).unwrap();
+    dir.replay(&[path]);
+    let sessions = dir.query("SELECT orchestrator_address FROM naap.fact_workflow_sessions FINAL");
+    assert_eq!(sessions[0]["orchestrator_address"], "0xa1");
+    let (code, report) = verified(&dir, &["--check", "Q-30"]);
+    assert_eq!((code, failed(&report)), (Some(0), vec![]), "{report:#}");
 }
 
 #[test]

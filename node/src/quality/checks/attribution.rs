@@ -15,7 +15,9 @@ pub const CHECKS: &[Check] = &[
             Tier::Fail,
             "SELECT org, workflow_session_id, orchestrator_address FROM @sessions WHERE orchestrator_address != '' \
              AND (org, lower(orchestrator_address)) NOT IN (SELECT org, lower(orchestrator_address) FROM @all_snapshots \
-             WHERE snapshot_ts >= @from - INTERVAL 24 HOUR) AND (SELECT count() FROM @all_snapshots \
+             WHERE snapshot_ts >= @from - INTERVAL 24 HOUR) \
+             AND (org, lower(orchestrator_address)) NOT IN (SELECT org, lower(orchestrator_address) \
+             FROM dim_orchestrator_gpu_current FINAL) AND (SELECT count() FROM @all_snapshots \
              WHERE snapshot_ts >= @from - INTERVAL 24 HOUR) > 0",
         ),
         remedy: "a hot wallet in a fact is a defect: tell the session with `naap explain session`",
