@@ -1,7 +1,7 @@
 //! Fingerprints of relations (quality.md 11.3): equal if and only if the latest rows are.
 
 use naap_protocol::rollup::Rollup;
-use naap_protocol::rows::{self, FINGERPRINT_SETTINGS, TableSpec};
+use naap_protocol::rows::{self, FINGERPRINT_SETTINGS, PARTITIONS_APART, TableSpec};
 use naap_protocol::views;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ pub struct Fingerprint {
     pub rows: u64,
     /// XOR over a 128-bit hash of each row, 32 hex digits.
     pub fingerprint: String,
-    /// Rows that share their key with another one; 0 in a sound store.
+    /// Rows that stand for the same as another one; 0 in a sound store.
     pub duplicate_keys: u64,
 }
 
@@ -40,19 +40,24 @@ const BUCKET_KEYS: u64 = 1 << 20;
 pub async fn of(store: &Store, table: &TableSpec) -> Result<Fingerprint, StoreError> {
     let what = format!("fingerprint {}", table.name);
     let Hashed { rows, fingerprint } =
-        one(store, &what, &table.fingerprint_sql(store.database())).await?;
+        one(store, &what, &table.fingerprint_sql(store.database()), "").await?;
     let buckets = rows.div_ceil(BUCKET_KEYS);
     let mut duplicate_keys = 0;
     for bucket in 0..buckets {
         let sql = table.duplicate_keys_sql(store.database(), (bucket, buckets));
-        let Doubled { duplicate_keys: more } = one(store, &what, &sql).await?;
+        let Doubled { duplicate_keys: more } = one(store, &what, &sql, PARTITIONS_APART).await?;
         duplicate_keys += more;
     }
     Ok(Fingerprint { rows, fingerprint, duplicate_keys })
 }
 
-async fn one<T: DeserializeOwned>(store: &Store, what: &str, sql: &str) -> Result<T, StoreError> {
-    let sql = format!("{sql}\n{FINGERPRINT_SETTINGS}");
+async fn one<T: DeserializeOwned>(
+    store: &Store,
+    what: &str,
+    sql: &str,
+    more_settings: &str,
+) -> Result<T, StoreError> {
+    let sql = format!("{sql}\n{FINGERPRINT_SETTINGS}{more_settings}");
     let mut rows: Vec<T> = store.rows(what, &sql).await?;
     let reason = "no row in the answer".to_owned();
     rows.pop().ok_or_else(|| StoreError::Statement { what: what.to_owned(), reason })
@@ -89,7 +94,7 @@ async fn asked(
     (fingerprint, duplicates): (String, String),
 ) -> Result<Fingerprint, StoreError> {
     let what = format!("fingerprint {name}");
-    let Hashed { rows, fingerprint } = one(store, &what, &fingerprint).await?;
-    let Doubled { duplicate_keys } = one(store, &what, &duplicates).await?;
+    let Hashed { rows, fingerprint } = one(store, &what, &fingerprint, "").await?;
+    let Doubled { duplicate_keys } = one(store, &what, &duplicates, "").await?;
     Ok(Fingerprint { rows, fingerprint, duplicate_keys })
 }

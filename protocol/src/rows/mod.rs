@@ -32,7 +32,9 @@ pub mod spec;
 pub mod transport;
 pub mod typed;
 
-pub use spec::{FINGERPRINT_SETTINGS, MAX_ROW_BYTES, Row, RowTooLarge, TableSpec, append};
+pub use spec::{
+    FINGERPRINT_SETTINGS, MAX_ROW_BYTES, PARTITIONS_APART, Row, RowTooLarge, TableSpec, append,
+};
 
 /// Every table, in the order of the migrations.
 pub const ALL: &[&TableSpec] = &[

@@ -111,6 +111,9 @@ pub const FINGERPRINT_EXCLUDED: &[&str] = &[
 pub const FINGERPRINT_SETTINGS: &str = "SETTINGS output_format_json_quote_64bit_integers = 0, \
     max_threads = 1, max_block_size = 128, preferred_block_size_bytes = 1048576";
 
+/// What comes behind that for [`TableSpec::duplicate_keys_sql`]: each partition by itself.
+pub const PARTITIONS_APART: &str = ", do_not_merge_across_partitions_select_final = 1";
+
 impl TableSpec {
     /// The table comment.
     pub fn comment(&self) -> &'static str {
@@ -164,11 +167,30 @@ impl TableSpec {
         fingerprint_sql(&self.fingerprint_columns(), &from)
     }
 
-    /// The query for `duplicate_keys`: latest rows that share their key with another one, which is
-    /// 0 in a sound store. It counts bucket `bucket` of `buckets`; the sum over all of them is the
-    /// number for the table, and no query has to remember more than its share of the keys.
+    /// What a latest row stands for: the sort key without times where it holds the uid of an event.
+    /// The time of such a row follows from its event, so two rows of one event that differ in time
+    /// alone are one row too many, which the engine does not replace.
+    pub fn identity(&self) -> impl Iterator<Item = &'static str> + Clone {
+        let of_event =
+            self.order_by.iter().any(|name| ["raw_event_uid", "source_event_uid"].contains(name));
+        let is_time = |name: &str| {
+            self.column(name).is_some_and(|column| matches!(column.ty.inner(), Type::DateTime64))
+        };
+        let scope = ["stream_id", "request_id"].into_iter().filter(move |name| {
+            of_event
+                && !self.order_by.contains(&"workflow_session_id")
+                && self.column(name).is_some()
+        });
+        self.order_by.iter().copied().filter(move |name| !(of_event && is_time(name))).chain(scope)
+    }
+
+    /// The query for `duplicate_keys`: latest rows that stand for the same as another one
+    /// ([`TableSpec::identity`]), which is 0 in a sound store. Rows of one key in two partitions count
+    /// too: reads see one of them, but no merge ever joins them. It counts bucket `bucket` of
+    /// `buckets`; the sum over all of them is the number for the table, and no query has to remember
+    /// more than its share of the keys.
     pub fn duplicate_keys_sql(&self, database: &str, (bucket, buckets): (u64, u64)) -> String {
-        let (key, name) = (self.order_by.join(", "), self.name);
+        let (key, name) = (self.identity().collect::<Vec<_>>().join(", "), self.name);
         format!(
             "SELECT count() - uniqExact({key}) AS duplicate_keys\nFROM `{database}`.`{name}` FINAL\n\
              WHERE cityHash64({key}) % {buckets} = {bucket}"

@@ -2,18 +2,19 @@
 
 use naap_protocol::rows::ddl::create_table;
 use naap_protocol::rows::raw::RawStreamingEvent;
-use naap_protocol::rows::{FINGERPRINT_SETTINGS, Row, TableSpec};
+use naap_protocol::rows::samples::StatusSample;
+use naap_protocol::rows::{FINGERPRINT_SETTINGS, PARTITIONS_APART, Row, TableSpec};
 
 use crate::fixture::Fixture;
 
 const TABLE: &TableSpec = RawStreamingEvent::SPEC;
 
 /// A data folder with the table; nothing in it is merged.
-async fn start() -> Fixture {
+async fn start(table: &TableSpec) -> Fixture {
     let fixture = Fixture::start().await;
     fixture.execute("CREATE DATABASE naap").await;
-    let qualified = format!("naap.{}", TABLE.name);
-    fixture.execute(&create_table(TABLE).replacen(TABLE.name, &qualified, 1)).await;
+    let qualified = format!("naap.{}", table.name);
+    fixture.execute(&create_table(table).replacen(table.name, &qualified, 1)).await;
     fixture.execute(&format!("SYSTEM STOP MERGES {qualified}")).await;
     fixture
 }
@@ -33,7 +34,7 @@ async fn insert(fixture: &Fixture, (from, count): (u64, u64), month: u8) {
 #[tokio::test]
 async fn a_fingerprint_needs_little_memory_whatever_the_table_holds() {
     const BOUND: &str = "max_memory_usage = 60000000";
-    let fixture = start().await;
+    let fixture = start(TABLE).await;
     for from in (0..4).map(|part| part * 10_000) {
         insert(&fixture, (from, 10_000), 1).await;
     }
@@ -50,17 +51,44 @@ async fn a_fingerprint_needs_little_memory_whatever_the_table_holds() {
 
 #[tokio::test]
 async fn buckets_add_up_to_the_duplicate_keys_of_a_table() {
-    let fixture = start().await;
+    let fixture = start(TABLE).await;
     insert(&fixture, (0, 1000), 1).await;
+    insert(&fixture, (0, 100), 1).await;
     insert(&fixture, (990, 20), 2).await;
     for buckets in [1, 7] {
-        let mut doubled = 0;
-        for bucket in 0..buckets {
-            let sql = TABLE.duplicate_keys_sql("naap", (bucket, buckets));
-            assert_eq!(fixture.number(&sql).await, 0, "the latest rows have keys of their own");
-            doubled += fixture.number(&sql.replace("FINAL", "")).await;
-        }
-        assert_eq!(doubled, 10, "{buckets} buckets");
+        assert_eq!(duplicate_keys(&fixture, TABLE, buckets).await, 10, "{buckets} buckets");
     }
     fixture.stop().await;
+}
+
+#[tokio::test]
+async fn one_event_under_two_times_is_a_duplicate() {
+    let table = StatusSample::SPEC;
+    let fixture = start(table).await;
+    for (session, uid, ms) in [("s", "a", 1), ("s", "a", 1), ("s", "b", 1), ("t", "a", 1)] {
+        sample(&fixture, (session, uid), ms).await;
+    }
+    assert_eq!(duplicate_keys(&fixture, table, 1).await, 0);
+    sample(&fixture, ("s", "a"), 2).await;
+    assert_eq!(duplicate_keys(&fixture, table, 1).await, 1);
+    fixture.stop().await;
+}
+
+async fn sample(fixture: &Fixture, (session, uid): (&str, &str), ms: u32) {
+    let sql = format!(
+        "INSERT INTO naap.{} (org, workflow_session_id, source_event_uid, gateway_ts, version) \
+         VALUES ('o', '{session}', '{uid}', '2026-01-01 00:00:00.00{ms}', 1)",
+        StatusSample::SPEC.name
+    );
+    fixture.execute(&sql).await;
+}
+
+async fn duplicate_keys(fixture: &Fixture, table: &TableSpec, buckets: u64) -> u64 {
+    let mut doubled = 0;
+    for bucket in 0..buckets {
+        let sql = table.duplicate_keys_sql("naap", (bucket, buckets));
+        let sql = format!("{sql} {FINGERPRINT_SETTINGS}{PARTITIONS_APART}");
+        doubled += fixture.number(&sql).await;
+    }
+    doubled
 }
