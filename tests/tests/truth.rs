@@ -200,39 +200,81 @@ fn assert_lineage(dir: &DataDir, truth: &BTreeMap<String, Map<String, Value>>) {
 /// How long after the close a sample still belongs to whom was in force (clarification 28).
 const CLOSE_GRACE_MS: i64 = 5_000;
 
-/// Whom a sample or an edge at `t` belongs to; `""` for nobody, `None` where the truth is not sure.
-fn in_force(session: &Map<String, Value>, t: i64) -> Option<&str> {
+/// The selection in force for a sample or an edge at `t`, or why there is none (clarification 30).
+fn in_force(session: &Map<String, Value>, t: i64) -> Result<&Value, &'static str> {
     let closed = session["closed_ts"].as_i64().unwrap_or(i64::MAX);
     let selections = session["selections"].as_array().unwrap();
-    let begun = selections.iter().rev().find(|s| s["ts"].as_i64() <= Some(t));
-    match begun {
-        _ if t > closed.saturating_add(CLOSE_GRACE_MS) => Some(""),
-        Some(selection) if selection["ts"].as_i64() > Some(closed) => Some(""),
-        Some(selection) if selection.get("unsure").is_some() => None,
-        Some(selection) => selection["canonical"].as_str(),
-        None => Some(""),
+    let counts = |selection: &Value| selection["ts"].as_i64() <= Some(closed);
+    match selections.iter().rev().find(|s| s["ts"].as_i64() <= Some(t)) {
+        _ if t > closed.saturating_add(CLOSE_GRACE_MS) => Err("after_close"),
+        Some(selection) if !counts(selection) => Err("after_close"),
+        _ if !selections.iter().any(counts) => Err("no_selection"),
+        None => Err("pre_selection"),
+        Some(selection) => Ok(selection),
     }
 }
 
-/// Every single sample and edge names whom it belongs to.
+/// The identity columns of a sample or an edge are those of the selection in force.
+fn assert_force(row: &Value, force: Result<&Value, &'static str>) -> bool {
+    let selection = match force {
+        Ok(selection) if selection.get("unsure").is_some() => return false,
+        force => force.ok().filter(|selection| selection["canonical"] != ""),
+    };
+    assert_eq!(row["is_attributed"], u8::from(selection.is_some()), "{row}");
+    let Some(selection) = selection else {
+        let reason = match force.map(|selection| selection["status"].as_str()) {
+            Err(reason) => reason,
+            Ok(Some("ambiguous")) => "ambiguous_selection",
+            Ok(_) => "unresolved_selection",
+        };
+        let found = ["attribution_reason", "orchestrator_address", "model_id", "gpu_id"];
+        assert_eq!(found.map(|column| &row[column]), [reason, "", "", ""], "{row}");
+        return false;
+    };
+    for (column, name) in IDENTITY {
+        assert_eq!(row[column], selection[name], "{column} of {row}, not as in {selection}");
+    }
+    true
+}
+
+/// Every single sample and edge is there once, says what its event said, and names whom it belongs to.
 fn assert_samples(dir: &DataDir, truth: &BTreeMap<String, Map<String, Value>>) {
-    for (table, time) in
-        [("fact_stream_status_samples", "sample_ts"), ("fact_stream_trace_edges", "edge_ts")]
-    {
-        let rows = dir.query(&format!(
-            "SELECT workflow_session_id AS id, toUnixTimestamp64Milli({time}) AS t, is_attributed,
-                    orchestrator_address AS canonical
-             FROM naap.{table} FINAL"
-        ));
-        let mut attributed = 0;
-        for row in &rows {
-            let (id, t) = (row["id"].as_str().unwrap(), row["t"].as_i64().unwrap());
-            let Some(canonical) = in_force(&truth[id], t) else { continue };
-            assert_eq!(row["canonical"], canonical, "{table}: {row}");
-            assert_eq!(row["is_attributed"], u8::from(!canonical.is_empty()), "{table}: {row}");
-            attributed += usize::from(!canonical.is_empty());
+    let identity = IDENTITY.map(|(column, _)| column).join(", ");
+    for (table, list, said) in [
+        (
+            "fact_stream_status_samples",
+            "samples",
+            "state, toUInt32(round(output_fps * 1000)) AS output_fps",
+        ),
+        ("fact_stream_trace_edges", "edges", "trace_type"),
+    ] {
+        let rows = by_session(
+            dir,
+            &format!(
+                "SELECT workflow_session_id, source_event_uid AS uid,
+                        toUnixTimestamp64Milli(gateway_ts) AS ts, {said}, is_attributed, {identity}
+                 FROM naap.{table} FINAL ORDER BY workflow_session_id, gateway_ts, uid"
+            ),
+        );
+        assert!(rows.keys().all(|id| truth.contains_key(id)), "{table} of unknown sessions");
+        let (mut count, mut attributed) = (0, 0);
+        for (id, session) in truth {
+            let told = session[list].as_array().unwrap();
+            let found = rows.get(id).map_or(&[][..], |rows| rows);
+            assert_eq!(found.len(), told.len(), "{table} of {id}");
+            for (row, told) in found.iter().zip(told) {
+                for (column, value) in told.as_object().unwrap() {
+                    assert_eq!(
+                        row[column], *value,
+                        "{column} of {row} in {table}, not as in {told}"
+                    );
+                }
+                let force = in_force(session, told["ts"].as_i64().unwrap());
+                attributed += usize::from(assert_force(row, force));
+            }
+            count += found.len();
         }
-        assert!(attributed > rows.len() / 4, "{table}: only {attributed} of {}", rows.len());
+        assert!(attributed > count / 4, "{table}: only {attributed} of {count}");
     }
 }
 

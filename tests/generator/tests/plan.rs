@@ -69,7 +69,7 @@ fn the_same_plan_gives_the_same_bytes_everywhere() {
 }
 
 const EVENTS_HASH: &str = "851aef53485d33add6815c26ad8f139e5a57427f89fbb16ea35cb28d7a96d02d";
-const TRUTH_HASH: &str = "006da85caf6e0da7cde9495ac6e37888b83716e49c978d05aee524e07b486de2";
+const TRUTH_HASH: &str = "1389b2947dd03222bef253bfa3fa632ab9dc47a64988cf1444c4eba69da0c142";
 
 #[test]
 fn the_truth_does_not_change_the_events() {

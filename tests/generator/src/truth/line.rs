@@ -6,7 +6,7 @@ use super::Outcome;
 use super::attribution::{Decision, Selection, decide, selections};
 use super::history::History;
 use super::segments::{Segment, segments};
-use super::signal::Signal;
+use super::signal::{Family, Signal};
 use super::swaps::{Scene, Swap};
 use crate::delivery::Slot;
 use crate::session::{Body, TRANSPORT_BYTES};
@@ -58,8 +58,34 @@ pub(crate) fn write(line: &mut Vec<u8>, slot: &Slot, signals: &mut [Signal], his
         write_swap(line, swap);
     }
     line.text("]");
+    write_rows(line, signals);
     write_transport(line, slot);
     line.text("}\n");
+}
+
+/// What every single status sample and trace says; frame rates in thousandths.
+fn write_rows(line: &mut Vec<u8>, signals: &[Signal]) {
+    let (mut samples, mut edges) = (Vec::new(), Vec::new());
+    for signal in signals {
+        let (list, what) = match signal.family {
+            Family::Status { state, .. } => (&mut samples, ("state", state)),
+            Family::Trace { edge } => (&mut edges, ("trace_type", edge)),
+            Family::Notice { .. } => continue,
+        };
+        list.text(if list.is_empty() { "{\"uid\":" } else { ",{\"uid\":" });
+        list.string(&uuid_text(signal.uid));
+        number(list, "ts", Some(signal.ord_ts));
+        text(list, what.0, what.1);
+        if let Family::Status { output, .. } = signal.family {
+            number(list, "output_fps", Some(output.into()));
+        }
+        list.push(b'}');
+    }
+    line.text(",\"samples\":[");
+    line.extend_from_slice(&samples);
+    line.text("],\"edges\":[");
+    line.extend_from_slice(&edges);
+    line.text("]");
 }
 
 /// Bytes of each attempt that were counted up to its last delivered sample; nothing without samples.
