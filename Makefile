@@ -40,7 +40,7 @@ fmt: ## format the Rust code
 
 bench: ## measure events per CPU-second (see docs/performance.md)
 	@deploy/setup/setup.sh build
-	@. deploy/setup/env.sh && cargo bench --workspace --locked
+	@deploy/setup/bench.sh
 
 fuzz: ## run every fuzz target for NAAP_FUZZ_SECONDS (default 60)
 	@deploy/setup/setup.sh all

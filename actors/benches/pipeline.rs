@@ -24,7 +24,7 @@ use naap_protocol::privacy::PrivacyMode;
 use naap_protocol::signal::signal;
 use naap_protocol::state::{Delivery, Progress, SourcePartition};
 use naap_protocol::time::Timestamp;
-use naap_protocol::wire::{Envelope, Item};
+use naap_protocol::wire::{Envelope, EnvelopeBuilder, Item};
 use ractor::{Actor, ActorProcessingErr, ActorRef};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -154,8 +154,8 @@ impl Routing {
         Self { router, flow }
     }
 
-    fn route(&mut self, batch: &RecordBatch) -> Vec<Envelope> {
-        let envelopes = self.router.route(batch, &mut self.flow).expect("events");
+    fn route(&mut self, batch: RecordBatch) -> Vec<Envelope> {
+        let envelopes = self.router.route(batch, &mut self.flow);
         drop(std::hint::black_box(self.router.take_rows()));
         envelopes
     }
@@ -240,7 +240,7 @@ fn idle() {
         let mut lines = captured(step * COPIES..(step + 1) * COPIES);
         lines.retain(|line| line.contains("\"stream_trace\""));
         for batch in batches(&lines, offset) {
-            routing.route(&batch).iter().for_each(|envelope| apply(&mut shards, envelope));
+            routing.route(batch).iter().for_each(|envelope| apply(&mut shards, envelope));
         }
         offset += lines.len() as u64;
         for core in &mut shards {
@@ -263,11 +263,11 @@ fn idle() {
     );
 }
 
-/// The sessions of `envelopes` with their signals in total order, decoded.
+/// The sessions of `envelopes` with their signals in total order.
 fn hot_sessions(envelopes: &[Envelope]) -> Vec<Vec<Event<'_>>> {
     let mut sessions: HashMap<u128, Vec<Event<'_>>> = HashMap::new();
     for item in envelopes.iter().flat_map(Envelope::items) {
-        if let Item::Session(id, event) = item.expect("an item") {
+        if let Item::Session(id, event) = item.expect("an item").into_owned() {
             sessions.entry(id).or_default().push(event);
         }
     }
@@ -304,31 +304,30 @@ fn hot_fold(name: &str, sessions: &[Vec<Event<'_>>]) {
     report(name, sessions.iter().map(Vec::len).sum(), best);
 }
 
-/// Session folds alone: decoding of items and rows of events left out of it.
-fn fold(envelopes: &[Envelope]) -> usize {
-    let mut sessions: HashMap<u128, SessionActor> = HashMap::new();
-    let mut events = 0;
-    for envelope in envelopes {
+/// Sessions and nothing else: events in, no rows.
+#[derive(Default)]
+struct Folds(HashMap<u128, SessionActor>);
+
+impl Folds {
+    fn take(&mut self, envelope: &Envelope) {
         for item in envelope.items() {
-            if let Item::Session(id, event) = item.expect("an item") {
-                let session = sessions
-                    .entry(id)
-                    .or_insert_with(|| SessionActor::new("org", String::new(), "", ""));
-                session.receive(&event, &Delivery::of(&event, "streaming_events", 0), None);
-                events += 1;
+            if let Item::Session(id, event) = &*item.expect("an item") {
+                let new = || SessionActor::new("org", String::new(), "", "");
+                let session = self.0.entry(*id).or_insert_with(new);
+                session.receive(event, &Delivery::of(event, "streaming_events", 0), None);
             }
         }
     }
-    events
 }
 
-fn items(envelopes: &[Envelope]) -> usize {
-    let mut count = 0;
-    for item in envelopes.iter().flat_map(Envelope::items) {
-        std::hint::black_box(item.expect("an item"));
-        count += 1;
+/// Encodes envelopes for another node and decodes them as it would.
+fn through_a_peer(envelopes: &[Envelope]) {
+    for envelope in envelopes {
+        let frame = envelope.to_frame().expect("a frame");
+        for item in Envelope::from_frame(&frame).expect("an envelope").items() {
+            std::hint::black_box(item.expect("an item"));
+        }
     }
-    count
 }
 
 /// One ractor actor per session: the design that hosting replaces.
@@ -354,8 +353,8 @@ impl Actor for Lone {
         (session, done): &mut Self::State,
     ) -> Result<(), ActorProcessingErr> {
         for item in Envelope::from_frame(&frame)?.items() {
-            if let Item::Session(_, event) = item? {
-                session.receive(&event, &Delivery::of(&event, "streaming_events", 0), None);
+            if let Item::Session(_, event) = &*item? {
+                session.receive(event, &Delivery::of(event, "streaming_events", 0), None);
             }
         }
         done.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -368,11 +367,11 @@ fn frames(envelopes: &[Envelope]) -> Vec<(u128, Vec<u8>)> {
     let mut frames = Vec::new();
     for envelope in envelopes {
         for item in envelope.items() {
-            if let Item::Session(id, event) = item.expect("an item") {
-                let mut builder = naap_protocol::wire::EnvelopeBuilder::default();
-                builder.push_session(id, &event).expect("an event");
+            if let Item::Session(id, event) = &*item.expect("an item") {
+                let mut builder = EnvelopeBuilder::default();
+                builder.push_session(*id, event).expect("an event");
                 let one = builder.seal(envelope.head.clone(), envelope.trace);
-                frames.push((id, one.to_frame().expect("a frame")));
+                frames.push((*id, one.to_frame().expect("a frame")));
             }
         }
     }
@@ -404,41 +403,60 @@ fn lone_actors(frames: Vec<(u128, Vec<u8>)>) -> usize {
 }
 
 fn run(name: &str, lines: &[String]) {
-    let batches = batches(lines, 0);
     measure(&format!("{name}: decode"), || decode(lines));
-    let mut routing = Routing::new();
-    let mut envelopes = Vec::new();
+    let (mut routing, mut envelopes) = (Routing::new(), Vec::new());
+    let records = batches(lines, 0);
     measure(&format!("{name}: decode + route"), || {
-        for batch in &batches {
-            envelopes.extend(routing.route(batch));
-        }
+        envelopes.extend(records.into_iter().flat_map(|batch| routing.route(batch)));
         lines.len()
     });
-    measure(&format!("{name}: read items"), || items(&envelopes));
-    measure(&format!("{name}: read items + fold"), || fold(&envelopes));
-    let sessions = hot_sessions(&envelopes);
-    hot_fold(&format!("{name}: fold in order, hot session"), &sessions);
-    drop(sessions);
-    let mut shards = cores();
     let count = envelopes.iter().map(|e| e.head.count as usize).sum();
-    measure(&format!("{name}: read items + fold + rows"), || {
-        for envelope in &envelopes {
-            apply(&mut shards, envelope);
-        }
+    measure(&format!("{name}: actor + fold"), || {
+        let mut folds = Folds::default();
+        envelopes.iter().for_each(|envelope| folds.take(envelope));
+        count
+    });
+    let mut shards = cores();
+    measure(&format!("{name}: actor + fold + typed rows"), || {
+        envelopes.iter().for_each(|envelope| apply(&mut shards, envelope));
         count
     });
     measure(&format!("{name}: commit of all that"), || {
         commit(&mut shards);
         count
     });
+    measure(&format!("{name}: encode and decode for a peer"), || {
+        through_a_peer(&envelopes);
+        count
+    });
+    let sessions = hot_sessions(&envelopes);
+    hot_fold(&format!("{name}: fold in order, hot session"), &sessions);
+    drop(sessions);
     let frames = frames(&envelopes);
     drop((shards, envelopes));
+    in_memory(name, lines);
+    end_to_end(name, lines);
+    measure(&format!("{name}: one ractor actor a session"), || lone_actors(frames));
+}
+
+/// The stage that has the goal of one microsecond.
+fn in_memory(name: &str, lines: &[String]) {
+    let (mut routing, mut folds) = (Routing::new(), Folds::default());
+    let records = batches(lines, 0);
+    measure(&format!("{name}: decode + route + actor + fold"), || {
+        for batch in records {
+            routing.route(batch).iter().for_each(|envelope| folds.take(envelope));
+        }
+        lines.len()
+    });
+}
+
+fn end_to_end(name: &str, lines: &[String]) {
     let (mut routing, mut shards) = (Routing::new(), cores());
+    let records = batches(lines, 0);
     measure(&format!("{name}: end to end, one thread"), || {
-        for (number, batch) in batches.iter().enumerate() {
-            for envelope in routing.route(batch) {
-                apply(&mut shards, &envelope);
-            }
+        for (number, batch) in records.into_iter().enumerate() {
+            routing.route(batch).iter().for_each(|envelope| apply(&mut shards, envelope));
             if number % 100 == 99 {
                 commit(&mut shards);
             }
@@ -446,12 +464,14 @@ fn run(name: &str, lines: &[String]) {
         commit(&mut shards);
         lines.len()
     });
-    drop(shards);
-    measure(&format!("{name}: one ractor actor a session"), || lone_actors(frames));
 }
 
 fn main() {
     println!("{:<44} {:>9} {:>7} {:>12} {:>8}", "", "events", "CPU s", "events/CPU s", "us");
+    // `-- SESSIONS` measures only with that many generated sessions, for instruments that are slow.
+    if let Some(sessions) = std::env::args().find_map(|arg| arg.parse().ok()) {
+        return run("generated", &generated(sessions));
+    }
     idle();
     run("capture", &captured(0..4000));
     run("generated", &generated(8000));

@@ -184,8 +184,13 @@ impl<'a> EntityKey<'a> {
     /// The shard of the entity among `shards`: `xxh3_64` of the key bytes modulo `shards`;
     /// 0 if there are none.
     pub fn shard(&self, shards: u16) -> u16 {
-        let hash = self.with_bytes(xxh3_64);
-        hash.checked_rem(u64::from(shards)).unwrap_or(0) as u16
+        shard_of(self.with_bytes(xxh3_64), shards)
+    }
+
+    /// [`Self::id`] and [`Self::shard`], for the price of one.
+    pub fn address(&self, shards: u16) -> (EntityId, u16) {
+        let (id, hash) = self.with_bytes(|key| (xxh3_128(key), xxh3_64(key)));
+        (EntityId(id), shard_of(hash, shards))
     }
 
     /// Calls `hash` with the key bytes, from the stack unless the key is unusually long.
@@ -206,6 +211,10 @@ impl<'a> EntityKey<'a> {
         let (key, _) = buffer.split_at(buffer.len() - unused);
         hash(key)
     }
+}
+
+fn shard_of(hash: u64, shards: u16) -> u16 {
+    hash.checked_rem(u64::from(shards)).unwrap_or(0) as u16
 }
 
 impl fmt::Display for EntityKey<'_> {

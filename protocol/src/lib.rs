@@ -15,6 +15,7 @@ pub mod frames;
 pub mod gate;
 pub mod identity;
 mod json;
+pub mod lot;
 pub mod org;
 pub mod payment;
 pub mod peer;

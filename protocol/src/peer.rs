@@ -56,14 +56,15 @@ pub enum Note {
         /// First offset after it.
         to: u64,
     },
-    /// Shard to reader: bytes that were applied, or refused.
+    /// Shard to reader: its oldest envelope under way was applied, or refused.
     #[serde(rename = "c")]
     Credit {
         /// The shard.
         shard: u16,
         /// The opening that the reader was attached to.
         epoch: u64,
-        /// Bytes of its window that are free again.
+        /// Bytes that it took on the node of the shard. The reader counts by the cost that the envelope
+        /// had with it.
         bytes: u64,
     },
     /// Shard to reader, or node to reader where the shard is not open: attach anew.

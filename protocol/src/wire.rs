@@ -1,12 +1,19 @@
 //! Envelopes: a batch of events for one shard from one source partition (design.md, data path).
 //!
-//! The body of the frame is the length of the head (u32 little endian), the head and the items.
+//! Inside a node the items of an envelope stay as the reader decoded them ([`Lot`]); only what goes to
+//! another node is encoded. The body of the frame is the length of the head (u32 little endian), the
+//! head and the items.
+
+use std::borrow::Cow;
+use std::slice;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::capability::advertise::Advertisement;
 use crate::codec::{self, CodecError, Framed, HEADER_LEN, Reader, TraceContext};
-use crate::event::Event;
+use crate::event::{Body, Event};
+use crate::lot::Lot;
 use crate::state::SourcePartition;
 use crate::time::Timestamp;
 
@@ -31,6 +38,22 @@ impl Item<'_> {
             Self::Session(_, event) | Self::Single(_, event) => event.event_ts,
             Self::Advertisement(_, advertised) => advertised.advertisement.event_ts,
         }
+    }
+
+    /// Bytes that the item holds in memory with its text, estimated.
+    pub(crate) fn weight(&self) -> usize {
+        let content = match self {
+            Self::Session(_, event) | Self::Single(_, event) => match event.body {
+                // What is taken out of a long text is a text's length again.
+                Body::Capabilities(_) | Body::Discovery(_) => 2 * event.raw.len(),
+                _ => event.raw.len(),
+            },
+            Self::Advertisement(_, advertised) => {
+                let content = &advertised.advertisement.content;
+                256 * (1 + content.offers.len() + content.aliases.len())
+            }
+        };
+        size_of::<Self>() + content
     }
 }
 
@@ -80,37 +103,68 @@ impl Framed for EnvelopeHead {
     const NAME: &'static str = "envelope";
 }
 
-/// A batch of items for one shard. The items stay encoded until the shard folds them, so a local
-/// hand-over costs nothing and a remote one costs a copy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A batch of items for one shard.
+#[derive(Clone, Debug)]
 pub struct Envelope {
     /// Where it comes from and goes to.
     pub head: EnvelopeHead,
     /// Trace context of the batch.
     pub trace: TraceContext,
-    items: Vec<u8>,
+    content: Content,
+}
+
+/// The items of an envelope.
+#[derive(Clone, Debug)]
+enum Content {
+    /// As they travel: each is decoded when the shard comes to it.
+    Encoded(Vec<u8>),
+    /// Some of a lot that the envelopes of a batch of records share.
+    Shared { lot: Arc<Lot>, places: Vec<u32>, cost: usize },
 }
 
 impl Envelope {
-    /// Bytes that the envelope holds against a credit window.
+    /// An envelope of the items of `lot` at `places`. `head.count` is filled in.
+    pub fn shared(
+        mut head: EnvelopeHead,
+        trace: TraceContext,
+        lot: Arc<Lot>,
+        places: Vec<u32>,
+    ) -> Self {
+        head.count = places.len() as u32;
+        let cost = HEADER_LEN + items_of(&lot, &places).map(Item::weight).sum::<usize>();
+        Self { head, trace, content: Content::Shared { lot, places, cost } }
+    }
+
+    /// Bytes that the envelope holds against a credit window. Where it is encoded, on another node,
+    /// that is another number.
     pub fn cost(&self) -> usize {
-        self.items.len() + HEADER_LEN
+        match &self.content {
+            Content::Encoded(items) => items.len() + HEADER_LEN,
+            Content::Shared { cost, .. } => *cost,
+        }
     }
 
     /// The items in order. The iterator ends behind the first error; bytes behind the last item are
     /// one.
     pub fn items(&self) -> Items<'_> {
-        Items { reader: Reader::from_read_ref(&self.items), left: Some(self.head.count) }
+        Items(match &self.content {
+            Content::Encoded(items) => Source::Encoded {
+                reader: Reader::from_read_ref(items),
+                left: Some(self.head.count),
+            },
+            Content::Shared { lot, places, .. } => Source::Shared { lot, places: places.iter() },
+        })
     }
 
     /// The envelope as one frame.
     ///
     /// # Errors
-    /// When the body exceeds the frame limit.
+    /// When an item can not be serialised or the body exceeds the frame limit.
     pub fn to_frame(&self) -> Result<Vec<u8>, CodecError> {
         let head = rmp_serde::to_vec(&self.head).map_err(|e| malformed(&e))?;
+        let items = self.encoded()?;
         let head_len = (head.len() as u32).to_le_bytes();
-        let len = head_len.len() + head.len() + self.items.len();
+        let len = head_len.len() + head.len() + items.len();
         if len > codec::MAX_BODY {
             return Err(CodecError::TooLarge { name: EnvelopeHead::NAME, len });
         }
@@ -118,8 +172,20 @@ impl Envelope {
         codec::put_header::<EnvelopeHead>(&mut frame, len, self.trace);
         frame.extend_from_slice(&head_len);
         frame.extend_from_slice(&head);
-        frame.extend_from_slice(&self.items);
+        frame.extend_from_slice(&items);
         Ok(frame)
+    }
+
+    /// The items as they travel.
+    fn encoded(&self) -> Result<Cow<'_, [u8]>, CodecError> {
+        match &self.content {
+            Content::Encoded(items) => Ok(Cow::Borrowed(items)),
+            Content::Shared { lot, places, cost } => {
+                let mut items = Vec::with_capacity(*cost);
+                items_of(lot, places).try_for_each(|item| put(&mut items, item))?;
+                Ok(Cow::Owned(items))
+            }
+        }
     }
 
     /// The envelope in a frame. Items are not decoded yet.
@@ -132,7 +198,15 @@ impl Envelope {
         let mut reader = Reader::from_read_ref(head);
         let head = EnvelopeHead::deserialize(&mut reader).map_err(|e| malformed(&e))?;
         codec::finish::<EnvelopeHead>(&mut reader)?;
-        Ok(Self { head, trace, items: items.to_vec() })
+        Ok(Self { head, trace, content: Content::Encoded(items.to_vec()) })
+    }
+}
+
+/// The same frame.
+impl PartialEq for Envelope {
+    fn eq(&self, other: &Self) -> bool {
+        let same_items = || matches!((self.encoded(), other.encoded()), (Ok(a), Ok(b)) if a == b);
+        self.head == other.head && self.trace == other.trace && same_items()
     }
 }
 
@@ -145,29 +219,59 @@ fn malformed(e: &dyn std::fmt::Display) -> CodecError {
     CodecError::Body { name: EnvelopeHead::NAME, reason: e.to_string() }
 }
 
+fn items_of<'a>(lot: &'a Lot, places: &'a [u32]) -> impl Iterator<Item = &'a Item<'a>> {
+    places.iter().filter_map(|&place| lot.get(place))
+}
+
+fn put(out: &mut Vec<u8>, item: &impl Serialize) -> Result<(), CodecError> {
+    rmp_serde::encode::write(out, item).map_err(|e| malformed(&e))
+}
+
 /// Iterator over the items of an envelope.
 #[derive(Debug)]
-pub struct Items<'a> {
-    reader: Reader<'a>,
-    /// Items to come; `None` behind the end.
-    left: Option<u32>,
+pub struct Items<'a>(Source<'a>);
+
+#[derive(Debug)]
+enum Source<'a> {
+    /// Items to come from the reader; `None` behind the end.
+    Encoded {
+        reader: Reader<'a>,
+        left: Option<u32>,
+    },
+    Shared {
+        lot: &'a Lot,
+        places: slice::Iter<'a, u32>,
+    },
 }
 
 impl<'a> Iterator for Items<'a> {
-    type Item = Result<Item<'a>, CodecError>;
+    type Item = Result<Cow<'a, Item<'a>>, CodecError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let Some(left) = self.left?.checked_sub(1) else {
-            self.left = None;
-            return codec::finish::<EnvelopeHead>(&mut self.reader).err().map(Err);
-        };
-        let item = Item::deserialize(&mut self.reader).map_err(|e| malformed(&e));
-        self.left = item.is_ok().then_some(left);
-        Some(item)
+        match &mut self.0 {
+            Source::Encoded { reader, left } => Some(read(reader, left)?.map(Cow::Owned)),
+            Source::Shared { lot, places } => {
+                lot.get(*places.next()?).map(|item| Ok(Cow::Borrowed(item)))
+            }
+        }
     }
 }
 
-/// Collects items for one shard.
+/// The next item, or what is wrong with the bytes behind the last.
+fn read<'a>(
+    reader: &mut Reader<'a>,
+    left: &mut Option<u32>,
+) -> Option<Result<Item<'a>, CodecError>> {
+    let Some(rest) = (*left)?.checked_sub(1) else {
+        *left = None;
+        return codec::finish::<EnvelopeHead>(reader).err().map(Err);
+    };
+    let item = Item::deserialize(reader).map_err(|e| malformed(&e));
+    *left = item.is_ok().then_some(rest);
+    Some(item)
+}
+
+/// Collects items for one shard and encodes them at once.
 #[derive(Debug, Default)]
 pub struct EnvelopeBuilder {
     items: Vec<u8>,
@@ -205,9 +309,9 @@ impl EnvelopeBuilder {
 
     fn push(&mut self, item: &ItemRef<'_, '_>) -> Result<(), CodecError> {
         let before = self.items.len();
-        if let Err(e) = rmp_serde::encode::write(&mut self.items, item) {
+        if let Err(e) = put(&mut self.items, item) {
             self.items.truncate(before);
-            return Err(malformed(&e));
+            return Err(e);
         }
         self.count += 1;
         Ok(())
@@ -221,6 +325,7 @@ impl EnvelopeBuilder {
     /// Makes an envelope of what was added and starts anew. `head.count` is filled in.
     pub fn seal(&mut self, mut head: EnvelopeHead, trace: TraceContext) -> Envelope {
         head.count = std::mem::take(&mut self.count);
-        Envelope { head, trace, items: std::mem::take(&mut self.items) }
+        let content = Content::Encoded(std::mem::take(&mut self.items));
+        Envelope { head, trace, content }
     }
 }

@@ -172,7 +172,7 @@ impl Actor for IngestActor {
                 state.unsaved = true;
             }
             IngestMsg::Unassign(source) => state.flow.unassign(&source),
-            IngestMsg::Records(batch, permit) => state.records(&batch, permit).await?,
+            IngestMsg::Records(batch, permit) => state.records(batch, permit).await?,
             IngestMsg::Note(note) => state.note(note),
             IngestMsg::CommitNow => {
                 (state.unsaved, state.hurry) = (true, true);
@@ -201,7 +201,7 @@ impl Actor for IngestActor {
 impl State {
     async fn records(
         &mut self,
-        batch: &RecordBatch,
+        batch: RecordBatch,
         permit: OwnedSemaphorePermit,
     ) -> Result<(), ActorProcessingErr> {
         match self.flow.read(&batch.source, batch.next_offset) {
@@ -214,7 +214,7 @@ impl State {
             }
         }
         self.unsaved = true;
-        for envelope in self.args.router.route(batch, &mut self.flow)? {
+        for envelope in self.args.router.route(batch, &mut self.flow) {
             self.flow.dispatch(envelope);
         }
         for rows in self.args.router.take_rows() {

@@ -73,8 +73,10 @@ enum Attached {
 struct Route {
     /// Its newest opening that was heard of; 0 for none.
     epoch: u64,
-    /// Bytes under way.
+    /// Bytes under way, in all and of each envelope. A credit stands for the oldest one: what it says
+    /// of its size is how another node counts.
     out: usize,
+    costs: VecDeque<usize>,
     /// Envelopes that may not go yet, in order for each partition.
     waiting: VecDeque<Envelope>,
     /// What it has claimed.
@@ -220,6 +222,7 @@ impl Flow {
             }
             let Some(mut envelope) = route.waiting.remove(at) else { break };
             route.out += cost;
+            route.costs.push_back(cost);
             *sent += cost;
             *waiting_bytes -= cost;
             envelope.head.epoch_hint = route.epoch;
@@ -246,10 +249,10 @@ impl Flow {
                     self.attached(shard, &source, wanted);
                 }
             }
-            Note::Credit { shard, epoch, bytes } => {
+            Note::Credit { shard, epoch, .. } => {
                 if self.hear(shard, epoch) {
                     let route = &mut self.routes[usize::from(shard)];
-                    route.out = route.out.saturating_sub(bytes as usize);
+                    route.out -= route.costs.pop_front().unwrap_or(0);
                     route.heard = self.now;
                     self.send_waiting(shard);
                 }
@@ -303,7 +306,8 @@ impl Flow {
     /// Attaches everything to `shard` anew. What was under way to it is given up: its credit, or the
     /// refusal, may never come.
     fn detach(&mut self, shard: u16) {
-        self.routes[usize::from(shard)].out = 0;
+        let route = &mut self.routes[usize::from(shard)];
+        (route.out, route.costs) = (0, VecDeque::new());
         let sources: Vec<_> = self.partitions.keys().cloned().collect();
         for source in sources {
             self.ask(shard, &source);
@@ -601,7 +605,8 @@ mod tests {
         (1..=4).for_each(|to| read(&mut flow, 0, to));
         assert_eq!(sent(&mut flow).len(), 2);
         assert_eq!(flow.waiting_bytes(), 2 * cost);
-        flow.note(Note::Credit { shard: 0, epoch: 1, bytes: cost as u64 });
+        // Another node finds another size.
+        flow.note(Note::Credit { shard: 0, epoch: 1, bytes: 1 });
         assert_eq!(sent(&mut flow), [(1, 2, 3)]);
         let mut narrow = Flow::new(1, 1, 1);
         narrow.assign(&source(), 0);

@@ -3,6 +3,7 @@
 mod actor;
 mod flow;
 mod router;
+mod values;
 
 pub use actor::{IngestArgs, IngestMsg, IngestOptions, IngestStatus, Rereads, spawn};
 pub use flow::{Flow, Out, Reading};

@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use naap_protocol::capability::advertise::advertisements;
-use naap_protocol::codec::{CodecError, TraceContext};
-use naap_protocol::event::{Body, Event};
+use naap_protocol::codec::TraceContext;
+use naap_protocol::event::{Body, DedupStrategy, Event};
 use naap_protocol::gate::{Destination, Gate, Ignored, Outcome, Record, Reject};
 use naap_protocol::identity::{EntityKey, EntityKind};
+use naap_protocol::lot::Lot;
 use naap_protocol::privacy::PrivacyMode;
 use naap_protocol::rows;
+use naap_protocol::state::SourcePartition;
 use naap_protocol::time::Timestamp;
-use naap_protocol::wire::{Advertised, Envelope, EnvelopeBuilder, EnvelopeHead};
+use naap_protocol::wire::{Advertised, Envelope, EnvelopeHead, Item};
 
 use super::RecordBatch;
 use super::flow::Flow;
+use super::values::Repair;
 use crate::names;
 use crate::outbox::{Outbox, RowBatch};
 use crate::ports::Clock;
@@ -38,6 +41,35 @@ pub struct IngestCounts {
     pub unaddressed_entries: u64,
 }
 
+impl IngestCounts {
+    /// Adds `other`.
+    fn add(&mut self, other: &Self) {
+        let add = |counts: &mut BTreeMap<_, u64>, others: &BTreeMap<_, u64>| {
+            others.iter().for_each(|(&name, &count)| *counts.entry(name).or_default() += count);
+        };
+        self.read += other.read;
+        add(&mut self.accepted, &other.accepted);
+        add(&mut self.ignored, &other.ignored);
+        add(&mut self.dead_lettered, &other.dead_lettered);
+        add(&mut self.quarantined, &other.quarantined);
+        self.unaddressed_entries += other.unaddressed_entries;
+    }
+
+    /// Counts all of this in the metrics of the node.
+    fn publish(&self) {
+        metrics::counter!(names::RECORDS).increment(self.read);
+        for (&family, &count) in &self.accepted {
+            metrics::counter!(names::ACCEPTED, "family" => family).increment(count);
+        }
+        for (&reason, &count) in &self.ignored {
+            metrics::counter!(names::IGNORED, "reason" => reason).increment(count);
+        }
+        for (&reason, &count) in self.dead_lettered.iter().chain(&self.quarantined) {
+            metrics::counter!(names::REJECTED, "reason" => reason).increment(count);
+        }
+    }
+}
+
 /// Decides about records and sorts what is accepted by shard.
 #[derive(Debug)]
 pub struct Router {
@@ -47,16 +79,18 @@ pub struct Router {
     shards: u16,
     version: u64,
     clock: Arc<dyn Clock>,
-    builders: Vec<EnvelopeBuilder>,
+    /// Places of the items of each shard in the lot that is being made.
+    places: Vec<Vec<u32>>,
     outbox: Outbox,
+    /// Of the batch that is being routed, and of those before.
+    fresh: IngestCounts,
     counts: IngestCounts,
-    repaired: String,
 }
 
 /// What all records of a batch share.
-struct Lot<'a> {
+struct Origin<'a> {
     org: Arc<str>,
-    batch: &'a RecordBatch,
+    source: &'a SourcePartition,
     now: Timestamp,
 }
 
@@ -75,131 +109,130 @@ impl Router {
             shards,
             version,
             clock,
-            builders: (0..shards).map(|_| EnvelopeBuilder::default()).collect(),
+            places: vec![Vec::new(); usize::from(shards)],
             outbox: Outbox::default(),
+            fresh: IngestCounts::default(),
             counts: IngestCounts::default(),
-            repaired: String::new(),
         }
     }
 
     /// Routes a batch: one envelope for each shard that it holds something for.
-    ///
-    /// # Errors
-    /// When an event can not be encoded.
-    pub fn route(
-        &mut self,
-        batch: &RecordBatch,
-        flow: &mut Flow,
-    ) -> Result<Vec<Envelope>, CodecError> {
-        let org = Arc::clone(self.gate.orgs.org(&batch.source.topic));
-        let lot = Lot { org, batch, now: self.clock.now() };
+    pub fn route(&mut self, batch: RecordBatch, flow: &mut Flow) -> Vec<Envelope> {
+        let RecordBatch { source, records, next_offset, data } = batch;
+        let org = Arc::clone(self.gate.orgs.org(&source.topic));
+        let origin = Origin { org, source: &source, now: self.clock.now() };
         let gate = Arc::clone(&self.gate);
-        for entry in &batch.records {
-            let record = Record {
-                topic: &batch.source.topic,
-                partition: batch.source.partition,
-                offset: entry.offset,
-                record_ts: entry.record_ts,
-                value: entry.value.clone().and_then(|range| batch.data.get(range)),
-            };
-            let mut repaired = std::mem::take(&mut self.repaired);
-            let outcome = gate.admit(record, &mut repaired);
-            self.outcome(&lot, record, outcome)?;
-            self.repaired = repaired;
-        }
-        metrics::counter!(names::RECORDS).increment(batch.records.len() as u64);
-        self.counts.read += batch.records.len() as u64;
-        Ok(self.seal(&lot, flow))
+        let (text, repair) = Repair::text(data, &records);
+        let lot = Lot::new(text, |text| {
+            let mut items = Vec::with_capacity(records.len());
+            for entry in records.iter().enumerate() {
+                let value = repair.value(text, entry);
+                let record = Record {
+                    topic: &source.topic,
+                    partition: source.partition,
+                    offset: entry.1.offset,
+                    record_ts: entry.1.record_ts,
+                    value: value.map(|(_, bytes)| bytes),
+                };
+                let outcome = gate.admit_text(&record, value.map_or("", |(text, _)| text));
+                self.outcome(&origin, record, outcome, &mut items);
+            }
+            items
+        });
+        let fresh = IngestCounts { read: records.len() as u64, ..std::mem::take(&mut self.fresh) };
+        fresh.publish();
+        self.counts.add(&fresh);
+        self.seal(&origin, next_offset, Arc::new(lot), flow)
     }
 
-    fn outcome(
+    fn outcome<'a>(
         &mut self,
-        lot: &Lot<'_>,
+        origin: &Origin<'_>,
         record: Record<'_>,
-        outcome: Outcome<'_>,
-    ) -> Result<(), CodecError> {
+        outcome: Outcome<'a>,
+        items: &mut Vec<Item<'a>>,
+    ) {
         match outcome {
             Outcome::Accepted(event) => {
-                count(&mut self.counts.accepted, event.body.family());
-                metrics::counter!(names::ACCEPTED, "family" => event.body.family()).increment(1);
+                count(&mut self.fresh.accepted, event.body.family());
                 let event = self.privacy.apply(event);
-                self.archive(lot, &event);
-                self.accept(lot, &event)?;
+                self.archive(origin, &event);
+                self.accept(origin, event, items);
             }
             Outcome::Ignored(ignored) => {
-                count(&mut self.counts.ignored, ignored.reason.label());
-                metrics::counter!(names::IGNORED, "reason" => ignored.reason.label()).increment(1);
-                self.ignore(lot, record, &ignored);
+                count(&mut self.fresh.ignored, ignored.reason.label());
+                self.ignore(origin, record, &ignored);
             }
             Outcome::Rejected(reject) => {
-                let reason = reject.failure_reason.label();
                 let counts = match reject.destination() {
-                    Destination::DeadLetter => &mut self.counts.dead_lettered,
-                    Destination::Quarantine => &mut self.counts.quarantined,
+                    Destination::DeadLetter => &mut self.fresh.dead_lettered,
+                    Destination::Quarantine => &mut self.fresh.quarantined,
                 };
-                count(counts, reason);
-                metrics::counter!(names::REJECTED, "reason" => reason).increment(1);
-                self.reject(&reject, lot.now);
+                count(counts, reject.failure_reason.label());
+                self.reject(&reject, origin.now);
             }
         }
-        Ok(())
     }
 
-    fn accept(&mut self, lot: &Lot<'_>, event: &Event<'_>) -> Result<(), CodecError> {
+    fn accept<'a>(&mut self, origin: &Origin<'_>, event: Event<'a>, items: &mut Vec<Item<'a>>) {
         if let Body::Capabilities(document) = &event.body {
             let said = advertisements(document, event.event_ts, &event.uid);
-            self.counts.unaddressed_entries += said.blank_addresses as u64;
+            self.fresh.unaddressed_entries += said.blank_addresses as u64;
             for advertisement in said.nodes {
                 for key in advertisement.routing_keys() {
-                    let entity = EntityKey::orchestrator(&lot.org, key);
+                    let entity = EntityKey::orchestrator(&origin.org, key);
+                    let (id, shard) = entity.address(self.shards);
                     let advertised =
                         Advertised { key: key.to_owned(), advertisement: advertisement.clone() };
-                    let shard = usize::from(entity.shard(self.shards));
-                    self.builders[shard].push_advertisement(entity.id().0, &advertised)?;
+                    self.put(shard, Item::Advertisement(id.0, advertised), items);
                 }
             }
         }
-        let owner = EntityKey::owner(&lot.org, event);
-        let (id, kind) = (owner.id().0, owner.kind());
-        let shard = owner.shard(self.shards);
-        let builder = &mut self.builders[usize::from(shard)];
-        match kind {
-            EntityKind::Session => builder.push_session(id, event),
-            EntityKind::Event | EntityKind::Orchestrator => builder.push_single(id, event),
-        }
+        let owner = EntityKey::owner(&origin.org, &event);
+        let (kind, (id, shard)) = (owner.kind(), owner.address(self.shards));
+        let item = match kind {
+            EntityKind::Session => Item::Session(id.0, event),
+            EntityKind::Event | EntityKind::Orchestrator => Item::Single(id.0, event),
+        };
+        self.put(shard, item, items);
     }
 
-    fn archive(&mut self, lot: &Lot<'_>, event: &Event<'_>) {
+    fn put<'a>(&mut self, shard: u16, item: Item<'a>, items: &mut Vec<Item<'a>>) {
+        self.places[usize::from(shard)].push(items.len() as u32);
+        items.push(item);
+    }
+
+    fn archive(&mut self, origin: &Origin<'_>, event: &Event<'_>) {
         let id = match event.dedup_strategy {
-            naap_protocol::event::DedupStrategy::EventId => &*event.uid,
-            naap_protocol::event::DedupStrategy::PayloadHash => "",
+            DedupStrategy::EventId => &*event.uid,
+            DedupStrategy::PayloadHash => "",
         };
         let row = rows::raw::RawStreamingEvent {
-            org: &lot.org,
+            org: &origin.org,
             id,
             r#type: event.body.family(),
             timestamp: event.event_ts.0.unsigned_abs(),
             gateway: &event.gateway,
             data: event.data(),
             raw_event_uid: &event.uid,
-            source_topic: &lot.batch.source.topic,
-            source_partition: lot.batch.source.partition,
+            source_topic: &origin.source.topic,
+            source_partition: origin.source.partition,
             source_offset: event.offset,
             source_record_timestamp: event.record_ts,
             event_timestamp: event.event_ts,
-            ingestion_timestamp: lot.now,
+            ingestion_timestamp: origin.now,
         };
         if let Err(too_large) = self.outbox.push(&row) {
             oversized(too_large);
         }
     }
 
-    fn ignore(&mut self, lot: &Lot<'_>, record: Record<'_>, ignored: &Ignored<'_>) {
+    fn ignore(&mut self, origin: &Origin<'_>, record: Record<'_>, ignored: &Ignored<'_>) {
         instruments::ignored(&ignored.family);
         let payload = ignored.payload.map(|text| self.privacy.apply_text(text));
         let row = rows::rejects::Ignored {
             raw_event_uid: &ignored.uid,
-            org: &lot.org,
+            org: &origin.org,
             event_type: &ignored.family,
             event_subtype: &ignored.subtype,
             ignore_reason: ignored.reason.label(),
@@ -210,7 +243,7 @@ impl Router {
             source_record_timestamp: record.record_ts.or(ignored.event_ts).unwrap_or_default(),
             event_timestamp: ignored.event_ts,
             raw_json: payload.as_deref().unwrap_or(""),
-            ingestion_timestamp: lot.now,
+            ingestion_timestamp: origin.now,
         };
         if let Err(too_large) = self.outbox.push(&row) {
             oversized(too_large);
@@ -222,26 +255,32 @@ impl Router {
         reject_row(&mut self.outbox, reject, 0, self.version, now);
     }
 
-    fn seal(&mut self, lot: &Lot<'_>, flow: &mut Flow) -> Vec<Envelope> {
-        let (source, to) = (&lot.batch.source, lot.batch.next_offset);
+    fn seal(
+        &mut self,
+        origin: &Origin<'_>,
+        to: u64,
+        lot: Arc<Lot>,
+        flow: &mut Flow,
+    ) -> Vec<Envelope> {
         let mut envelopes = Vec::new();
-        for (builder, shard) in self.builders.iter_mut().zip(0u16..) {
-            if builder.is_empty() {
+        for (places, shard) in self.places.iter_mut().zip(0u16..) {
+            if places.is_empty() {
                 continue;
             }
-            let from = flow.serve(source, shard, to);
+            let places = std::mem::take(places);
+            // A shard that was served before gets nothing: the partition is read again for others.
+            let Some(from) = flow.serve(origin.source, shard, to) else { continue };
             let head = EnvelopeHead {
                 shard,
                 epoch_hint: 0,
-                org: lot.org.to_string(),
-                source: source.clone(),
-                from: from.unwrap_or(to),
+                org: origin.org.to_string(),
+                source: origin.source.clone(),
+                from,
                 to,
                 count: 0,
             };
-            let envelope = builder.seal(head, TraceContext::default());
-            // A shard that was served before gets nothing: the partition is read again for others.
-            envelopes.extend(from.map(|_| envelope));
+            let trace = TraceContext::default();
+            envelopes.push(Envelope::shared(head, trace, Arc::clone(&lot), places));
         }
         envelopes
     }

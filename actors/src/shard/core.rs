@@ -200,7 +200,7 @@ impl ShardCore {
         for item in envelope.items() {
             let item = item?;
             newest = newest.max(Some(item.event_ts()));
-            self.item(head, applied, item, &mut advertisements)?;
+            self.item(head, applied, &item, &mut advertisements)?;
         }
         if let Some(newest) = newest {
             self.meters.applied(&head.source, newest, self.writer.now());
@@ -213,14 +213,14 @@ impl ShardCore {
         &mut self,
         head: &EnvelopeHead,
         applied: u64,
-        item: Item<'_>,
+        item: &Item<'_>,
         advertisements: &mut Vec<(u128, Advertised)>,
     ) -> Result<(), ShardError> {
         match item {
-            Item::Session(id, event) if event.offset >= applied => self.session(head, id, &event),
-            Item::Single(id, event) if event.offset >= applied => self.single(head, id, &event),
+            Item::Session(id, event) if event.offset >= applied => self.session(head, *id, event),
+            Item::Single(id, event) if event.offset >= applied => self.single(head, *id, event),
             Item::Advertisement(id, advertised) => {
-                advertisements.push((id, advertised));
+                advertisements.push((*id, advertised.clone()));
                 Ok(())
             }
             Item::Session(..) | Item::Single(..) => Ok(()),

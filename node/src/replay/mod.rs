@@ -251,11 +251,13 @@ fn pick(feeding: &[Feeding<'_>], mixed: bool, random: &mut ChaCha8Rng) -> Option
 }
 
 fn read_batch(input: &mut Feeding<'_>, records: usize) -> Result<RecordBatch, input::InputError> {
+    // The batch stays in memory until all shards are done with it: no more room than it needs.
+    let room = BATCH_BYTES.min(records << 10);
     let mut batch = RecordBatch {
         source: input.source.clone(),
         records: Vec::with_capacity(records),
         next_offset: input.values.position(),
-        data: Vec::with_capacity(BATCH_BYTES),
+        data: Vec::with_capacity(room + room / 8),
     };
     let mut value = Vec::new();
     while batch.records.len() < records && batch.data.len() < BATCH_BYTES {

@@ -170,6 +170,16 @@ impl Report {
             cost.node_cpu_seconds,
             cost.events_per_cpu_second,
             cost.engine_cpu_seconds.map_or("unknown".to_owned(), |s| format!("{s:.1} s")),
+        )?;
+        let megabytes = |bytes: Option<u64>| match bytes {
+            Some(bytes) => format!("{} MB", bytes / 1_000_000),
+            None => "unknown".to_owned(),
+        };
+        let (node, engine) =
+            (megabytes(cost.node_peak_rss_bytes), megabytes(cost.engine_rss_bytes));
+        writeln!(
+            out,
+            "resident memory: at most {node} in the node, {engine} in the engine at the end"
         )
     }
 }

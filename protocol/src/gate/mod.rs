@@ -161,40 +161,48 @@ impl Gate {
     /// The outcome borrows from the record. Only if the value is not UTF-8, its repaired text (U+FFFD
     /// for what is invalid) is put into `repaired` and the outcome borrows from there.
     pub fn admit<'a>(&self, record: Record<'a>, repaired: &'a mut String) -> Outcome<'a> {
-        let Some(value) = record.value else {
-            return self.reject(&record, None, Fault::new(Reason::NullPayload, "value is null"));
+        let text = match record.value.map(|value| (value, std::str::from_utf8(value))) {
+            None => "",
+            Some((_, Ok(text))) => text,
+            Some((value, Err(_))) => {
+                *repaired = String::from_utf8_lossy(value).into_owned();
+                repaired
+            }
         };
-        let text = if let Ok(text) = std::str::from_utf8(value) {
-            text
-        } else {
-            *repaired = String::from_utf8_lossy(value).into_owned();
-            repaired
-        };
+        self.admit_text(&record, text)
+    }
+
+    /// As [`Gate::admit`], where `text` is known to be what the value of `record` reads as; `""` for
+    /// none.
+    pub fn admit_text<'a>(&self, record: &Record<'_>, text: &'a str) -> Outcome<'a> {
+        if record.value.is_none() {
+            return self.reject(record, None, Fault::new(Reason::NullPayload, "value is null"));
+        }
         let mut envelope = Envelope::default();
         match envelope::read(text, &mut envelope) {
             Ok(true) => {}
             Ok(false) => {
                 let fault = Fault::new(Reason::RootNotObject, "the value is not a JSON object");
-                return self.reject(&record, Some((text, &Envelope::default())), fault);
+                return self.reject(record, Some((text, &Envelope::default())), fault);
             }
             Err(error) => {
                 let fault = Fault::new(Reason::JsonParseError, error.to_string());
-                return self.reject(&record, None, fault);
+                return self.reject(record, None, fault);
             }
         }
         if let Some(reason) = noise(&envelope) {
-            return Outcome::Ignored(self.ignore(&record, text, &envelope, reason));
+            return Outcome::Ignored(self.ignore(record, text, &envelope, reason));
         }
-        match self.check(&record, text, &mut envelope) {
+        match self.check(record, text, &mut envelope) {
             Ok(event) => Outcome::Accepted(event),
-            Err(fault) => self.reject(&record, Some((text, &envelope)), fault),
+            Err(fault) => self.reject(record, Some((text, &envelope)), fault),
         }
     }
 
     /// Steps 4 to 14 of the contract, for a record that is not noise.
     fn check<'a>(
         &self,
-        record: &Record<'a>,
+        record: &Record<'_>,
         text: &'a str,
         envelope: &mut Envelope<'a>,
     ) -> Result<Event<'a>, Fault> {
@@ -284,7 +292,7 @@ impl Gate {
 
     fn ignore<'a>(
         &self,
-        record: &Record<'a>,
+        record: &Record<'_>,
         text: &'a str,
         envelope: &Envelope<'a>,
         reason: IgnoreReason,

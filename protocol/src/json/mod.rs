@@ -78,12 +78,15 @@ fn check_depth(text: &str, limit: usize) -> Result<(), Error> {
 
 /// Four hexadecimal digits behind every `\u`. A backslash outside of strings is left to the parser.
 fn check_escapes(text: &str) -> Result<(), Error> {
-    let mut bytes = text.bytes().enumerate();
-    while let Some((at, byte)) = bytes.next() {
-        let is_unicode = byte == b'\\' && matches!(bytes.next(), Some((_, b'u')));
-        let mut is_digit = || bytes.next().is_some_and(|(_, digit)| digit.is_ascii_hexdigit());
-        if is_unicode && !(0..4).all(|_| is_digit()) {
-            return Err(Error::Escape { at });
+    let mut behind = text.split('\\').skip(1);
+    while let Some(part) = behind.next() {
+        let digits = part.as_bytes().strip_prefix(b"u").map(|digits| digits.get(..4));
+        let valid = |digits: &[u8]| digits.iter().all(u8::is_ascii_hexdigit);
+        if part.is_empty() {
+            // This backslash escapes the next one.
+            behind.next();
+        } else if digits.is_some_and(|digits| !digits.is_some_and(valid)) {
+            return Err(Error::Escape { at: part.as_ptr() as usize - text.as_ptr() as usize - 1 });
         }
     }
     Ok(())

@@ -81,11 +81,11 @@ fn envelopes_keep_their_bytes() {
     let golden = golden::<EnvelopeHead>(&envelope.to_frame().unwrap());
     let read = Envelope::from_frame(&golden).unwrap();
     assert_eq!(read, envelope);
-    let items: Vec<Item<'_>> = read.items().map(Result::unwrap).collect();
+    let items: Vec<_> = read.items().map(Result::unwrap).collect();
     let mut events = sample::events().into_iter();
     let mut advertised = 0;
     for (item, entity) in items.iter().zip(u128::MAX - 9..) {
-        match item {
+        match &**item {
             Item::Session(id, event) | Item::Single(id, event) => {
                 assert_eq!((*id, Some(event)), (entity, events.next().as_ref()));
             }

@@ -7,10 +7,13 @@ mod damage;
 mod golden;
 mod sample;
 
+use std::borrow::Cow;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use naap_protocol::codec::{Framed, decode, encode, open, split_first};
 use naap_protocol::event::Event;
+use naap_protocol::lot::Lot;
 use naap_protocol::wire::{Advertised, Envelope, EnvelopeBuilder, Item};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -78,13 +81,23 @@ proptest! {
         prop_assert_eq!(&read, &envelope);
         prop_assert_eq!(read.cost() <= frame.len(), true);
         prop_assert_eq!(read.head.count as usize, parts.len());
-        let items = read.items().collect::<Result<Vec<_>, _>>()?;
+        let items = read.items().map(|item| item.map(Cow::into_owned));
+        let items = items.collect::<Result<Vec<_>, _>>()?;
         let want: Vec<Item<'_>> = parts.into_iter().map(|(entity, part)| match part {
             Part::Session(event) => Item::Session(entity, event),
             Part::Single(event) => Item::Single(entity, event),
             Part::Advertisement(advertised) => Item::Advertisement(entity, advertised),
         }).collect();
-        prop_assert_eq!(items, want);
+        prop_assert_eq!(&items, &want);
+        // As the reader of a node hands them over, with an item of another shard among them.
+        let mut lot = want.clone();
+        lot.extend(want.first().cloned());
+        let places = (0..want.len() as u32).collect();
+        let lot = Arc::new(Lot::new(String::new(), |_| lot));
+        let shared = Envelope::shared(head, sample::TRACE, lot, places);
+        let items = shared.items().map(|item| item.map(Cow::into_owned));
+        prop_assert_eq!(items.collect::<Result<Vec<_>, _>>()?, want);
+        prop_assert_eq!(shared.to_frame()?, frame, "it travels as if it had been encoded");
     }
 }
 

@@ -20,7 +20,7 @@ fn read(frame: &[u8]) {
     assert_eq!(Envelope::from_frame(&again).expect("own bytes"), envelope);
     let mut count = 0;
     for item in envelope.items() {
-        match item {
+        match item.as_deref() {
             // Where the text of `data` lies is the sender's word.
             Ok(Item::Session(_, event) | Item::Single(_, event)) => drop(event.data().len()),
             Ok(Item::Advertisement(..)) => {}

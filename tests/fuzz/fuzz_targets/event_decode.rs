@@ -53,6 +53,7 @@ fn travels(event: &Event<'_>) {
         count: 0,
     };
     let envelope = builder.seal(head, TraceContext::default());
-    let items: Vec<_> = envelope.items().map(|item| item.expect("own bytes")).collect();
+    let items = envelope.items().map(|item| item.expect("own bytes").into_owned());
+    let items: Vec<_> = items.collect();
     assert_eq!(items, [Item::Session(1, event.clone())]);
 }
