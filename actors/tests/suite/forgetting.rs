@@ -124,7 +124,7 @@ fn joined(parts: &[&Deliveries]) -> Deliveries {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     /// Up to the expiry order, crashes and sleep make no difference; after it nothing does.
     #[test]
