@@ -16,6 +16,7 @@ mod budget;
 pub mod clocks;
 pub mod commit;
 pub mod exchange;
+pub mod expiry;
 pub mod ingest;
 pub mod membership;
 pub mod names;

@@ -14,13 +14,14 @@ use naap_actors::supervisor::{Cluster, Node};
 use naap_protocol::capability::evidence::{Evidence, Subject};
 use naap_protocol::capability::index::WINDOW_MS;
 use naap_protocol::codec;
-use naap_protocol::identity::EntityId;
+use naap_protocol::identity::{EntityId, EntityKey};
 use naap_protocol::org::OrgMap;
-use naap_protocol::state::SessionState;
+use naap_protocol::state::{Expired, SessionState};
 use naap_protocol::time::Timestamp;
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::archive::{Advertised, keys};
+use crate::archive::{Advertised, keys, literal, moment};
 use crate::cli::{BackfillAttributionArgs, Failure, Global, Output, emit, environment};
 use crate::clock::SystemClock;
 use crate::config::{Config, StateStore};
@@ -28,7 +29,7 @@ use crate::logging;
 use crate::node::{NodeParts, direct_window, node_args};
 use crate::replay::TOPIC;
 use crate::run::open_store;
-use crate::state_log::LocalStateLog;
+use crate::state_log::{self, LocalStateLog};
 use crate::store::{Store, schema};
 
 use report::Report;
@@ -75,7 +76,7 @@ fn refuse(args: &BackfillAttributionArgs, now: Timestamp) -> Result<&Path, Failu
              or add --allow-old to change them",
         ));
     }
-    if !dir.join("state.redb").is_file() {
+    if !dir.join(state_log::FILE).is_file() {
         return Err(Failure::environment(format!(
             "{} holds no state of naap; name the data folder of a node or of `naap replay`",
             dir.display()
@@ -151,6 +152,7 @@ async fn look_and_write(
         })
         .map_err(environment)?;
     report.input_fingerprint = hex::encode(fingerprint.finalize());
+    report.expired = window.expired(log, store).await.map_err(environment)?;
     if !args.dry_run && report.changed > 0 {
         write(found, config, log, store, bounded).await?;
     }
@@ -189,7 +191,10 @@ async fn write(
         incarnation,
         cluster: Cluster::alone(config.node.name.as_str(), incarnation),
     };
-    let node = Node::start(node_args(parts).await.map_err(environment)?).await;
+    let mut args = node_args(parts).await.map_err(environment)?;
+    // What was found may be past: it is to hear the evidence first.
+    args.shard.forgets = false;
+    let node = Node::start(args).await;
     let mut node = node.map_err(environment)?;
     for (shard, evidence) in found {
         for batch in evidence.chunks(BATCH) {
@@ -199,6 +204,13 @@ async fn write(
     }
     node.roll_up().await.map_err(environment)?;
     node.drain().await.map(drop).map_err(environment)
+}
+
+/// A session that is stored.
+#[derive(Deserialize)]
+struct Stored {
+    org: String,
+    id: String,
 }
 
 /// The selections that are decided again.
@@ -236,6 +248,31 @@ impl Window<'_> {
             malformed.map_or(Ok(()), Err)?;
         }
         Ok(())
+    }
+
+    /// Sessions with a selection in the window whose state has expired: nothing can change their facts
+    /// any more.
+    async fn expired(
+        &self,
+        log: &LocalStateLog,
+        store: &Store,
+    ) -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
+        let of = self.org.map_or_else(String::new, |org| format!(" AND org = {}", literal(org)));
+        let sql = format!(
+            "SELECT org, workflow_session_id AS id FROM fact_workflow_sessions FINAL \
+             WHERE session_start_ts < {} AND ifNull(session_end_ts, session_start_ts) >= {}{of}",
+            moment(self.to),
+            moment(self.from)
+        );
+        let mut expired = 0;
+        for Stored { org, id } in
+            store.rows::<Stored>("look for sessions of the window", &sql).await?
+        {
+            let session = EntityKey::session_id(&org, &id);
+            let frame = log.entity(session.shard(self.shards), session.id())?;
+            expired += u64::from(frame.is_some_and(|frame| codec::is::<Expired>(&frame)));
+        }
+        Ok(expired)
     }
 
     fn concerns(&self, session: &SessionActor) -> bool {

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod event;
+mod expired;
 mod merge;
 mod orchestrator;
 mod progress;
@@ -10,6 +11,7 @@ mod session;
 
 pub use delivery::{Coordinates, Deliveries, Delivery, Family, Sighting, Verdict};
 pub use event::{Elements, EventState};
+pub use expired::Expired;
 pub use merge::merge_frames;
 pub use orchestrator::OrchestratorState;
 pub use progress::{EpochOpen, Progress, SourcePartition};
