@@ -8,6 +8,7 @@
 //! `FINAL` and names them in the comment at its head. Rows of a table that it reads make their
 //! slices dirty by `touches` in the table's definition.
 
+use crate::rows::migrations::CREATE_VIEW;
 use crate::rows::spec::fingerprint_sql;
 use crate::rows::{Row, TableSpec, legs, serving};
 
@@ -153,7 +154,7 @@ SETTINGS join_use_nulls = 0",
             .map(|column| format!("    published.{0} AS {0}", column.name))
             .collect();
         format!(
-            "CREATE VIEW IF NOT EXISTS {view} AS SELECT
+            "{CREATE_VIEW}{view} AS SELECT
 {columns},
     slices.window_state AS window_state,
     slices.revision AS revision,
