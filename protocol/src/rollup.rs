@@ -201,13 +201,15 @@ ORDER BY hour";
 
 /// The hours of payments for sessions that started in hours: one row `(window_start)` each. Parameters
 /// `org` and `hours`. Sessions do not know their payments, but whatever changes what a session is makes
-/// the hour of its start dirty, and fees are named after it. Reads facts.
+/// the hour of its start dirty, and fees are named after it. No payment is more than a minute before the
+/// start of its session. Reads facts.
 pub const PAYMENT_HOURS_SQL: &str = "SELECT DISTINCT
     toUnixTimestamp64Milli(toDateTime64(toStartOfHour(payment_ts), 3, 'UTC')) AS window_start
 FROM fact_payment_events
-WHERE org = {org:String} AND workflow_session_id IN (
-    SELECT workflow_session_id
-    FROM fact_workflow_sessions FINAL
-    WHERE org = {org:String} AND toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') IN {hours:Array(DateTime64(3, 'UTC'))}
-)
+WHERE org = {org:String} AND payment_ts >= arrayMin({hours:Array(DateTime64(3, 'UTC'))}) - INTERVAL 1 MINUTE
+    AND workflow_session_id IN (
+        SELECT workflow_session_id
+        FROM fact_workflow_sessions FINAL
+        WHERE org = {org:String} AND toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') IN {hours:Array(DateTime64(3, 'UTC'))}
+    )
 ORDER BY window_start";
