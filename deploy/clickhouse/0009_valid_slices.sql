@@ -1,6 +1,6 @@
--- Generated from protocol/src/rollup.rs. Append-only once released: never edit, add a file.
+-- Generated from protocol/src/rollup.rs: views only, so applied again when changed.
 
-CREATE VIEW IF NOT EXISTS v_agg_orchestrator_1h AS SELECT
+CREATE OR REPLACE VIEW v_agg_orchestrator_1h AS SELECT
     published.org AS org,
     published.window_start AS window_start,
     published.orchestrator_address AS orchestrator_address,
@@ -66,7 +66,7 @@ INNER JOIN (
 WHERE published.slice_version >= slices.slice_version
 COMMENT 'Valid rows of agg_orchestrator_1h.';
 
-CREATE VIEW IF NOT EXISTS v_agg_network_demand_1h AS SELECT
+CREATE OR REPLACE VIEW v_agg_network_demand_1h AS SELECT
     published.org AS org,
     published.window_start AS window_start,
     published.grain AS grain,
@@ -122,7 +122,7 @@ INNER JOIN (
 WHERE published.slice_version >= slices.slice_version
 COMMENT 'Valid rows of agg_network_demand_1h.';
 
-CREATE VIEW IF NOT EXISTS v_agg_output_fps_5m AS SELECT
+CREATE OR REPLACE VIEW v_agg_output_fps_5m AS SELECT
     published.org AS org,
     published.window_start AS window_start,
     published.window_start_5m AS window_start_5m,
@@ -147,7 +147,7 @@ INNER JOIN (
 WHERE published.slice_version >= slices.slice_version
 COMMENT 'Valid rows of agg_output_fps_5m.';
 
-CREATE VIEW IF NOT EXISTS v_agg_startup_1h AS SELECT
+CREATE OR REPLACE VIEW v_agg_startup_1h AS SELECT
     published.org AS org,
     published.window_start AS window_start,
     published.gateway AS gateway,
@@ -174,7 +174,7 @@ INNER JOIN (
 WHERE published.slice_version >= slices.slice_version
 COMMENT 'Valid rows of agg_startup_1h.';
 
-CREATE VIEW IF NOT EXISTS v_agg_attribution_1h AS SELECT
+CREATE OR REPLACE VIEW v_agg_attribution_1h AS SELECT
     published.org AS org,
     published.window_start AS window_start,
     published.attribution_status AS attribution_status,
@@ -194,7 +194,7 @@ INNER JOIN (
 WHERE published.slice_version >= slices.slice_version
 COMMENT 'Valid rows of agg_attribution_1h.';
 
-CREATE VIEW IF NOT EXISTS v_agg_transport_bandwidth_1h AS SELECT
+CREATE OR REPLACE VIEW v_agg_transport_bandwidth_1h AS SELECT
     published.org AS org,
     published.window_start AS window_start,
     published.link_type AS link_type,
@@ -232,7 +232,7 @@ INNER JOIN (
 WHERE published.slice_version >= slices.slice_version
 COMMENT 'Valid rows of agg_transport_bandwidth_1h.';
 
-CREATE VIEW IF NOT EXISTS v_agg_transport_bandwidth_1m AS SELECT
+CREATE OR REPLACE VIEW v_agg_transport_bandwidth_1m AS SELECT
     published.org AS org,
     published.window_start AS window_start,
     published.minute_start AS minute_start,
@@ -271,7 +271,7 @@ INNER JOIN (
 WHERE published.slice_version >= slices.slice_version
 COMMENT 'Valid rows of agg_transport_bandwidth_1m.';
 
-CREATE VIEW IF NOT EXISTS v_agg_ingest_quality_1h AS SELECT
+CREATE OR REPLACE VIEW v_agg_ingest_quality_1h AS SELECT
     published.org AS org,
     published.window_start AS window_start,
     published.gateway AS gateway,
@@ -324,7 +324,7 @@ INNER JOIN (
 WHERE published.slice_version >= slices.slice_version
 COMMENT 'Valid rows of agg_ingest_quality_1h.';
 
-CREATE VIEW IF NOT EXISTS v_agg_ingest_quality_1m AS SELECT
+CREATE OR REPLACE VIEW v_agg_ingest_quality_1m AS SELECT
     published.org AS org,
     published.window_start AS window_start,
     published.minute_start AS minute_start,
@@ -375,7 +375,7 @@ INNER JOIN (
 WHERE published.slice_version >= slices.slice_version
 COMMENT 'Valid rows of agg_ingest_quality_1m.';
 
-CREATE VIEW IF NOT EXISTS v_agg_quality_benchmark_1d AS SELECT
+CREATE OR REPLACE VIEW v_agg_quality_benchmark_1d AS SELECT
     published.org AS org,
     published.window_start AS window_start,
     published.pipeline_id AS pipeline_id,

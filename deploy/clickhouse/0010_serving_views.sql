@@ -1,6 +1,6 @@
--- Generated from protocol/src/views. Append-only once released: never edit, add a file.
+-- Generated from protocol/src/views: views only, so applied again when changed.
 
-CREATE VIEW IF NOT EXISTS v_orchestrator_hours AS
+CREATE OR REPLACE VIEW v_orchestrator_hours AS
 WITH
     -- Where the bucket begins that holds the 95th of 100 values, in steps; buckets as naap_protocol::frames.
     (histogram -> toUInt32(arrayFirstIndex(n -> 20 * n >= 19 * arraySum(histogram), arrayCumSum(histogram)) - 1)) AS bucket95,
@@ -79,7 +79,7 @@ SELECT
 FROM v_agg_orchestrator_1h AS r
 COMMENT 'Figures and scores of orchestrators by hour, from which the views of them are read.';
 
-CREATE VIEW IF NOT EXISTS v_gpu_hours AS
+CREATE OR REPLACE VIEW v_gpu_hours AS
 SELECT
     h.org AS org, h.window_start AS window_start, h.orchestrator_address AS orchestrator_address,
     h.pipeline_id AS pipeline_id, nullIf(h.model_id, '') AS model_id, nullIf(h.gpu_id, '') AS gpu_id,
@@ -103,7 +103,7 @@ WHERE h.gpu_id != '' AND (h.pipeline_id != '' OR h.model_id != '')
 SETTINGS join_use_nulls = 0
 COMMENT 'Figures of GPUs by hour with the bandwidth of all their gateways, from which the views of them are read.';
 
-CREATE VIEW IF NOT EXISTS v_demand_hours AS
+CREATE OR REPLACE VIEW v_demand_hours AS
 SELECT
     d.org AS org, d.window_start AS window_start, d.grain AS grain, d.gateway AS gateway, d.region AS region,
     d.pipeline_id AS pipeline_id, d.model_id AS model_id, d.orchestrator_address AS orchestrator_address,
@@ -145,7 +145,7 @@ SELECT
 FROM v_agg_network_demand_1h AS d
 COMMENT 'Figures of demand by hour at all grains, from which the views of demand are read.';
 
-CREATE VIEW IF NOT EXISTS v_api_gpu_metrics
+CREATE OR REPLACE VIEW v_api_gpu_metrics
 (
     org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
     window_start DateTime64(3, 'UTC') COMMENT 'Start of the hour, UTC, gateway clock: of the status evidence unless the view says otherwise.',
@@ -207,7 +207,7 @@ SELECT * FROM v_gpu_hours
 )
 COMMENT 'How a GPU served in an hour: one row per orchestrator, pipeline, model, GPU and region with gold-eligible status evidence, a known GPU, and a known pipeline or model. Sessions are counted in every hour and identity with evidence.';
 
-CREATE VIEW IF NOT EXISTS v_api_gpu_metrics_enriched
+CREATE OR REPLACE VIEW v_api_gpu_metrics_enriched
 (
     org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
     window_start DateTime64(3, 'UTC') COMMENT 'Start of the hour, UTC, gateway clock: of the status evidence unless the view says otherwise.',
@@ -290,7 +290,7 @@ FROM v_gpu_hours AS h
 )
 COMMENT '`v_api_gpu_metrics` with what the node offered at the end of the hour and the score of the same row: one row per row of it.';
 
-CREATE VIEW IF NOT EXISTS v_api_sla_compliance
+CREATE OR REPLACE VIEW v_api_sla_compliance
 (
     org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
     window_start DateTime64(3, 'UTC') COMMENT 'Start of the hour, UTC, gateway clock: of the status evidence unless the view says otherwise.',
@@ -345,7 +345,7 @@ FROM v_orchestrator_hours AS h
 )
 COMMENT 'Whether an identity kept its promise in an hour: one row per orchestrator, pipeline, model, GPU and region with gold-eligible status evidence. Sessions are counted in every hour and identity with evidence.';
 
-CREATE VIEW IF NOT EXISTS v_api_sla_compliance_1d
+CREATE OR REPLACE VIEW v_api_sla_compliance_1d
 (
     org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
     window_start DateTime64(3, 'UTC') COMMENT 'Start of the day, UTC, gateway clock.',
@@ -447,7 +447,7 @@ FROM (
 )
 COMMENT '`v_api_sla_compliance` rolled up to days by summing counts and computing ratios and score again: one row per day and identity. Counts are session-hours.';
 
-CREATE VIEW IF NOT EXISTS v_api_sla_quality_shadow
+CREATE OR REPLACE VIEW v_api_sla_quality_shadow
 (
     org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
     window_start DateTime64(3, 'UTC') COMMENT 'Start of the hour, UTC, gateway clock: of the status evidence unless the view says otherwise.',
@@ -534,7 +534,7 @@ LEFT JOIN (
 )
 COMMENT 'What the score would be with latency and frames in it: one row per row of `v_api_sla_compliance`. Not for alerts, ranking or the public API.';
 
-CREATE VIEW IF NOT EXISTS v_api_jitter_5m
+CREATE OR REPLACE VIEW v_api_jitter_5m
 (
     org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
     window_start_5m DateTime64(3, 'UTC') COMMENT 'Start of the five minutes, UTC, gateway clock.',
@@ -563,7 +563,7 @@ WHERE f.status_samples >= 5
 )
 COMMENT 'Steadiness of output in five minutes: one row per orchestrator, pipeline, model, GPU and region with at least 5 gold-eligible status samples.';
 
-CREATE VIEW IF NOT EXISTS v_api_network_demand
+CREATE OR REPLACE VIEW v_api_network_demand
 (
     org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
     window_start DateTime64(3, 'UTC') COMMENT 'Start of the hour, UTC, gateway clock: of the status evidence unless the view says otherwise.',
@@ -616,7 +616,7 @@ SELECT * FROM v_demand_hours WHERE grain = 'model'
 )
 COMMENT 'Demand and who was served: one row per hour, gateway, region, pipeline and model. Use counts in the hour of the evidence, sessions in the hour they started in, payments in theirs.';
 
-CREATE VIEW IF NOT EXISTS v_api_network_demand_pipeline
+CREATE OR REPLACE VIEW v_api_network_demand_pipeline
 (
     org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
     window_start DateTime64(3, 'UTC') COMMENT 'Start of the hour, UTC, gateway clock: of the status evidence unless the view says otherwise.',
@@ -668,7 +668,7 @@ SELECT * FROM v_demand_hours WHERE grain = 'pipeline'
 )
 COMMENT '`v_api_network_demand` for readers of the older grain without model: one row per hour, gateway, region and pipeline, sessions counted once. Deprecated since 2026-11-23, to be removed on 2027-05-31: read `v_api_network_demand`.';
 
-CREATE VIEW IF NOT EXISTS v_api_network_demand_by_gpu
+CREATE OR REPLACE VIEW v_api_network_demand_by_gpu
 (
     org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
     window_start DateTime64(3, 'UTC') COMMENT 'Start of the hour, UTC, gateway clock: of the status evidence unless the view says otherwise.',
@@ -740,7 +740,7 @@ WHERE d.grain = 'gpu'
 )
 COMMENT 'Demand by who served it: one row per hour, gateway, orchestrator, region, pipeline, model and GPU; demand that nobody served has orchestrator \'\'.';
 
-CREATE VIEW IF NOT EXISTS v_api_startup_reliability
+CREATE OR REPLACE VIEW v_api_startup_reliability
 (
     org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
     window_start DateTime64(3, 'UTC') COMMENT 'Start of the hour, UTC, gateway clock: of the status evidence unless the view says otherwise.',
@@ -777,7 +777,7 @@ FROM v_agg_startup_1h AS s
 )
 COMMENT 'How sessions started, status evidence or not: one row per hour of the start, gateway, orchestrator, pipeline, model and region. Every known session counts once, so rows may be summed.';
 
-CREATE VIEW IF NOT EXISTS v_attribution_quality
+CREATE OR REPLACE VIEW v_attribution_quality
 (
     org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
     window_start DateTime64(3, 'UTC') COMMENT 'Start of the hour, UTC, gateway clock: of the status evidence unless the view says otherwise.',
@@ -817,7 +817,7 @@ GROUP BY org, window_start
 )
 COMMENT 'How well sessions could be attributed: one row per organisation and hour of the start.';
 
-CREATE VIEW IF NOT EXISTS v_api_session_identity
+CREATE OR REPLACE VIEW v_api_session_identity
 (
     org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
     workflow_session_id String COMMENT 'Canonical session key.',
@@ -836,7 +836,7 @@ FROM fact_workflow_sessions FINAL
 )
 COMMENT 'Which session is which: one row per session. Ask it by organisation and session.';
 
-CREATE VIEW IF NOT EXISTS v_health_rollup_freshness
+CREATE OR REPLACE VIEW v_health_rollup_freshness
 (
     org LowCardinality(String) COMMENT 'Organisation, from the source topic; \'\' for a relation over all of them.',
     table_name String COMMENT 'Fact table or published relation.',
@@ -870,7 +870,7 @@ FROM (
 )
 COMMENT 'How old the newest rows are: one row per organisation and relation.';
 
-CREATE VIEW IF NOT EXISTS v_api_transport_bandwidth
+CREATE OR REPLACE VIEW v_api_transport_bandwidth
 (
     org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
     window_start DateTime64(3, 'UTC') COMMENT 'Start of the hour, UTC, clock of the gateway.',
@@ -927,7 +927,7 @@ FROM v_agg_transport_bandwidth_1h AS h
 )
 COMMENT 'Bandwidth that sessions used between gateway and orchestrator, down (to it) and up (from it): one row per hour and key. Not the capacity of links.';
 
-CREATE VIEW IF NOT EXISTS v_api_ingest_quality
+CREATE OR REPLACE VIEW v_api_ingest_quality
 (
     org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
     window_start DateTime64(3, 'UTC') COMMENT 'Start of the hour, UTC, clock of the gateway.',
@@ -996,7 +996,7 @@ FROM v_agg_ingest_quality_1h AS h
 )
 COMMENT 'Quality between WHIP clients and gateway: one row per hour and key. Says nothing of orchestrators.';
 
-CREATE VIEW IF NOT EXISTS v_api_gpu_inventory_current
+CREATE OR REPLACE VIEW v_api_gpu_inventory_current
 (
     org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
     orchestrator_address String COMMENT 'Canonical orchestrator wallet, lower case; \'\' when unknown.',
@@ -1054,7 +1054,7 @@ WHERE g.version = g.newest_of_url AND g.gpu_id != '' AND g.last_seen_ts > now64(
 )
 COMMENT 'GPUs advertised now: one row per node and GPU of the newest event of its URL, up to 24 hours old. Advertised, not used.';
 
-CREATE VIEW IF NOT EXISTS fact_payment_events
+CREATE OR REPLACE VIEW fact_payment_events
 (
     org LowCardinality(String) COMMENT 'Organisation, from the source topic.',
     payment_ts DateTime64(3, 'UTC') COMMENT 'Envelope time, UTC, gateway clock.',

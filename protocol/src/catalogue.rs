@@ -3,12 +3,12 @@
 //! It is made of the same texts as the column comments: the definitions of tables, and the column lists
 //! of the statements that make views.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::rollup::Rollup;
 use crate::rows::ddl::quote;
-use crate::rows::migrations::CREATE_VIEW;
+use crate::rows::migrations::{self, CREATE_VIEW};
 use crate::rows::{self, TableSpec};
 use crate::views;
 
@@ -90,15 +90,14 @@ impl Entry {
     }
 }
 
-/// What the catalogue holds: facts, published tables and the views of both. The statement that makes it
-/// has to stay below the 256 KiB that a server parses.
+/// What the catalogue holds: facts, published tables and the views of both.
 const RELATIONS: [&str; 3] = ["fact_", "agg_", "v_"];
 
 /// Every column of every fact, published table and view, by relation. `statements` make the views.
 pub fn entries<'a>(statements: impl Iterator<Item = &'a str>) -> Vec<Entry> {
     let statements: Vec<&str> = statements.collect();
     let tables = rows::ALL.iter().flat_map(|table| of_table(table));
-    let views = statements.iter().filter_map(|sql| sql.strip_prefix(CREATE_VIEW));
+    let views = statements.iter().filter_map(|sql| migrations::view(sql));
     let mut all: Vec<Entry> = tables.chain(views.flat_map(of_view)).collect();
     all.retain(|entry| RELATIONS.iter().any(|begin| entry.relation.starts_with(begin)));
     all.sort_by(|a, b| a.relation.cmp(&b.relation));
@@ -152,8 +151,17 @@ fn sources(sql: &str) -> String {
     named.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
 }
 
-/// The statement that makes the relation.
+/// The statement that makes the relation. Relations share most of their columns, and a server parses
+/// no more than 256 KiB: what a column says stands once, with the relations that have it.
 pub fn create(entries: &[Entry]) -> String {
+    let mut shared: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    let mut relations = BTreeMap::new();
+    for entry in entries {
+        let said = (&*entry.column, &*entry.ty, entry.unit(), entry.meaning(), entry.invariant());
+        shared.entry(said).or_default().push(&entry.relation);
+        relations.insert(&*entry.relation, (&*entry.semantics, &*entry.source));
+    }
+    let list = |texts: &[&str]| texts.iter().map(|text| quote(text)).collect::<Vec<_>>().join(", ");
     let mut out = format!(
         "{CREATE_VIEW}{NAME}
 (
@@ -167,25 +175,33 @@ pub fn create(entries: &[Entry]) -> String {
     semantics_version String COMMENT 'Versions of formulas and edges it rests on; empty when there is none.',
     source String COMMENT 'Relations it is computed from, sorted; empty for what is written from events.'
 )
-AS SELECT relation, column, type, unit, nullable, meaning, invariant, semantics_version, source
-FROM values(
-    'relation String, column String, type String, unit String, nullable UInt8, meaning String, invariant String, semantics_version String, source String'"
+AS SELECT of.relation AS relation, column, type, unit, position(type, 'Nullable') > 0 AS nullable, meaning, invariant,
+    of.semantics_version AS semantics_version, of.source AS source
+FROM (
+    SELECT column, type, unit, meaning, invariant, arrayJoin(relations) AS relation
+    FROM values(
+        'column String, type String, unit String, meaning String, invariant String, relations Array(String)'"
     );
-    for entry in entries {
-        let texts = [&entry.relation, &entry.column, &entry.ty].map(|text| quote(text));
-        let nullable = u8::from(entry.ty.contains("Nullable"));
-        // Writing to a String can not fail.
-        let _ = write!(
-            out,
-            ",\n    ({}, {}, {nullable}, {}, {}, {}, {})",
-            texts.join(", "),
-            quote(entry.unit()),
-            quote(entry.meaning()),
-            quote(entry.invariant()),
-            quote(&entry.semantics),
-            quote(&entry.source),
-        );
+    // Writing to a String can not fail.
+    for (&(column, ty, unit, meaning, invariant), relations) in &shared {
+        let texts = list(&[column, ty, unit, meaning, invariant]);
+        let _ = write!(out, ",\n        ({texts}, [{}])", list(relations));
     }
-    out.push_str("\n)\nCOMMENT 'What every column means: one row per column of a table or view.'");
+    out.push_str(
+        "\n    )
+) AS said
+INNER JOIN (
+    SELECT relation, semantics_version, source
+    FROM values(
+        'relation String, semantics_version String, source String'",
+    );
+    for (relation, (semantics, source)) in relations {
+        let _ = write!(out, ",\n        ({})", list(&[relation, semantics, source]));
+    }
+    out.push_str(
+        "\n    )
+) AS of ON of.relation = said.relation
+COMMENT 'What every column means: one row per column of a table or view.'",
+    );
     out
 }

@@ -8,6 +8,7 @@
 //! `FINAL` and names them in the comment at its head. Rows of a table that it reads make their
 //! slices dirty by `touches` in the table's definition.
 
+use crate::rows::migrations::CREATE_VIEW;
 use crate::rows::spec::fingerprint_sql;
 use crate::rows::{Row, TableSpec, legs, serving};
 
@@ -153,7 +154,7 @@ SETTINGS join_use_nulls = 0",
             .map(|column| format!("    published.{0} AS {0}", column.name))
             .collect();
         format!(
-            "CREATE VIEW IF NOT EXISTS {view} AS SELECT
+            "{CREATE_VIEW}{view} AS SELECT
 {columns},
     slices.window_state AS window_state,
     slices.revision AS revision,
@@ -200,13 +201,15 @@ ORDER BY hour";
 
 /// The hours of payments for sessions that started in hours: one row `(window_start)` each. Parameters
 /// `org` and `hours`. Sessions do not know their payments, but whatever changes what a session is makes
-/// the hour of its start dirty, and fees are named after it. Reads facts.
+/// the hour of its start dirty, and fees are named after it. No payment is more than a minute before the
+/// start of its session. Reads facts.
 pub const PAYMENT_HOURS_SQL: &str = "SELECT DISTINCT
     toUnixTimestamp64Milli(toDateTime64(toStartOfHour(payment_ts), 3, 'UTC')) AS window_start
 FROM fact_payment_events
-WHERE org = {org:String} AND workflow_session_id IN (
-    SELECT workflow_session_id
-    FROM fact_workflow_sessions FINAL
-    WHERE org = {org:String} AND toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') IN {hours:Array(DateTime64(3, 'UTC'))}
-)
+WHERE org = {org:String} AND payment_ts >= arrayMin({hours:Array(DateTime64(3, 'UTC'))}) - INTERVAL 1 MINUTE
+    AND workflow_session_id IN (
+        SELECT workflow_session_id
+        FROM fact_workflow_sessions FINAL
+        WHERE org = {org:String} AND toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') IN {hours:Array(DateTime64(3, 'UTC'))}
+    )
 ORDER BY window_start";

@@ -1,7 +1,8 @@
-//! Migrations: applied in order, once, by checksum; and the comparison of what is installed with
-//! what this build writes.
+//! Migrations: applied in order, by checksum, those of tables once and those of views whenever they
+//! changed; and the comparison of what is installed with what this build writes.
 
-use naap_protocol::rows::ddl::{Installed, InstalledColumn, drift, keep_forever};
+use naap_protocol::rows::ddl::keep_forever;
+use naap_protocol::rows::drift::{Installed, InstalledColumn, InstalledIndex, drift};
 use naap_protocol::rows::migrations::{MIGRATIONS, Migration, views};
 use naap_protocol::rows::{self, TableSpec};
 use serde::Deserialize;
@@ -77,7 +78,7 @@ pub async fn apply(store: &Store) -> Result<Vec<&'static str>, SchemaError> {
     Ok(done)
 }
 
-/// The migrations that are not applied yet.
+/// The migrations that are not applied yet, or not with this text.
 async fn pending(store: &Store) -> Result<Vec<&'static Migration>, SchemaError> {
     let sql = "SELECT version, checksum FROM schema_migrations FINAL ORDER BY version";
     let applied: Vec<Applied> = store.rows("read the applied migrations", sql).await?;
@@ -90,6 +91,7 @@ async fn pending(store: &Store) -> Result<Vec<&'static Migration>, SchemaError> 
         match applied.iter().find(|a| a.version == migration.version) {
             None => pending.push(migration),
             Some(known) if known.checksum == migration.checksum() => {}
+            Some(_) if migration.is_repeatable() => pending.push(migration),
             Some(known) => {
                 return Err(SchemaError::Changed {
                     name: migration.name,
@@ -185,10 +187,15 @@ async fn missing_views(store: &Store) -> Result<Vec<String>, StoreError> {
     Ok(missing.map(|name| format!("view {name} is missing")).collect())
 }
 
-async fn installed(store: &Store, table: &TableSpec) -> Result<Option<Installed>, StoreError> {
+/// A table as the store has it; `None` when it has not.
+///
+/// # Errors
+/// When the store fails.
+pub async fn installed(store: &Store, table: &TableSpec) -> Result<Option<Installed>, StoreError> {
     #[derive(Deserialize)]
     struct Found {
         engine_full: String,
+        partition_key: String,
         sorting_key: String,
     }
     #[derive(Deserialize)]
@@ -196,24 +203,47 @@ async fn installed(store: &Store, table: &TableSpec) -> Result<Option<Installed>
         name: String,
         r#type: String,
         comment: String,
+        compression_codec: String,
+    }
+    #[derive(Deserialize)]
+    struct Index {
+        name: String,
+        definition: String,
     }
     let of = format!("database = '{}' AND", store.database());
     let sql = format!(
-        "SELECT engine_full, sorting_key FROM system.tables WHERE {of} name = '{}'",
+        "SELECT engine_full, partition_key, sorting_key FROM system.tables WHERE {of} name = '{}'",
         table.name
     );
     let found: Vec<Found> = store.rows("read a table", &sql).await?;
-    let Some(Found { engine_full, sorting_key }) = found.into_iter().next() else {
+    let Some(Found { engine_full, partition_key, sorting_key }) = found.into_iter().next() else {
         return Ok(None);
     };
     let sql = format!(
-        "SELECT name, type, comment FROM system.columns WHERE {of} table = '{}' ORDER BY position",
+        "SELECT name, type, comment, compression_codec FROM system.columns WHERE {of} table = '{}' \
+         ORDER BY position",
         table.name
     );
     let columns: Vec<Column> = store.rows("read the columns of a table", &sql).await?;
-    let columns = columns.into_iter();
-    let columns = columns
-        .map(|Column { name, r#type, comment }| InstalledColumn { name, ty: r#type, comment })
-        .collect();
-    Ok(Some(Installed { engine: engine_full, sorting_key, columns }))
+    let columns = columns.into_iter().map(|column| InstalledColumn {
+        name: column.name,
+        ty: column.r#type,
+        comment: column.comment,
+        codec: column.compression_codec,
+    });
+    let sql = format!(
+        "SELECT name, format('{{}} TYPE {{}} GRANULARITY {{}}', expr, type_full, toString(granularity)) \
+         AS definition FROM system.data_skipping_indices WHERE {of} table = '{}'",
+        table.name
+    );
+    let indexes: Vec<Index> = store.rows("read the indexes of a table", &sql).await?;
+    let indexes =
+        indexes.into_iter().map(|Index { name, definition }| InstalledIndex { name, definition });
+    Ok(Some(Installed {
+        engine: engine_full,
+        partition_key,
+        sorting_key,
+        columns: columns.collect(),
+        indexes: indexes.collect(),
+    }))
 }

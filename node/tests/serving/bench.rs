@@ -8,9 +8,11 @@ use bytes::Bytes;
 use naap_actors::ports::TableWriter;
 use naap_actors::rollup::{Batch, Recompute, RollupStore};
 use naap_engine::{EngineOptions, EngineProcess};
-use naap_node::config::Config;
-use naap_node::store::{ClickHouseWriter, Store, StoreRollups, schema};
-use naap_protocol::rows::{self, Row, append};
+use naap_node::config::{self, Config};
+use naap_node::store::schema::{self, SchemaError};
+use naap_node::store::{ClickHouseWriter, Store, StoreRollups};
+use naap_protocol::rows::drift::Installed;
+use naap_protocol::rows::{self, Row, TableSpec, append};
 use naap_protocol::time::Timestamp;
 use serde_json::Value;
 use tokio::runtime::Runtime;
@@ -24,7 +26,7 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
 static BENCH: LazyLock<Bench> = LazyLock::new(|| RUNTIME.block_on(Bench::start()));
 
 pub(crate) struct Bench {
-    _engine: EngineProcess,
+    engine: EngineProcess,
     store: Store,
     rollups: StoreRollups,
     writer: ClickHouseWriter,
@@ -62,7 +64,15 @@ impl Bench {
         schema::keep_rows_forever(&store).await.unwrap();
         let writer = ClickHouseWriter::new(store.tables(), rows::ALL, Duration::from_secs(30));
         let (rollups, version) = (StoreRollups::new(&store), AtomicU64::new(1 << 48));
-        Self { _engine: engine, store, rollups, writer, version, publishing: Mutex::new(()) }
+        Self { engine, store, rollups, writer, version, publishing: Mutex::new(()) }
+    }
+
+    /// Another database in the same engine, for tests of the schema.
+    pub(crate) fn database(&self, name: &'static str) -> Database {
+        let text = format!("[clickhouse]\ndatabase = \"{name}\"\n");
+        let loaded = config::load_text(Some((&text, name)), &[], &[]).unwrap();
+        let store = Store::server(self.engine.url(), &loaded.config.clickhouse).unwrap();
+        Database { store, name }
     }
 
     /// Stores rows.
@@ -105,6 +115,55 @@ impl Bench {
         let mut rows = self.ask(sql);
         assert_eq!(rows.len(), 1, "{sql}: {rows:#?}");
         rows.remove(0)
+    }
+}
+
+/// A database of a test of the schema.
+pub(crate) struct Database {
+    store: Store,
+    name: &'static str,
+}
+
+impl Database {
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(crate) fn apply(&self) -> Result<Vec<&'static str>, SchemaError> {
+        RUNTIME.block_on(schema::apply(&self.store))
+    }
+
+    pub(crate) fn check(&self) -> Vec<String> {
+        RUNTIME.block_on(schema::check(&self.store)).unwrap()
+    }
+
+    pub(crate) fn installed(&self, table: &TableSpec) -> Option<Installed> {
+        RUNTIME.block_on(schema::installed(&self.store, table)).unwrap()
+    }
+
+    pub(crate) fn ask(&self, sql: &str) -> Vec<Value> {
+        RUNTIME.block_on(self.store.rows("test", sql)).unwrap()
+    }
+
+    pub(crate) fn execute(&self, sql: &str) {
+        // The database may be what the statement creates.
+        let client = if sql.starts_with("CREATE DATABASE") {
+            self.store.client().clone()
+        } else {
+            self.store.tables()
+        };
+        // A change of rows that are there has to be seen by the next statement.
+        let client = client.with_setting("mutations_sync", "1");
+        RUNTIME.block_on(self.store.execute(&client, "test", sql)).unwrap();
+    }
+
+    /// As if another text of a migration had been applied.
+    pub(crate) fn forget_checksum(&self, migration: &str) {
+        self.execute(&format!(
+            "INSERT INTO schema_migrations (version, name, checksum, applied_at)
+             SELECT version, name, 'another', applied_at + INTERVAL 1 MILLISECOND FROM schema_migrations FINAL
+             WHERE name = '{migration}'"
+        ));
     }
 }
 

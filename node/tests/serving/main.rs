@@ -10,5 +10,6 @@ mod compliance;
 mod demand;
 mod labels;
 mod quality;
+mod schema;
 mod slices;
 mod world;

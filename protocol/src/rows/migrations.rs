@@ -1,9 +1,12 @@
 //! The committed DDL: ordered, append-only, idempotent (contract backlog 025 part 4).
 //!
-//! As long as no release exists, the files are the definitions of [`super::ALL`] written out:
-//! `NAAP_UPDATE=1 cargo test -p naap-protocol migrations` rewrites them. Afterwards a change of a
-//! definition needs a new file with `ALTER` statements. Files that only make views are written by
-//! hand. The runner chooses the database, names here have none.
+//! Two kinds of file. One that makes or alters tables is applied once and never edited: a change of a
+//! definition in [`super::ALL`] needs a new file, and the test of the schema (`node/tests/serving`)
+//! prints its statements ([`super::ddl::alter`]). One that only makes views holds no rows, so it is
+//! edited in place and applied again whenever its text has changed; those made from definitions are
+//! rewritten by `NAAP_UPDATE=1 cargo test -p naap-protocol migrations`.
+//!
+//! The runner chooses the database, names here have none.
 
 use sha2::{Digest, Sha256};
 
@@ -28,6 +31,11 @@ impl Migration {
     pub fn statements(&self) -> impl Iterator<Item = &'static str> {
         statements(self.sql)
     }
+
+    /// True when it only makes views: it can be applied again, whatever was applied before.
+    pub fn is_repeatable(&self) -> bool {
+        self.statements().all(|statement| statement.starts_with(CREATE_VIEW))
+    }
 }
 
 /// The statements of a text, without comment lines and final semicolons.
@@ -46,13 +54,20 @@ pub fn statements(sql: &str) -> impl Iterator<Item = &str> {
         .filter(|statement| !statement.is_empty())
 }
 
-/// Begins every statement that makes a view.
-pub const CREATE_VIEW: &str = "CREATE VIEW IF NOT EXISTS ";
+/// Begins every statement that makes a view, but for [`CREATE_VIEW_ONCE`].
+pub const CREATE_VIEW: &str = "CREATE OR REPLACE VIEW ";
+/// Begins a statement that makes a view in a file that makes tables too.
+pub const CREATE_VIEW_ONCE: &str = "CREATE VIEW IF NOT EXISTS ";
+
+/// A statement that makes a view, from the view's name on.
+pub fn view(statement: &str) -> Option<&str> {
+    statement.strip_prefix(CREATE_VIEW).or_else(|| statement.strip_prefix(CREATE_VIEW_ONCE))
+}
 
 /// The names of all views.
 pub fn views() -> impl Iterator<Item = &'static str> {
     let made = MIGRATIONS.iter().flat_map(Migration::statements);
-    made.filter_map(|statement| statement.strip_prefix(CREATE_VIEW)?.split_whitespace().next())
+    made.filter_map(|statement| view(statement)?.split_whitespace().next())
 }
 
 macro_rules! migrations {
@@ -79,4 +94,5 @@ migrations! {
     10 "0010_serving_views.sql",
     11 "0011_feed_views.sql",
     12 "0012_catalogue.sql",
+    13 "0013_storage.sql",
 }

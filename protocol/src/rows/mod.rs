@@ -14,6 +14,7 @@ pub mod cells;
 pub mod ddl;
 mod decode;
 pub mod dims;
+pub mod drift;
 pub mod ingest;
 pub mod latency;
 pub mod legs;

@@ -96,7 +96,7 @@ impl ViewSpec {
         ))
     }
 
-    /// The statement that creates the view unless it exists, without a final semicolon.
+    /// The statement that makes the view, without a final semicolon.
     pub fn create(&self) -> String {
         let mut out = format!("{CREATE_VIEW}{}\n(\n", self.name);
         let mut names = Vec::new();
@@ -156,7 +156,7 @@ pub const BASES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// The statement that creates a view of [`BASES`].
+/// The statement that makes a view of [`BASES`].
 pub fn create_base((name, doc, sql): (&str, &str, &str)) -> String {
     format!("{CREATE_VIEW}{name} AS\n{}\nCOMMENT {}", sql.trim_end(), quote(doc))
 }

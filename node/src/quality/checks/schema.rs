@@ -12,18 +12,22 @@ pub const CHECKS: &[Check] = &[
         pack: Pack::Core,
         how: How::Rows(
             Tier::Fail,
+            // What a serving view reads is read by it: so the views of figures that it is made of, too. The
+            // one of freshness looks at everything on purpose, and the one of identity is read by its key.
             "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine = 'View' \
-             AND startsWith(name, 'v_api_') AND match(create_table_query, 'fact_workflow_session') AND match(create_table_query, \
-             '(?i)(argMax\\\\s*\\\\([^)]*version|max\\\\s*\\\\(\\\\s*version|LIMIT 1 BY)')",
+             AND startsWith(name, 'v_') AND name NOT IN ('v_health_rollup_freshness', 'v_api_session_identity') \
+             AND (startsWith(name, 'v_api_') OR startsWith(name, 'v_agg_') OR endsWith(name, '_hours') OR endsWith(name, '_quality')) \
+             AND match(create_table_query, 'fact_') AND (match(create_table_query, '(?is)arg(Max|Min)(If)?\\\\s*\\\\(.*\\\\bversion\\\\s*\\\\)') \
+             OR match(create_table_query, '(?is)(max\\\\s*\\\\(\\\\s*([a-z_]+\\\\.)?version|LIMIT\\\\s+1\\\\s+BY|row_number\\\\s*\\\\()') \
+             OR match(create_table_query, '(?is)(FROM|JOIN)\\\\s+([a-z_]+\\\\.)?fact_[a-z_]+\\\\s+(AS\\\\s+[a-z_]+\\\\s+)?FINAL'))",
         ),
-        remedy: "read the published slice or the table with FINAL",
+        remedy: "read the published slice",
         source: "quality.md 8, backlog 025",
         seed: Seed::sql(
             "",
-            &[
-                "CREATE VIEW v_api_scanning AS SELECT workflow_session_id, argMax(gateway, version) AS gateway \
-               FROM fact_workflow_sessions GROUP BY workflow_session_id",
-            ],
+            &["CREATE VIEW v_api_scanning AS SELECT workflow_session_id, \
+                 argMax((gateway, tuple(region)), version) AS identity \
+                 FROM fact_workflow_sessions GROUP BY workflow_session_id"],
         ),
     },
     Check {
@@ -51,9 +55,11 @@ pub const CHECKS: &[Check] = &[
         pack: Pack::Core,
         how: How::Rows(
             Tier::Fail,
-            "SELECT arrayJoin(['raw_streaming_events_dlq', 'raw_streaming_events_quarantine']) AS name WHERE name NOT IN \
-             (SELECT table FROM system.data_skipping_indices WHERE database = currentDatabase() \
-             AND expr = 'event_id' AND type = 'bloom_filter')",
+            "SELECT arrayJoin(['raw_streaming_events_dlq', 'raw_streaming_events_quarantine']) AS name, \
+             arrayJoin(['event_id', 'dedup_key']) AS looked_up WHERE (name, looked_up) NOT IN \
+             (SELECT table, expr FROM system.data_skipping_indices WHERE database = currentDatabase() \
+             AND type = 'bloom_filter' AND granularity <= 4 \
+             AND toFloat64OrZero(extract(type_full, '\\\\(([0-9.]+)\\\\)')) BETWEEN 0.0001 AND 0.01)",
         ),
         remedy: "run `naap schema check`, which names what differs",
         source: "quality.md 8, backlog 025",
@@ -78,15 +84,35 @@ pub const CHECKS: &[Check] = &[
 
 /// The statements that do more than create, alter or grant.
 fn not_declarations<'a>(statements: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let declares = |statement: &&str| {
-        let first = statement.split_whitespace().next().unwrap_or_default();
-        ["CREATE", "ALTER", "GRANT"].contains(&first.to_uppercase().as_str())
-            && !statement.to_uppercase().contains("POPULATE")
-    };
     statements
         .filter(|statement| !declares(statement))
         .map(|statement| statement.chars().take(120).collect())
         .collect()
+}
+
+/// Whether a statement changes what there is, and no rows: a table that is filled by the statement that
+/// creates it, a view that writes, and an alteration of rows do more.
+fn declares(statement: &str) -> bool {
+    let upper = statement.to_uppercase();
+    let words: Vec<&str> = upper.split_whitespace().collect();
+    let has = |phrase: &[&str]| words.windows(phrase.len()).any(|window| window == phrase);
+    match words.first().copied() {
+        Some("CREATE") => {
+            let view = has(&["VIEW"]) && !has(&["MATERIALIZED", "VIEW"]);
+            view || !(has(&["POPULATE"])
+                || has(&["AS", "SELECT"])
+                || has(&["MATERIALIZED", "VIEW"]))
+        }
+        // What an alteration does stands behind the name of the table.
+        Some("ALTER") => !matches!(
+            words.get(3).copied(),
+            Some(
+                "DELETE" | "UPDATE" | "ATTACH" | "DETACH" | "REPLACE" | "MOVE" | "FETCH" | "CLEAR"
+            )
+        ),
+        Some("GRANT") => true,
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -95,11 +121,22 @@ mod tests {
 
     #[test]
     fn a_statement_that_moves_rows_is_found() {
-        let seeded = [
+        let sound = [
             "CREATE TABLE a (b UInt8)",
-            "insert INTO a SELECT 1",
+            "CREATE OR REPLACE VIEW v AS SELECT 1",
             "ALTER TABLE a ADD COLUMN c UInt8",
+            "GRANT SELECT ON a TO reader",
         ];
-        assert_eq!(not_declarations(seeded.into_iter()), ["insert INTO a SELECT 1"]);
+        assert_eq!(not_declarations(sound.into_iter()), [""; 0]);
+        let seeded = [
+            "insert INTO a SELECT 1",
+            "CREATE TABLE a ENGINE = Memory AS SELECT 1",
+            "CREATE MATERIALIZED VIEW v TO a AS SELECT 1",
+            "ALTER TABLE a DELETE WHERE 1",
+            "alter table a update b = 1 WHERE 1",
+            "OPTIMIZE TABLE a FINAL",
+            "DROP TABLE a",
+        ];
+        assert_eq!(not_declarations(seeded.into_iter()), seeded);
     }
 }
