@@ -264,6 +264,7 @@ impl State {
                 Some((_, agent)) => agent.cast(AgentMsg::Drain).err().map(|e| e.to_string()),
                 None => Some(format!("there is no link to {node}; ask that node itself")),
             },
+            Request::Backfill { .. } => Some("evidence is for the region of a node".to_owned()),
         };
         Response { refusal, node: self.args.node.clone(), members: self.status(now) }
     }

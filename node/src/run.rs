@@ -347,6 +347,7 @@ async fn live(config: &Config, around: Around<'_>, stop: &StopSignals) -> Result
     };
     if let Some(links) = links {
         links.attach(Arc::new(RegionInbox(node.region.clone())));
+        links.serve(node.region.clone());
     }
     is_up.store(true, Ordering::Relaxed);
     tracing::info!(node = name, "the node is up");

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::capability::evidence::Evidence;
 use crate::codec::Framed;
 
 /// Oldest and newest version of the messages on a link that this build speaks.
@@ -150,11 +151,21 @@ pub enum Request {
     /// Let the named node, or itself, give its shards away.
     #[serde(rename = "d")]
     Drain(String),
+    /// Let sessions of a shard learn what a backfill has found out. A node without the shard passes it
+    /// on to the one that should have it.
+    #[serde(rename = "b")]
+    Backfill {
+        /// The shard.
+        shard: u16,
+        /// What its sessions do not know yet.
+        evidence: Vec<Evidence>,
+    },
 }
 
 impl Framed for Request {
     const TYPE_ID: u16 = 0x0404;
-    const VERSION: u16 = 1;
+    /// Version 2 added backfills.
+    const VERSION: u16 = 2;
     const NAME: &'static str = "cluster request";
 }
 

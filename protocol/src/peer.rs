@@ -103,6 +103,15 @@ pub enum Note {
         /// The answers.
         evidence: Vec<Evidence>,
     },
+    /// Backfill to session: as evidence, but what it changes is counted as a backfill's. Lost like any
+    /// note; the backfill looks again.
+    #[serde(rename = "b")]
+    Backfill {
+        /// Shard of the sessions.
+        shard: u16,
+        /// What they do not know yet.
+        evidence: Vec<Evidence>,
+    },
     /// Shard to whoever computes figures: these are older than its rows. Repeated until settled.
     #[serde(rename = "x")]
     Dirty {
@@ -131,6 +140,7 @@ pub struct Notes(pub Vec<Note>);
 
 impl Framed for Notes {
     const TYPE_ID: u16 = 0x0302;
-    const VERSION: u16 = 1;
+    /// Version 2 added backfills.
+    const VERSION: u16 = 2;
     const NAME: &'static str = "notes";
 }

@@ -281,6 +281,7 @@ impl Flow {
             | Note::Mark { .. }
             | Note::Ask { .. }
             | Note::Evidence { .. }
+            | Note::Backfill { .. }
             | Note::Dirty { .. }
             | Note::Settled { .. } => {}
         }

@@ -52,8 +52,9 @@ pub enum RegionMsg {
     Ask(u16, Vec<Question>),
     /// Evidence for the sessions of a shard.
     Evidence(u16, Vec<Evidence>),
-    /// Evidence for the sessions of a shard that no orchestrator has sent.
-    Backfill(u16, Vec<Evidence>),
+    /// Evidence for the sessions of a shard that no orchestrator has sent. Says whether somebody takes
+    /// it; on its way to another node it may be lost.
+    Backfill(u16, Vec<Evidence>, RpcReplyPort<bool>),
     /// Run a commit cycle over everything delivered so far and tell the ingest. `true` ends every
     /// wait for evidence that may still come.
     Commit(ActorRef<IngestMsg>, bool),
@@ -176,10 +177,9 @@ impl Actor for ShardRegion {
             RegionMsg::FromPeer(node, message) => state.hear_peer(node, message),
             RegionMsg::Ask(shard, questions) => state.ask(shard, questions),
             RegionMsg::Evidence(shard, evidence) => state.evidence(shard, evidence),
-            RegionMsg::Backfill(shard, evidence) => {
-                let running = state.shards.running(shard);
-                let missing = || format!("shard {shard} is not open on this node");
-                running.ok_or_else(missing)?.cast(ShardMsg::Backfill(evidence))?;
+            RegionMsg::Backfill(shard, evidence, reply) => {
+                let taken = state.backfill(shard, evidence);
+                drop(reply.send(taken));
             }
             RegionMsg::Connect(ingest) => {
                 state.shards.connect(&ingest);
@@ -325,6 +325,14 @@ impl State {
             }
             Note::Settled { shard, epoch, dirty } => self.settled(Marks { shard, epoch, dirty }),
             Note::Evidence { shard, evidence } => self.evidence(shard, evidence),
+            Note::Backfill { shard, evidence } => {
+                // It is not passed on a second time: whoever runs the backfill looks again.
+                if let Some(actor) = self.shards.taking(shard) {
+                    drop(actor.cast(ShardMsg::Backfill(evidence)));
+                } else {
+                    misrouted("backfill");
+                }
+            }
             Note::Claimed { shard, epoch, .. } => {
                 self.shards.opened_elsewhere(shard, epoch);
                 self.to_ingest(note);
@@ -375,6 +383,20 @@ impl State {
         } else {
             self.shards.hold(shard, questions);
         }
+    }
+
+    /// Gives the evidence of a backfill to the shard, or to the node that should have it; `false` when
+    /// nobody has.
+    fn backfill(&self, shard: u16, evidence: Vec<Evidence>) -> bool {
+        if let Some(actor) = self.shards.taking(shard) {
+            return actor.cast(ShardMsg::Backfill(evidence)).is_ok();
+        }
+        let owner = self.shards.elsewhere(shard);
+        if let Some(owner) = owner {
+            let note = Note::Backfill { shard, evidence };
+            self.peers.send(owner, PeerMsg::Notes(Notes(vec![note])));
+        }
+        owner.is_some()
     }
 
     /// A shard that is opened later asks itself, so evidence for one that is not open is dropped.

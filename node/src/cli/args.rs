@@ -255,12 +255,16 @@ pub enum BackfillCommand {
 Corrections happen by themselves while orchestrators still know what they advertised, which is
 48 hours. This decides the selections from --from up to --to again, by everything that the archive
 holds within 24 hours of them, and corrects the rows that change. A second run changes nothing.
-The node must be stopped: writes go through the owner of the sessions, which this command is for
-as long as it runs. A window that begins more than 7 days ago needs --allow-old.
+A window that begins more than 7 days ago needs --allow-old.
+
+Writes go through the owner of the sessions. With a data folder that is this command for as long as
+it runs, so the node must be stopped. With a state log in Kafka (state_log.store = kafka) the nodes
+go on running: give the configuration of one that runs beside this command, and the facts with --url.
 
 Examples:
   naap backfill attribution --data-dir data --from 2026-01-08 --to 2026-01-09 --dry-run
-  naap backfill attribution --data-dir data --from 2026-01-08T20:00:00Z --to 2026-01-08T22:00:00Z")]
+  naap backfill attribution --data-dir data --from 2026-01-08T20:00:00Z --to 2026-01-08T22:00:00Z
+  naap backfill attribution --config naap.toml --url http://clickhouse:8123 --from 2026-01-08 --to 2026-01-09")]
 pub struct BackfillAttributionArgs {
     /// Where state and facts are.
     #[command(flatten)]

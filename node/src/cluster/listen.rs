@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use naap_actors::agent::AgentMsg;
 use naap_protocol::cluster::{Hello, Role};
 use ractor::ActorRef;
 use tokio::net::{TcpListener, TcpStream};
@@ -14,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::Local;
-use super::control;
+use super::control::{self, Answering};
 use super::handshake::{self, Circumstances, DEADLINE, ShakeError};
 use super::links::{LinkMsg, Shaken};
 use super::names;
@@ -32,7 +31,7 @@ pub(super) async fn listen(
     listener: TcpListener,
     local: Arc<Local>,
     links: ActorRef<LinkMsg>,
-    agent: ActorRef<AgentMsg>,
+    answering: Answering,
 ) {
     let mut handshakes = JoinSet::new();
     let mut order: VecDeque<AbortHandle> = VecDeque::new();
@@ -57,9 +56,9 @@ pub(super) async fn listen(
             metrics::counter!(names::LINK_REFUSED, "reason" => "crowded").increment(1);
             oldest.abort();
         }
-        let (local, links, agent) = (local.clone(), links.clone(), agent.clone());
+        let (local, links, answering) = (local.clone(), links.clone(), answering.clone());
         order.push_back(handshakes.spawn(async move {
-            if let Err(error) = take(stream, from, &local, &links, &agent).await {
+            if let Err(error) = take(stream, from, &local, &links, &answering).await {
                 metrics::counter!(names::LINK_REFUSED, "reason" => error.label()).increment(1);
                 tracing::warn!(%from, %error, "a connection was refused");
             }
@@ -72,14 +71,14 @@ async fn take(
     from: SocketAddr,
     local: &Local,
     links: &ActorRef<LinkMsg>,
-    agent: &ActorRef<AgentMsg>,
+    answering: &Answering,
 ) -> Result<(), ShakeError> {
     let started = Instant::now();
     let shaking = tokio::time::timeout(DEADLINE, shake(stream, from, local));
     let (peer, wire) = shaking.await.map_err(|_| ShakeError::Late)??;
     metrics::histogram!(names::HANDSHAKE_SECONDS).record(started.elapsed().as_secs_f64());
     match peer.role {
-        Role::Control => control::serve(wire, agent).await,
+        Role::Control => control::serve(wire, answering).await,
         Role::Peer => {
             let closer = Closer::of(wire.socket())?;
             // The peer redials by itself.

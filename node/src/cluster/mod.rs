@@ -19,6 +19,7 @@ use naap_actors::agent::{AgentArgs, AgentMsg, FAREWELL, MembersTopic};
 use naap_actors::exchange::{ExchangeMsg, Inbox};
 use naap_actors::membership::Timing;
 use naap_actors::peers::{Members, Peers};
+use naap_actors::region::RegionMsg;
 use naap_actors::shard::ROUTING_VERSION;
 use naap_protocol::cluster::{Hello, LINK_VERSIONS, Request, Response, Role};
 use ractor::{Actor, ActorRef};
@@ -31,6 +32,7 @@ pub use handshake::ShakeError;
 pub use tls::TlsError;
 
 use crate::config::Config;
+use control::Answering;
 use dial::Target;
 use links::{LinkArgs, LinkMsg, Links, Parts};
 use tls::Certificates;
@@ -131,6 +133,8 @@ pub struct Cluster {
     parts: Parts,
     members: watch::Receiver<Members>,
     failed: watch::Receiver<Option<String>>,
+    /// Where commands find the shards of this node.
+    region: watch::Sender<Option<ActorRef<RegionMsg>>>,
     /// The listener and one dialler per lower node; they end with this value.
     tasks: JoinSet<()>,
 }
@@ -183,13 +187,15 @@ impl Cluster {
         for target in dial::targets(settings, &local.hello.node) {
             tasks.spawn(dial::keep(target, local.clone(), links.clone()));
         }
-        tasks.spawn(listen::listen(listener, local, links.clone(), parts.agent.clone()));
+        let (region, found) = watch::channel(None);
+        let answering = Answering { agent: parts.agent.clone(), region: found };
+        tasks.spawn(listen::listen(listener, local, links.clone(), answering));
         tracing::info!(
             listen = address.as_str(),
             incarnation,
             "this node takes part in the cluster"
         );
-        Ok(Self { links, parts, members, failed: failure, tasks })
+        Ok(Self { links, parts, members, failed: failure, region, tasks })
     }
 
     /// The members, as they change.
@@ -211,6 +217,11 @@ impl Cluster {
     pub fn attach(&self, inbox: Arc<dyn Inbox>) {
         // Links that have failed say so.
         drop(self.parts.exchange.cast(ExchangeMsg::Attach(inbox)));
+    }
+
+    /// From now on commands about shards go to `region`.
+    pub fn serve(&self, region: ActorRef<RegionMsg>) {
+        self.region.send_replace(Some(region));
     }
 
     /// Returns when the links have failed, with the reason.

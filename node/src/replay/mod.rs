@@ -274,7 +274,8 @@ fn read_batch(input: &mut Feeding<'_>, records: usize) -> Result<RecordBatch, in
     Ok(batch)
 }
 
-fn progress_bar(length: u64, what: &'static str) -> ProgressBar {
+/// A bar on standard error; a spinner where the length is unknown.
+pub(crate) fn progress_bar(length: u64, what: &'static str) -> ProgressBar {
     let bar = if length > 0 { ProgressBar::new(length) } else { ProgressBar::new_spinner() };
     let template = if length > 0 {
         "{msg} {wide_bar} {human_pos}/{human_len} {per_sec} {eta}"

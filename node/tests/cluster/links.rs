@@ -45,6 +45,10 @@ fn three_nodes_meet_and_one_drains_and_leaves() {
     let nobody = Request::Drain("n-7".to_owned());
     let answer = runtime().block_on(ask(&configure(&all[1]), &nobody)).unwrap();
     assert_eq!(answer.refusal.unwrap(), "there is no link to n-7; ask that node itself");
+    // These nodes have links and no shards.
+    let backfill = Request::Backfill { shard: 0, evidence: Vec::new() };
+    let answer = runtime().block_on(ask(&configure(&all[0]), &backfill)).unwrap();
+    assert_eq!(answer.refusal.unwrap(), "the node has no shards yet; try again when it is up");
     nodes[2].command("leave");
     for node in &mut nodes[..2] {
         node.sees("n-2", "down/3");

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use naap_protocol::cluster::{BatchAck, BatchHead, Beat, Hello, Request, Response, Verdict};
 use naap_protocol::codec::{Framed, decode, encode, open};
-use naap_protocol::peer::Notes;
+use naap_protocol::peer::{Note, Notes};
 use naap_protocol::state::{
     EpochOpen, EventState, Expired, OrchestratorState, Progress, SessionState,
 };
@@ -84,6 +84,19 @@ fn what_nodes_say_of_themselves_keeps_its_bytes() {
 #[test]
 fn notes_keep_their_bytes() {
     check::<Notes>(&sample::notes());
+}
+
+/// What the version before has written.
+fn earlier<T: Framed + DeserializeOwned>(file: &str) -> T {
+    decode(&fs::read(root().join("tests/golden").join(file)).unwrap()).unwrap()
+}
+
+#[test]
+fn messages_of_the_version_before_are_read() {
+    assert_eq!(earlier::<Request>("cluster_request.v1.bin"), Request::Drain("naap-1".to_owned()));
+    let mut notes = sample::notes();
+    notes.0.retain(|note| !matches!(note, Note::Backfill { .. }));
+    assert_eq!(earlier::<Notes>("notes.v1.bin"), notes);
 }
 
 #[test]

@@ -404,6 +404,7 @@ pub(crate) fn notes() -> Notes {
         Note::Claimed { shard, epoch, applied: vec![(source(), 9)] },
         Note::Ask { shard, questions: vec![question] },
         Note::Evidence { shard, evidence: Vec::new() },
+        Note::Backfill { shard, evidence: Vec::new() },
         Note::Dirty { shard, epoch, dirty: progress().dirty },
         Note::Settled { shard, epoch, dirty: progress().dirty },
     ])

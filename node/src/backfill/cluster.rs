@@ -1,0 +1,130 @@
+//! A backfill of a cluster whose state is in Kafka: this process reads the state log beside the nodes,
+//! and hands what it finds to a running one.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use naap_actors::ports::{Clock, Heard, StateLog};
+use naap_protocol::cluster::Request;
+use tokio::sync::mpsc;
+
+use super::look::{BATCH, Found, look};
+use super::report::Report;
+use crate::cli::{BackfillAttributionArgs, Failure, environment, make_data_folder, open};
+use crate::clock::SystemClock;
+use crate::cluster;
+use crate::config::Config;
+use crate::kafka::KafkaStateLog;
+use crate::replay::progress_bar;
+use crate::store::Store;
+
+/// How long sessions may take to store what they were told.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Evidence may be lost with a link or a shard that moves: when it is handed over again.
+const AGAIN: Duration = Duration::from_secs(15);
+/// Pause before the state log is looked at again: commit cycles take seconds.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A folder of this run that ends with it.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::warn!(folder = %self.0.display(), %error, "the copy of the state log was not removed");
+        }
+    }
+}
+
+pub(super) async fn run(args: &BackfillAttributionArgs, config: &Config) -> Result<Report, Failure> {
+    let store = open(&args.store, config, false).await?;
+    let outcome = look_and_tell(args, config, &store).await;
+    store.close().await.map_err(environment)?;
+    outcome
+}
+
+async fn look_and_tell(
+    args: &BackfillAttributionArgs,
+    config: &Config,
+    store: &Store,
+) -> Result<Report, Failure> {
+    // The node beside this process keeps its own copy in the data folder.
+    let folder = Folder(config.node.data_dir.join(format!("backfill-{}", std::process::id())));
+    make_data_folder(&folder.0)?;
+    let log = read(config, &folder).await?;
+    let first = look(args, config, &log, store, false).await?;
+    if !args.dry_run && first.report.changed > 0 {
+        let started = Instant::now();
+        let mut open = tell(config, &first).await?;
+        let mut told = Instant::now();
+        while open > 0 {
+            if started.elapsed() > PATIENCE {
+                return Err(Failure::check(format!(
+                    "{open} of {} sessions have not stored what they were told after {} s; see whether all \
+                     shards are open (`naap cluster status`), then run it again: it goes on where it is",
+                    first.report.changed,
+                    PATIENCE.as_secs()
+                )));
+            }
+            tokio::time::sleep(PAUSE).await;
+            let rest = look(args, config, &log, store, false).await?;
+            open = rest.report.changed;
+            if open > 0 && told.elapsed() > AGAIN {
+                tell(config, &rest).await?;
+                told = Instant::now();
+            }
+        }
+    }
+    Ok(first.report)
+}
+
+/// The state log, read to its end and followed from there on.
+async fn read(config: &Config, folder: &Folder) -> Result<KafkaStateLog, Failure> {
+    let boot = SystemClock.now().0.unsigned_abs();
+    let log = KafkaStateLog::open(config, &folder.0, boot).await.map_err(environment)?;
+    if log.is_empty() {
+        return Err(Failure::environment(format!(
+            "topic {} holds no state; check state_log.topic and kafka.bootstrap",
+            config.state_log.topic.as_str()
+        )));
+    }
+    let shards = config.cluster.shards as u16;
+    let (told, mut caught_up) = mpsc::unbounded_channel();
+    for shard in 0..shards {
+        let told = told.clone();
+        let hear = move |heard| {
+            let outcome = match heard {
+                Heard::Record(_) => return,
+                Heard::CaughtUp => Ok(()),
+                Heard::Failed(reason) => Err(reason),
+            };
+            // Nobody waits any more once all are read.
+            drop(told.send(outcome));
+        };
+        log.follow(shard, Box::new(hear)).map_err(environment)?;
+    }
+    let bar = progress_bar(u64::from(shards), "reading the state log");
+    for _ in 0..shards {
+        match caught_up.recv().await {
+            Some(Ok(())) => bar.inc(1),
+            Some(Err(reason)) => return Err(Failure::environment(reason)),
+            None => return Err(Failure::environment("the state log is no longer read")),
+        }
+    }
+    bar.finish_and_clear();
+    Ok(log)
+}
+
+/// Hands what was found to the node of this configuration. Returns how many sessions it concerns.
+async fn tell(config: &Config, found: &Found) -> Result<u64, Failure> {
+    for (shard, evidence) in &found.evidence {
+        for batch in evidence.chunks(BATCH) {
+            let request = Request::Backfill { shard: *shard, evidence: batch.to_vec() };
+            let answer = cluster::ask(config, &request).await.map_err(environment)?;
+            if let Some(refusal) = answer.refusal {
+                return Err(Failure::check(refusal));
+            }
+        }
+    }
+    Ok(found.report.changed)
+}
