@@ -1,6 +1,7 @@
 """Rules that schemas cannot see: selectors match labels, ports exist, pods are locked down. Reads one rendered file."""
 
 import sys
+import tomllib
 
 
 def problems_of(objects: list[dict]) -> list[str]:
@@ -22,6 +23,7 @@ def problems_of(objects: list[dict]) -> list[str]:
             found += [f"{name}: target port {port['targetPort']} is no container port" for port in spec["ports"] if port["targetPort"] not in known]
         if item["kind"] == "StatefulSet":
             found += [f"{name}: {text}" for text in pod_problems(item, objects)]
+            found += [f"{name}: {text}" for text in config_problems(item, objects)]
     return found
 
 
@@ -54,6 +56,27 @@ def pod_problems(item: dict, objects: list[dict]):
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             if container.get(probe, {}).get("httpGet", {}).get("port") not in ports:
                 yield f"container {container['name']} lacks a {probe} on one of its ports"
+
+
+def config_problems(item: dict, objects: list[dict]):
+    """What pods and their naap.toml must agree on."""
+    files = [one["data"]["naap.toml"] for one in objects if one["kind"] == "ConfigMap"]
+    config = tomllib.loads(files[0]) if files else {}
+    if not config.get("http", {}).get("listen", "127.0.0.1").startswith("0.0.0.0:"):
+        yield "http.listen is no address that probes reach"
+    if item["spec"]["replicas"] == 1:
+        return
+    cluster = config.get("cluster", {})
+    mounts = {mount["mountPath"] for container in pod_containers(item) for mount in container["volumeMounts"]}
+    if config.get("state_log", {}).get("store") != "kafka":
+        yield "several replicas need state_log.store = kafka"
+    if cluster.get("service", "").split(":")[0] != item["spec"]["serviceName"]:
+        yield "several replicas find each other by cluster.service, which must be their headless service"
+    for key in ("ca_file", "cert_file", "key_file"):
+        if not any(cluster.get(key, "").startswith(f"{mount}/") for mount in mounts):
+            yield f"several replicas need cluster.{key} in a mounted folder"
+    if not item["spec"]["template"]["spec"].get("affinity", {}).get("podAntiAffinity"):
+        yield "several replicas may share a machine"
 
 
 def main() -> int:
