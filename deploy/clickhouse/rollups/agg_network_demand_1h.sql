@@ -62,20 +62,11 @@ WITH
         LEFT JOIN pipelines AS p
             ON p.hour = o.hour AND p.gateway = o.gateway AND p.region = o.region AND p.model_id = o.model_id
     ),
-    -- The GPU of the session that started last among those of a key with one.
-    gpus AS (
-        SELECT hour, gateway, orchestrator_address, region, pipeline_id, model_id,
-            argMax(gpu_id, (started_ms, started_id)) AS last_gpu
-        FROM named
-        WHERE started_id != '' AND gpu_id != ''
-        GROUP BY hour, gateway, orchestrator_address, region, pipeline_id, model_id
-    ),
+    -- With the GPU of the session that started last among those of a key with one.
     placed AS (
-        SELECT n.*, g.last_gpu AS last_gpu
-        FROM named AS n
-        LEFT JOIN gpus AS g
-            ON g.hour = n.hour AND g.gateway = n.gateway AND g.orchestrator_address = n.orchestrator_address
-            AND g.region = n.region AND g.pipeline_id = n.pipeline_id AND g.model_id = n.model_id
+        SELECT *, argMaxIf(gpu_id, (started_ms, started_id), started_id != '' AND gpu_id != '') OVER (
+            PARTITION BY hour, gateway, orchestrator_address, region, pipeline_id, model_id) AS last_gpu
+        FROM named
     ),
     totals AS (
         SELECT
@@ -94,36 +85,32 @@ WITH
         ARRAY JOIN ['gpu', 'model', 'pipeline'] AS at
         GROUP BY hour, at, of_region, of_gateway, of_pipeline, of_model, of_orchestrator, of_gpu
     ),
-    wanted AS (
-        SELECT DISTINCT hour AS wanted_hour, of_orchestrator AS address, of_model AS model, lower(of_gpu) AS gpu
-        FROM totals
-        WHERE at = 'gpu' AND of_orchestrator != ''
-    ),
     gpu_names AS (
-        SELECT wanted_hour, address, model, gpu, argMax(s.gpu_name, (s.snapshot_ts, s.source_event_uid, s.element)) AS name
-        FROM wanted
-        INNER JOIN (
-            SELECT snapshot_ts, source_event_uid, element, orchestrator_address, model_id, gpu_id, gpu_name
+        SELECT wanted_hour, orchestrator_address AS address, model_id AS model, lower(gpu_id) AS gpu,
+            argMax(gpu_name, (snapshot_ts, source_event_uid, element)) AS name
+        FROM (
+            SELECT snapshot_ts, source_event_uid, element, orchestrator_address, model_id, gpu_id, gpu_name,
+                arrayJoin({hours:Array(DateTime64(3, 'UTC'))}) AS wanted_hour
             FROM dim_orchestrator_capability_snapshots FINAL
             WHERE org = {org:String} AND gpu_id != ''
                 AND snapshot_ts > arrayMin({hours:Array(DateTime64(3, 'UTC'))}) - INTERVAL 23 HOUR
                 AND snapshot_ts <= arrayMax({hours:Array(DateTime64(3, 'UTC'))}) + INTERVAL 1 HOUR
-        ) AS s ON s.orchestrator_address = wanted.address AND s.model_id = wanted.model AND lower(s.gpu_id) = wanted.gpu
-        WHERE s.snapshot_ts > wanted_hour - INTERVAL 23 HOUR AND s.snapshot_ts <= wanted_hour + INTERVAL 1 HOUR
+        )
+        WHERE snapshot_ts > wanted_hour - INTERVAL 23 HOUR AND snapshot_ts <= wanted_hour + INTERVAL 1 HOUR
         GROUP BY wanted_hour, address, model, gpu
     ),
     slots AS (
-        SELECT wanted_hour, address, model,
-            argMax((c.capacity, 1), (c.snapshot_ts, c.source_event_uid, c.element)).1 AS newest
-        FROM (SELECT DISTINCT wanted_hour, address, model FROM wanted) AS w
-        INNER JOIN (
-            SELECT snapshot_ts, source_event_uid, element, orchestrator_address, model_id, capacity
+        SELECT wanted_hour, orchestrator_address AS address, model_id AS model,
+            argMax((capacity, 1), (snapshot_ts, source_event_uid, element)).1 AS newest
+        FROM (
+            SELECT snapshot_ts, source_event_uid, element, orchestrator_address, model_id, capacity,
+                arrayJoin({hours:Array(DateTime64(3, 'UTC'))}) AS wanted_hour
             FROM dim_orchestrator_capability_model_constraints FINAL
             WHERE org = {org:String}
                 AND snapshot_ts > arrayMin({hours:Array(DateTime64(3, 'UTC'))}) - INTERVAL 23 HOUR
                 AND snapshot_ts <= arrayMax({hours:Array(DateTime64(3, 'UTC'))}) + INTERVAL 1 HOUR
-        ) AS c ON c.orchestrator_address = w.address AND c.model_id = w.model
-        WHERE c.snapshot_ts > wanted_hour - INTERVAL 23 HOUR AND c.snapshot_ts <= wanted_hour + INTERVAL 1 HOUR
+        )
+        WHERE snapshot_ts > wanted_hour - INTERVAL 23 HOUR AND snapshot_ts <= wanted_hour + INTERVAL 1 HOUR
         GROUP BY wanted_hour, address, model
     )
 SELECT
