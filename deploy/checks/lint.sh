@@ -46,6 +46,7 @@ step "rustfmt" cargo fmt --all --check
 step "spelling" typos --config typos.toml
 step "shell" scripts
 step "names" python3 deploy/checks/names.py
+step "joins of demand" python3 deploy/checks/demand.py
 step "dependency table" python3 deploy/checks/dependencies.py
 step "manifests" deploy/checks/k8s.sh
 step "dependencies: licences, bans, sources" dependencies

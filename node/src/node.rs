@@ -16,6 +16,7 @@ use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::gate::{Gate, Limits};
 use naap_protocol::org::OrgMap;
 use naap_protocol::privacy;
+use naap_protocol::rollup::Gold;
 use naap_protocol::rows;
 use serde::Deserialize;
 
@@ -23,10 +24,8 @@ use crate::config::{Config, PrivacyMode};
 use crate::kafka::{RejectCopies, RejectTopics};
 use crate::quality::gates::Gates;
 use crate::quality::probe::StoreChecks;
+use crate::quality::run::Rules;
 use crate::store::{ClickHouseWriter, Store, StoreError, StoreRollups};
-
-/// From the first dirty row of an hour to the computation of its figures.
-const ROLLUP_DEBOUNCE: Duration = Duration::from_secs(15);
 
 /// What a node is built from.
 #[derive(Debug)]
@@ -118,8 +117,8 @@ pub async fn node_args(
         log,
         writer: Arc::new(RejectCopies::new(writer, rejects)),
         rollups: Some(Rollups {
-            store: Arc::new(StoreRollups::new(store)),
-            debounce: ROLLUP_DEBOUNCE,
+            store: Arc::new(StoreRollups::new(store, gold(config))),
+            debounce: config.rollup.debounce,
             bounded,
             waiting: tokio::sync::watch::Sender::default(),
         }),
@@ -139,9 +138,14 @@ fn probe(config: &Config, store: &Store) -> Result<Option<Probe>, StoreError> {
         what: "prepare the quality probe".to_owned(),
         reason: e.to_string(),
     })?;
-    let retention_ms = config.retention.state.as_millis() as i64;
-    let checks = StoreChecks::new(store, config.clickhouse.request_timeout, gates, retention_ms);
+    let rules = Rules::of(config);
+    let checks = StoreChecks::new(store, config.clickhouse.request_timeout, gates, rules);
     Ok(Some(Probe { checks: Arc::new(checks), interval: config.quality.interval }))
+}
+
+/// Which evidence is gold.
+pub fn gold(config: &Config) -> Gold {
+    Gold { include_mapped_window: config.gold.include_mapped_window }
 }
 
 /// How far from an advertisement a selection still counts as direct.

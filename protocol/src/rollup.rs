@@ -4,13 +4,31 @@
 //! A relation is a table (`rows`), a query (files of `deploy/clickhouse/rollups`) and an entry of
 //! [`ROLLUPS`]. Relations that differ in the length of their rows share a file, which finds it as
 //! `grain`. The query answers all columns of the table but `slice_version`, in any order and maybe with others, for the
-//! organisation `{org:String}` and the hours `{hours:Array(DateTime64(3, 'UTC'))}`; it reads tables with
-//! `FINAL` and names them in the comment at its head. Rows of a table that it reads make their
+//! organisation `{org:String}` and the hours `{hours:Array(DateTime64(3, 'UTC'))}`, from evidence whose source is one of
+//! `{gold:Array(String)}`; it reads tables with `FINAL` and names them in the comment at its head. Of the view
+//! `fact_payment_events` it reads what the hours need. Rows of a table that it reads make their
 //! slices dirty by `touches` in the table's definition.
 
+use crate::capability::decide::Source;
 use crate::rows::migrations::CREATE_VIEW;
 use crate::rows::spec::fingerprint_sql;
 use crate::rows::{Row, TableSpec, legs, serving};
+use crate::views::feeds;
+
+/// Which status evidence the figures of orchestrators and GPUs rest on (decisions, "gold").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gold {
+    /// Evidence that rests on an advertisement outside the direct window counts too.
+    pub include_mapped_window: bool,
+}
+
+impl Gold {
+    /// The attribution sources that count: the parameter `{gold:Array(String)}` of the queries.
+    pub fn sources(self) -> Vec<&'static str> {
+        let mapped = self.include_mapped_window.then_some(Source::MappedWindow);
+        [Source::Direct].into_iter().chain(mapped).map(Source::label).collect()
+    }
+}
 
 /// How much one recomputation of a relation covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,19 +86,19 @@ rollups! {
 }
 
 impl Rollup {
-    /// The statement that writes the rows of slices anew. Parameters: `org`, `hours`,
+    /// The statement that writes the rows of slices anew. Parameters: `org`, `hours`, `gold`,
     /// `slice_version`.
     pub fn recompute_sql(&self) -> String {
         let table = self.table;
         let columns: Vec<&str> = table.sent().map(|column| column.name).collect();
         let computed: Vec<&str> =
             columns.iter().copied().filter(|name| *name != table.version).collect();
+        let sql = self.sql.replace("fact_payment_events AS p FINAL", &payments_of_hours());
         format!(
             "INSERT INTO {table} ({columns}, {version})\nSELECT {columns}, {{slice_version:UInt64}}\nFROM (\n{sql})",
             table = table.name,
             columns = computed.join(", "),
             version = table.version,
-            sql = self.sql,
         )
     }
 
@@ -173,6 +191,25 @@ COMMENT 'Valid rows of {name}.'",
     }
 }
 
+/// The query of the view `fact_payment_events` over those tickets and sessions that can be meant in the
+/// hours, as `p`: the view itself reads all that there are. A ticket can follow one of the day before.
+fn payments_of_hours() -> String {
+    const TICKETS: &str = "org = {org:String}
+            AND payment_ts >= arrayMin({hours:Array(DateTime64(3, 'UTC'))}) - INTERVAL 24 HOUR
+            AND payment_ts < arrayMax({hours:Array(DateTime64(3, 'UTC'))}) + INTERVAL 1 HOUR";
+    let sessions = format!(
+        "org = {{org:String}} AND request_id IN (SELECT request_id FROM fact_payment_tickets WHERE {TICKETS})"
+    );
+    let only = |sql: String, table: &str, condition: &str| {
+        let all = format!("{table} FINAL");
+        let some = format!("(SELECT * FROM {table} FINAL WHERE {condition})");
+        sql.replace(&all, &some)
+    };
+    let sql = feeds::PAYMENT_EVENTS.sql.to_owned();
+    let sql = only(only(sql, "fact_payment_tickets", TICKETS), "fact_workflow_sessions", &sessions);
+    format!("({sql}) AS p")
+}
+
 /// From when on no session of a slice can change any more: one row `(window_start, open_until)` per hour
 /// of the parameters `org` and `hours` in which a session started or was observed (backlog 003,
 /// finality). Reads facts.
@@ -199,17 +236,60 @@ FROM (
 GROUP BY hour
 ORDER BY hour";
 
-/// The hours of payments for sessions that started in hours: one row `(window_start)` each. Parameters
-/// `org` and `hours`. Sessions do not know their payments, but whatever changes what a session is makes
-/// the hour of its start dirty, and fees are named after it. No payment is more than a minute before the
-/// start of its session. Reads facts.
-pub const PAYMENT_HOURS_SQL: &str = "SELECT DISTINCT
-    toUnixTimestamp64Milli(toDateTime64(toStartOfHour(payment_ts), 3, 'UTC')) AS window_start
-FROM fact_payment_events
-WHERE org = {org:String} AND payment_ts >= arrayMin({hours:Array(DateTime64(3, 'UTC'))}) - INTERVAL 1 MINUTE
-    AND workflow_session_id IN (
-        SELECT workflow_session_id
-        FROM fact_workflow_sessions FINAL
-        WHERE org = {org:String} AND toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') IN {hours:Array(DateTime64(3, 'UTC'))}
+/// The hours of payments whose session may be another one than before: one row `(window_start)` each.
+/// Parameters `org` and `hours`. Sessions do not know their payments, but whatever changes what a session
+/// is makes the hour of its start dirty, and a payment its own. So these are the payments with the request
+/// id of a session that started in the hours, and those without one that follow such a payment, or one of
+/// the hours, within the day in which it lends them its session. Reads facts, all versions of them.
+pub const PAYMENT_HOURS_SQL: &str = "WITH
+    started AS (
+        SELECT request_id
+        FROM fact_workflow_sessions
+        WHERE org = {org:String} AND request_id != ''
+            AND toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') IN {hours:Array(DateTime64(3, 'UTC'))}
+    ),
+    lenders AS (
+        SELECT session_id, recipient, min(payment_ts) AS since, max(payment_ts) + INTERVAL 24 HOUR AS until
+        FROM fact_payment_tickets
+        WHERE org = {org:String} AND session_id != '' AND request_id != ''
+            AND (request_id IN started
+                OR toDateTime64(toStartOfHour(payment_ts), 3, 'UTC') IN {hours:Array(DateTime64(3, 'UTC'))})
+        GROUP BY session_id, recipient
     )
+SELECT DISTINCT toUnixTimestamp64Milli(toDateTime64(toStartOfHour(payment_ts), 3, 'UTC')) AS window_start
+FROM (
+    SELECT payment_ts FROM fact_payment_tickets WHERE org = {org:String} AND request_id IN started
+    UNION ALL
+    SELECT t.payment_ts AS payment_ts
+    FROM (
+        SELECT session_id, recipient, payment_ts FROM fact_payment_tickets
+        WHERE org = {org:String} AND request_id = '' AND session_id IN (SELECT session_id FROM lenders)
+    ) AS t
+    INNER JOIN lenders AS l ON l.session_id = t.session_id AND l.recipient = t.recipient
+    WHERE t.payment_ts >= l.since AND t.payment_ts <= l.until
+)
 ORDER BY window_start";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payments_are_read_for_the_hours_only() {
+        let demand = ROLLUPS.iter().find(|rollup| rollup.table.name == "agg_network_demand_1h");
+        let sql = demand.map(Rollup::recompute_sql).unwrap_or_default();
+        assert!(!sql.contains("FROM fact_payment_events"), "the view reads all payments: {sql}");
+        for table in ["fact_payment_tickets", "fact_workflow_sessions"] {
+            let read = sql.matches(&format!("FROM {table} FINAL")).count();
+            let restricted = sql.matches(&format!("FROM {table} FINAL WHERE org =")).count()
+                + sql.matches(&format!("FROM {table} FINAL\n        WHERE org =")).count();
+            assert!(read > 0 && read == restricted, "{table} is read whole: {sql}");
+        }
+    }
+
+    #[test]
+    fn gold_is_direct_unless_more_is_wanted() {
+        assert_eq!(Gold::default().sources(), ["direct"]);
+        assert_eq!(Gold { include_mapped_window: true }.sources(), ["direct", "mapped_window"]);
+    }
+}

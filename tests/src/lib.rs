@@ -1,6 +1,8 @@
 //! Runs the `naap` program and reads what it says.
 #![forbid(unsafe_code)]
 
+pub mod script;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

@@ -2,14 +2,12 @@
 //! those of the contract's acceptance examples (backlog 001, 006, 007).
 #![allow(clippy::unwrap_used, reason = "a test ends with what went wrong")]
 
-use std::path::PathBuf;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use naap_tests::script::{MINUTE, Script, url};
 use naap_tests::{DataDir, fixture, program, run};
 use serde_json::{Value, json};
-
-const MINUTE: i64 = 60_000;
 
 /// The start of the last full hour but one: all events of a test lie in it, and inventory is recent
 /// enough to be shown.
@@ -17,94 +15,6 @@ fn base() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     let now = i64::try_from(now).unwrap();
     (now / 3_600_000 - 1) * 3_600_000
-}
-
-/// Lines of events, with ids that count up.
-#[derive(Default)]
-struct Script(Vec<String>);
-
-impl Script {
-    fn event(&mut self, ts: i64, gateway: &str, family: &str, data: &Value) {
-        let id = format!("e{:04}", self.0.len());
-        self.named(&id, ts, gateway, family, data);
-    }
-
-    fn named(&mut self, id: &str, ts: i64, gateway: &str, family: &str, data: &Value) {
-        let root = json!({
-            "id": id, "type": family, "timestamp": ts.to_string(), "gateway": gateway, "data": data,
-        });
-        self.0.push(root.to_string());
-    }
-
-    /// The last line once more.
-    fn again(&mut self) {
-        self.0.push(self.0.last().unwrap().clone());
-    }
-
-    fn trace(&mut self, ts: i64, session: &str, kind: &str) {
-        let data = json!({
-            "type": kind, "timestamp": ts, "stream_id": session, "request_id": format!("r-{session}"),
-        });
-        self.event(ts, session, "stream_trace", &data);
-    }
-
-    fn status(&mut self, ts: i64, session: &str, node: &str) {
-        let data = json!({
-            "stream_id": session, "request_id": format!("r-{session}"), "pipeline": "m1",
-            "state": "ONLINE", "timestamp": ts, "inference_status": {"fps": 20},
-            "orchestrator_info": {"address": format!("0xhot{node}"), "url": url(node)},
-        });
-        self.event(ts, session, "ai_stream_status", &data);
-    }
-
-    /// One node with these GPUs, all of one model or of several.
-    fn advertise(&mut self, ts: i64, gateway: &str, node: &str, gpus: &[(&str, &str)]) {
-        let hardware: Vec<Value> = gpus
-            .iter()
-            .map(|(gpu, model)| {
-                json!({
-                    "pipeline": "live-video-to-video", "model_id": model,
-                    "gpu_info": {"0": {"id": gpu, "name": "RTX 5090", "major": 12, "minor": 0,
-                        "memory_total": 34_190_917_632_u64, "memory_free": 1_000}},
-                })
-            })
-            .collect();
-        let data = json!([{
-            "address": format!("0xC{node}"), "local_address": format!("0xhot{node}"),
-            "orch_uri": url(node), "hardware": hardware,
-            "capabilities": {"version": "0.8.8", "capacities": {"35": 2}, "constraints": {
-                "PerCapability": {"35": {"models": {"m1": {
-                    "warm": true, "runnerVersion": "0.14.0", "capacity": 3, "capacityInUse": 1}}}}}},
-            "capabilities_prices": [
-                {"pricePerUnit": 1618, "pixelsPerUnit": 1, "capability": 35, "constraint": "m1"}],
-        }]);
-        self.event(ts, gateway, "network_capabilities", &data);
-    }
-
-    /// The session runs from `from` to `to` on `node`.
-    fn session(&mut self, session: &str, (from, to): (i64, i64), node: &str) {
-        self.trace(from, session, "gateway_receive_stream_request");
-        self.status(from, session, node);
-        self.trace(to, session, "gateway_ingest_stream_closed");
-    }
-
-    fn replay(&self, dir: &DataDir, name: &str) -> Value {
-        let path: PathBuf = dir.path().join(name);
-        std::fs::write(&path, self.0.join("\n")).unwrap();
-        dir.replay(&[path])
-    }
-
-    /// The same lines in another order.
-    fn shuffled(&self) -> Self {
-        let mut lines: Vec<(u64, &String)> =
-            (1..).zip(&self.0).map(|(n, line)| (n * 7_919 % 104_729, line)).collect();
-        lines.sort_unstable();
-        Self(lines.into_iter().map(|(_, line)| line.clone()).collect())
-    }
-}
-
-fn url(node: &str) -> String {
-    format!("https://{node}.example:8935")
 }
 
 /// A sample that ends `seq + 1` intervals of 5 s after the begin of its attempt.

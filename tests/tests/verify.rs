@@ -5,8 +5,10 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use naap_generator::{Plan, Profile};
+use naap_tests::script::{MINUTE, Script};
 use naap_tests::{DataDir, fixture, program, run};
 use serde_json::{Value, json};
 
@@ -99,6 +101,54 @@ fn a_node_without_models_is_advertised_too() {
     assert_eq!(sessions[0]["orchestrator_address"], "0xa1");
     let (code, report) = verified(&dir, &["--check", "Q-30"]);
     assert_eq!((code, failed(&report)), (Some(0), vec![]), "{report:#}");
+}
+
+/// Sixty sessions, the first `playing` of which become playable.
+fn starting(playing: usize) -> Script {
+    let mut script = Script::default();
+    for n in 0..60 {
+        let (session, at) = (format!("s{n:02}"), 1_772_035_200_000 + 1_000 * n as i64);
+        script.trace(at, &session, "gateway_receive_stream_request");
+        script.trace(at + 300, &session, "gateway_receive_first_processed_segment");
+        if n < playing {
+            script.trace(at + 600, &session, "gateway_receive_few_processed_segments");
+        }
+        script.trace(at + 900, &session, "gateway_ingest_stream_closed");
+    }
+    script
+}
+
+#[test]
+fn sessions_that_never_play_fail_the_gate() {
+    // U1: warns above 5 %, fails above 10 %.
+    for (playing, expected) in [(0, "FAIL"), (53, "FAIL"), (54, "WARN"), (57, "PASS")] {
+        let dir = DataDir::new();
+        starting(playing).replay(&dir, "events.jsonl");
+        let (code, report) = verified(&dir, &["--check", "N-02"]);
+        let verdict = &report["checks"][0]["verdict"];
+        assert_eq!(verdict, expected, "{playing} of 60 play: {report:#}");
+        assert_eq!(code, Some(i32::from(expected == "FAIL")));
+    }
+}
+
+#[test]
+fn an_archive_that_gets_nothing_is_stale() {
+    let dir = DataDir::new();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let mut script = Script::default();
+    script.session("s", (now as i64 - 20 * MINUTE, now as i64 - 10 * MINUTE), "o1");
+    script.replay(&dir, "events.jsonl");
+    // The same events of another organisation, which has been silent for six minutes.
+    dir.query(
+        "INSERT INTO naap.raw_streaming_events SELECT * REPLACE('silent' AS org, \
+         ingestion_timestamp - INTERVAL 6 MINUTE AS ingestion_timestamp) FROM naap.raw_streaming_events FINAL",
+    );
+    let verdict = |org| {
+        let (code, report) = verified(&dir, &["--gate", "release", "--org", org, "--check", "F1"]);
+        (code, report["checks"][0]["verdict"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(verdict("cloud_spe"), (Some(0), "PASS".to_owned()));
+    assert_eq!(verdict("silent"), (Some(1), "FAIL".to_owned()));
 }
 
 #[test]

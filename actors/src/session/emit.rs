@@ -167,7 +167,8 @@ impl SessionActor {
         }
         let from = drawn.hours.update(&story, self.dirty);
         drawn.hours.write(&story, from, &mut known.hours, pen, &mut count);
-        figures::touch(&story, &mut known, &mut drawn.figures, pen);
+        let first = drawn.hours.first(&story);
+        figures::touch((&story, first), &mut known, &mut drawn.figures, pen);
         self.published = Some(check(&story, self.published.as_ref(), &count));
         note(&mut self.state.displaced[drawn.taken_back..], &displaced);
         note(&mut self.state.signals[self.dirty..], &signals);

@@ -9,14 +9,21 @@ use naap_protocol::state::Written;
 use naap_protocol::time::Timestamp;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::hours::Key;
 use super::pen::{Pen, Stamp};
 use super::row::{RowParts, session_row};
 use super::story::Story;
 
 /// Touches every slice that the session is in when something is new that figures take from it: the
 /// hours with status evidence, and the hour of its start, now and before. `digest` is brought up to
-/// date; after waking it is 0, and every slice is touched.
-pub(super) fn touch(story: &Story<'_>, known: &mut Written, digest: &mut u64, pen: &mut Pen<'_>) {
+/// date; after waking it is 0, and every slice is touched. `first` is where gold may begin: what counts
+/// once per session counts in its first hour of gold.
+pub(super) fn touch(
+    (story, first): (&Story<'_>, Option<Key>),
+    known: &mut Written,
+    digest: &mut u64,
+    pen: &mut Pen<'_>,
+) {
     if story.signals.is_empty() {
         return;
     }
@@ -24,7 +31,7 @@ pub(super) fn touch(story: &Story<'_>, known: &mut Written, digest: &mut u64, pe
     let parts = RowParts::of(story);
     let row = session_row(story, &parts, stamp);
     let start = hour(row.session_start_ts);
-    let found = digest_of(&row, known.latency);
+    let found = digest_of(&row, known.latency, first);
     if found == *digest && known.start == Some(start) {
         return;
     }
@@ -38,7 +45,7 @@ pub(super) fn touch(story: &Story<'_>, known: &mut Written, digest: &mut u64, pe
 
 /// Hashes the row without what moves with every signal. Its end counts by the hour: until then a slice
 /// says that the session is open.
-fn digest_of(row: &Session<'_>, latency: [u64; 2]) -> u64 {
+fn digest_of(row: &Session<'_>, latency: [u64; 2], first: Option<Key>) -> u64 {
     let lasting = Session {
         session_end_ts: row.session_end_ts.map(hour),
         status_sample_count: 0,
@@ -58,6 +65,10 @@ fn digest_of(row: &Session<'_>, latency: [u64; 2]) -> u64 {
     lasting.encode(&mut bytes);
     for hash in latency {
         bytes.extend_from_slice(&hash.to_le_bytes());
+    }
+    if let Some((hour, segment)) = first {
+        bytes.extend_from_slice(&hour.0.to_le_bytes());
+        bytes.extend_from_slice(&segment.to_le_bytes());
     }
     xxh3_64(&bytes).max(1)
 }

@@ -25,7 +25,7 @@ const HOUR_MS: i64 = 3_600_000;
 const WORK_SAMPLES: u32 = 3;
 
 /// Start of an hour, and a segment.
-type Key = (Timestamp, u16);
+pub type Key = (Timestamp, u16);
 
 /// The attributed samples of a session, added up.
 #[derive(Clone, Debug, Default)]
@@ -115,6 +115,13 @@ impl Hours {
             key
         });
         self.last = Some(LastSample { ts, active_in: key });
+    }
+
+    /// The first hour and segment that is no tail, by whatever attribution: gold may begin there.
+    pub fn first(&self, story: &Story<'_>) -> Option<Key> {
+        let tails = Tails::of(self, story);
+        let counts = |(key, group): &(&Key, &Group)| !tails.hold(key.0, || group.identity(story));
+        self.groups.iter().find(counts).map(|(key, _)| *key)
     }
 
     /// Writes the rows from the hour `from` on, and takes back those that are no more. `known` are

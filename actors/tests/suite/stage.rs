@@ -2,7 +2,7 @@
 //! in any order, with answers at any time and restarts anywhere, down to the latest rows.
 
 use naap_actors::session::tally::Cause;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use naap_actors::session::emit::Written;
@@ -15,6 +15,7 @@ use naap_protocol::capability::evidence::{Evidence, Role, Subject};
 use naap_protocol::capability::index::Index;
 use naap_protocol::event::Event;
 use naap_protocol::state::{Delivery, Sighting};
+use naap_protocol::time::Timestamp;
 
 use crate::cells::{Cells, Store};
 use crate::memory::FakeClock;
@@ -226,6 +227,11 @@ impl Stage {
             self.rows = writer(self.epoch);
         }
         self.session.enter(self.epoch);
+    }
+
+    /// The hours whose figures are to be computed again since it was asked last.
+    pub fn slices(&mut self) -> BTreeSet<Timestamp> {
+        self.rows.outbox().slices().take().flat_map(|(_, hours)| hours).collect()
     }
 
     /// The latest rows of one table.

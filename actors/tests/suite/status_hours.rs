@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use naap_protocol::time::Timestamp;
+
 use crate::cells::Cells;
 use crate::session_vectors::orders;
 use crate::stage::{Input, Stage, play, play_eagerly, script};
@@ -207,6 +209,23 @@ fn hours_that_are_gone_are_taken_back() {
         stage.write();
         assert_eq!(stage.store.latest(), after, "what is gone stays gone in a new epoch");
     }
+}
+
+/// What counts once per session counts in its first hour of gold, which may be a mapped one.
+#[test]
+fn an_hour_that_becomes_the_first_one_touches_the_one_that_was() {
+    let inputs = at("CAP@12:0:0{A,u=https://a2} ST@11:0:0{A} ST@12:0:0{u=https://a2,fps=1}");
+    let mut stage = play(&inputs, &[0, 1, 2], None);
+    let columns = "window_start attribution_source is_first_evidence_hour";
+    assert_eq!(hours(&stage, columns), ["43200 direct 1"]);
+    let hour = |row: &Cells| row["window_start"].parse().map(Timestamp).expect("a time");
+    let was: Vec<Timestamp> = stage.table(HOURS).iter().map(hour).collect();
+    stage.slices();
+    stage.take(&at("CAP@0:0:0{A}")[0], 9);
+    stage.settle();
+    stage.write();
+    assert_eq!(hours(&stage, columns), ["39600 mapped_window 0", "43200 direct 1"]);
+    assert!(stage.slices().is_superset(&was.into_iter().collect()), "where it counted before");
 }
 
 #[test]

@@ -51,8 +51,6 @@ WITH
             expected_value_wei AS expected_value
         FROM fact_payment_events AS p FINAL
         WHERE org = {org:String} AND toDateTime64(toStartOfHour(payment_ts), 3, 'UTC') IN {hours:Array(DateTime64(3, 'UTC'))}
-            AND payment_ts >= arrayMin({hours:Array(DateTime64(3, 'UTC'))})
-            AND payment_ts < arrayMax({hours:Array(DateTime64(3, 'UTC'))}) + INTERVAL 1 HOUR
     ),
     -- A pipeline that is the model is none; without one, the only one of the key is taken.
     named AS (
@@ -64,11 +62,10 @@ WITH
         LEFT JOIN pipelines AS p
             ON p.hour = o.hour AND p.gateway = o.gateway AND p.region = o.region AND p.model_id = o.model_id
     ),
-    -- The GPU of the session that started last among those of a key with one. A table that is named
-    -- twice is computed twice, and payments are dear: hence a window and no join.
+    -- With the GPU of the session that started last among those of a key with one.
     placed AS (
-        SELECT *, argMaxIf(gpu_id, (started_ms, started_id), started_id != '' AND gpu_id != '')
-            OVER (PARTITION BY hour, gateway, orchestrator_address, region, pipeline_id, model_id) AS last_gpu
+        SELECT *, argMaxIf(gpu_id, (started_ms, started_id), started_id != '' AND gpu_id != '') OVER (
+            PARTITION BY hour, gateway, orchestrator_address, region, pipeline_id, model_id) AS last_gpu
         FROM named
     ),
     totals AS (
@@ -88,36 +85,32 @@ WITH
         ARRAY JOIN ['gpu', 'model', 'pipeline'] AS at
         GROUP BY hour, at, of_region, of_gateway, of_pipeline, of_model, of_orchestrator, of_gpu
     ),
-    -- What was advertised up to the end of each hour, at most 24 hours before.
-    hours AS (
-        SELECT arrayJoin({hours:Array(DateTime64(3, 'UTC'))}) AS wanted_hour
-    ),
     gpu_names AS (
-        SELECT wanted_hour, address, model, gpu, argMax(s.gpu_name, (s.snapshot_ts, s.source_event_uid, s.element)) AS name
-        FROM hours
-        CROSS JOIN (
-            SELECT snapshot_ts, source_event_uid, element, orchestrator_address AS address, model_id AS model,
-                lower(gpu_id) AS gpu, gpu_name
+        SELECT wanted_hour, orchestrator_address AS address, model_id AS model, lower(gpu_id) AS gpu,
+            argMax(gpu_name, (snapshot_ts, source_event_uid, element)) AS name
+        FROM (
+            SELECT snapshot_ts, source_event_uid, element, orchestrator_address, model_id, gpu_id, gpu_name,
+                arrayJoin({hours:Array(DateTime64(3, 'UTC'))}) AS wanted_hour
             FROM dim_orchestrator_capability_snapshots FINAL
             WHERE org = {org:String} AND gpu_id != ''
                 AND snapshot_ts > arrayMin({hours:Array(DateTime64(3, 'UTC'))}) - INTERVAL 23 HOUR
                 AND snapshot_ts <= arrayMax({hours:Array(DateTime64(3, 'UTC'))}) + INTERVAL 1 HOUR
-        ) AS s
-        WHERE s.snapshot_ts > wanted_hour - INTERVAL 23 HOUR AND s.snapshot_ts <= wanted_hour + INTERVAL 1 HOUR
+        )
+        WHERE snapshot_ts > wanted_hour - INTERVAL 23 HOUR AND snapshot_ts <= wanted_hour + INTERVAL 1 HOUR
         GROUP BY wanted_hour, address, model, gpu
     ),
     slots AS (
-        SELECT wanted_hour, address, model,
-            argMax((c.capacity, 1), (c.snapshot_ts, c.source_event_uid, c.element)).1 AS newest
-        FROM hours
-        CROSS JOIN (
-            SELECT snapshot_ts, source_event_uid, element, orchestrator_address AS address, model_id AS model, capacity
+        SELECT wanted_hour, orchestrator_address AS address, model_id AS model,
+            argMax((capacity, 1), (snapshot_ts, source_event_uid, element)).1 AS newest
+        FROM (
+            SELECT snapshot_ts, source_event_uid, element, orchestrator_address, model_id, capacity,
+                arrayJoin({hours:Array(DateTime64(3, 'UTC'))}) AS wanted_hour
             FROM dim_orchestrator_capability_model_constraints FINAL
             WHERE org = {org:String}
                 AND snapshot_ts > arrayMin({hours:Array(DateTime64(3, 'UTC'))}) - INTERVAL 23 HOUR
                 AND snapshot_ts <= arrayMax({hours:Array(DateTime64(3, 'UTC'))}) + INTERVAL 1 HOUR
-        ) AS c
-        WHERE c.snapshot_ts > wanted_hour - INTERVAL 23 HOUR AND c.snapshot_ts <= wanted_hour + INTERVAL 1 HOUR
+        )
+        WHERE snapshot_ts > wanted_hour - INTERVAL 23 HOUR AND snapshot_ts <= wanted_hour + INTERVAL 1 HOUR
         GROUP BY wanted_hour, address, model
     )
 SELECT

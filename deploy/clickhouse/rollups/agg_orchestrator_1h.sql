@@ -1,9 +1,24 @@
 -- Reads fact_session_status_hours (gold-eligible, no tails), fact_workflow_sessions,
 -- fact_workflow_latency_samples (v2), dim_orchestrator_capability_snapshots.
 WITH
+    -- What every part reads instead of the evidence, which would be computed again each time.
+    present AS (
+        SELECT workflow_session_id, window_start, orchestrator_address, model_id, gpu_id
+        FROM fact_session_status_hours
+        WHERE org = {org:String} AND window_start IN {hours:Array(DateTime64(3, 'UTC'))}
+    ),
+    -- The first hour and segment of a session in gold: what counts once counts there.
+    starts AS (
+        SELECT workflow_session_id, min((window_start, segment_index)) AS first
+        FROM fact_session_status_hours FINAL
+        WHERE org = {org:String} AND workflow_session_id IN (SELECT workflow_session_id FROM present)
+            AND attribution_source IN {gold:Array(String)} AND orchestrator_address != '' AND is_terminal_tail_artifact = 0
+        GROUP BY workflow_session_id
+    ),
     evidence AS (
         SELECT window_start, orchestrator_address, pipeline, model_id, gpu_id, region, workflow_session_id,
-            max(is_first_evidence_hour) AS is_start,
+            max((workflow_session_id, window_start, segment_index) IN (SELECT workflow_session_id, first.1, first.2 FROM starts))
+                AS is_start,
             sum(status_samples) AS samples,
             sum(output_fps_sum) AS fps_sum,
             sum(output_fps_sumsq) AS fps_sumsq,
@@ -11,7 +26,7 @@ WITH
             sum(active_ms) AS active
         FROM fact_session_status_hours FINAL
         WHERE org = {org:String} AND window_start IN {hours:Array(DateTime64(3, 'UTC'))}
-            AND attribution_source = 'direct' AND orchestrator_address != '' AND is_terminal_tail_artifact = 0
+            AND attribution_source IN {gold:Array(String)} AND orchestrator_address != '' AND is_terminal_tail_artifact = 0
         GROUP BY window_start, orchestrator_address, pipeline, model_id, gpu_id, region, workflow_session_id
     ),
     sessions AS (
@@ -22,14 +37,14 @@ WITH
             zero_output_fps_session, status_error_sample_count, health_signal_count,
             health_expected_signal_count
         FROM fact_workflow_sessions FINAL
-        WHERE org = {org:String} AND workflow_session_id IN (SELECT workflow_session_id FROM evidence)
+        WHERE org = {org:String} AND workflow_session_id IN (SELECT workflow_session_id FROM present)
     ),
     latencies AS (
         SELECT workflow_session_id, prompt_to_first_frame_ms, startup_time_ms,
             if(late_trickle, NULL, e2e_latency_ms) AS e2e_ms
         FROM fact_workflow_latency_samples FINAL
         WHERE org = {org:String} AND edge_semantics_version = 'v2'
-            AND workflow_session_id IN (SELECT workflow_session_id FROM evidence WHERE is_start)
+            AND workflow_session_id IN (SELECT workflow_session_id FROM present)
     ),
     advertised AS (
         SELECT window_start, address, model, gpu,
@@ -45,7 +60,7 @@ WITH
             ) AS newest
         FROM (
             SELECT DISTINCT window_start, orchestrator_address AS address, model_id AS model, lower(gpu_id) AS gpu
-            FROM evidence
+            FROM present
             WHERE gpu_id != ''
         ) AS wanted
         INNER JOIN (

@@ -22,7 +22,9 @@
         LEFT JOIN (
             SELECT workflow_session_id, gateway, pipeline, model_id, region, known_stream
             FROM fact_workflow_sessions FINAL
-            WHERE org = {org:String}
+            WHERE org = {org:String} AND workflow_session_id IN (
+                SELECT workflow_session_id FROM fact_stream_ingest_samples
+                WHERE org = {org:String} AND toDateTime64(toStartOfHour(gateway_ts), 3, 'UTC') IN {hours:Array(DateTime64(3, 'UTC'))})
         ) AS s ON s.workflow_session_id = i.workflow_session_id
     ),
     figures AS (

@@ -131,6 +131,8 @@ section! {
         passivation: Passivation,
         retention: Retention,
         attribution: Attribution,
+        gold: Gold,
+        rollup: Rollup,
         supervision: Supervision,
         privacy: Privacy,
         quality: Quality,
@@ -316,6 +318,18 @@ section! {
         hold: Duration = secs(15), secs(0)..=minutes(10);
         /// Rows that corrections may write per second on this node, so that a storm does not crowd out new input; no limit in `naap replay`.
         correction_rows_per_second: u32 = 5_000, 1..=1_000_000;
+    }
+
+    /// Which status evidence the figures of orchestrators and GPUs rest on. It decides about rows: give all nodes and `naap verify` the same.
+    pub struct Gold {
+        /// Besides direct attributions also those by an advertisement outside the direct window. Hours are computed by the value of their time: it changes no hour that stays as it is.
+        include_mapped_window: bool = false;
+    }
+
+    /// When published figures are computed again.
+    pub struct Rollup {
+        /// From the first change of an hour to the computation of its figures; more changes in the meantime cost nothing. A replay computes at its end.
+        debounce: Duration = secs(15), millis(100)..=minutes(10);
     }
 
     /// What happens when a part of the node fails: all its actors stop and start again together.

@@ -5,7 +5,7 @@ use naap_protocol::time::Timestamp;
 use serde_json::json;
 
 use super::gates::{Gate, Gates};
-use super::run::{Outcome, Reader, Scope, Verdict, chosen, run as run_checks};
+use super::run::{Outcome, Reader, Rules, Scope, Verdict, chosen, run as run_checks};
 use super::{Check, checks, report, selftest};
 use crate::cli::{Failure, Global, Output, VerifyArgs, emit, environment, open};
 use crate::clock::SystemClock;
@@ -52,8 +52,8 @@ fn find(id: &str) -> Result<&'static Check, Failure> {
 fn scope(args: &VerifyArgs, gate: &Gate, config: &Config) -> Result<Scope, Failure> {
     let now = SystemClock.now();
     let org = args.org.as_deref().unwrap_or_default();
-    let retention = config.retention.state.as_millis() as i64;
-    let everything = Scope::everything(now, org, retention);
+    let rules = Rules::of(config);
+    let everything = Scope::everything(now, org, rules);
     let (from, to) = match (args.from, args.to, gate.window()) {
         (None, None, None) => return Ok(everything),
         (None, None, Some(window)) => (Timestamp(now.0 - window.as_millis() as i64), now),
@@ -62,7 +62,7 @@ fn scope(args: &VerifyArgs, gate: &Gate, config: &Config) -> Result<Scope, Failu
     if from >= to {
         return Err(Failure::environment("the window is empty; give a --from before --to"));
     }
-    Ok(Scope::new(from, to, now, org, retention))
+    Ok(Scope::new(from, to, now, org, rules))
 }
 
 fn tell(

@@ -11,7 +11,7 @@ use naap_protocol::time::Timestamp;
 use serde_json::Value;
 
 use super::gates::Gates;
-use super::run::{HOUR_MS, Outcome, Reader, Scope, Verdict, chosen, run};
+use super::run::{HOUR_MS, Outcome, Reader, Rules, Scope, Verdict, chosen, run};
 use crate::store::{ClickHouseWriter, Store};
 
 /// The gate of the probe.
@@ -29,26 +29,26 @@ pub struct StoreChecks {
     reader: Reader,
     writer: ClickHouseWriter,
     gates: Gates,
-    retention_ms: i64,
+    rules: Rules,
 }
 
 impl StoreChecks {
-    /// The checks of `store`, in which sessions take signals for `retention_ms` after their last one.
+    /// The checks of `store`, whose rows were written by `rules`.
     pub fn new(
         store: &Store,
         writer_timeout: std::time::Duration,
         gates: Gates,
-        retention_ms: i64,
+        rules: Rules,
     ) -> Self {
         let writer = ClickHouseWriter::new(store.tables(), TABLES, writer_timeout);
-        Self { reader: Reader::of(store), writer, gates, retention_ms }
+        Self { reader: Reader::of(store), writer, gates, rules }
     }
 
     async fn check(&self, now: Timestamp) -> Result<Vec<Finding>, ProbeError> {
         let gate = self.gates.gate(GATE).map_err(|e| ProbeError(e.to_string()))?;
         let to = Timestamp((now.0 - SETTLE_MS).div_euclid(HOUR_MS) * HOUR_MS);
         let window = gate.window().map_or(HOUR_MS, |window| window.as_millis() as i64);
-        let mut scope = Scope::new(Timestamp(to.0 - window), to, now, "", self.retention_ms);
+        let mut scope = Scope::new(Timestamp(to.0 - window), to, now, "", self.rules);
         // The window is over, but freshness is about this moment.
         scope.now = now;
         let outcomes = run(&self.reader, &scope, (&self.gates, gate), &chosen(gate, &[])).await;
@@ -133,7 +133,8 @@ mod tests {
     fn a_result_is_a_row_of_bounded_size() {
         let check = checks::find("Q-20").expect("a check");
         let outcome = Outcome { rows: 7, ..Outcome::new(check, Verdict::Fail) };
-        let scope = Scope::new(Timestamp(0), Timestamp(HOUR_MS), Timestamp(HOUR_MS), "", 0);
+        let scope =
+            Scope::new(Timestamp(0), Timestamp(HOUR_MS), Timestamp(HOUR_MS), "", Rules::default());
         let made = row(&scope, &outcome, "probe-1", "[]");
         assert_eq!(
             (made.verdict, made.failed_rows, made.window_end),

@@ -3,7 +3,7 @@
 //! `@sessions` in a statement stands for the latest rows of that relation, of the wanted organisation
 //! and window. So no check forgets `FINAL`, and "latest" is made before the window is applied. The
 //! window is half-open and lies on hours; its ends are the query parameters `from` and `to`, the
-//! moment that counts as now is `now`, the organisation is `org` ('' for all).
+//! moment that counts as now is `now`, the organisation is `org` ('' for all), the sources of gold `gold`.
 
 use std::borrow::Cow;
 
@@ -17,6 +17,8 @@ const FROM: &str = "{from:DateTime64(3,'UTC')}";
 const TO: &str = "{to:DateTime64(3,'UTC')}";
 /// The moment that counts as now.
 const NOW: &str = "{now:DateTime64(3,'UTC')}";
+/// The attribution sources of gold evidence.
+const GOLD: &str = "{gold:Array(String)}";
 /// The condition on the organisation.
 const ORG: &str = "({org:String} = '' OR org = {org:String})";
 
@@ -84,19 +86,20 @@ const OF_SESSIONS: &[(&str, &str)] = &[
 
 /// What serving relations are recomputed from: names of computations over latest facts.
 const COMPUTED: &[(&str, &str)] = &[
-    // Attributed samples by session, hour and identity, from one hour before the window on.
+    // Attributed samples by session, hour and identity, from one hour before the window on: those of
+    // gold, and whether there was no work in any of them.
     (
         "groups",
         "(SELECT org, toDateTime64(toStartOfHour(gateway_ts), 3, 'UTC') AS hour, workflow_session_id, \
-          orchestrator_address, pipeline, model_id, gpu_id, region, count() AS samples, \
-          countIf(output_fps > 0) AS positive, \
-          countIf(state IN ('ONLINE', 'DEGRADED_INFERENCE', 'DEGRADED_INPUT')) AS running, \
-          sum(output_fps) AS fps, positive = 0 AND running = 0 AND samples < 3 AS no_work \
-          FROM fact_stream_status_samples FINAL WHERE @org AND gateway_ts >= @from - INTERVAL 1 HOUR \
-          AND gateway_ts < @to AND is_attributed AND attribution_source = 'direct' AND orchestrator_address != '' \
-          GROUP BY ALL)",
+          orchestrator_address, pipeline, model_id, gpu_id, region, countIf(is_gold) AS samples, \
+          countIf(is_gold AND has_output) AS positive, countIf(is_gold AND is_running) AS running, \
+          sumIf(output_fps, is_gold) AS fps, countIf(has_output OR is_running) = 0 AND count() < 3 AS no_work \
+          FROM (SELECT *, attribution_source IN @gold AS is_gold, output_fps > 0 AS has_output, \
+          state IN ('ONLINE', 'DEGRADED_INFERENCE', 'DEGRADED_INPUT') AS is_running FROM fact_stream_status_samples FINAL \
+          WHERE @org AND gateway_ts >= @from - INTERVAL 1 HOUR AND gateway_ts < @to AND is_attributed \
+          AND orchestrator_address != '') GROUP BY ALL)",
     ),
-    // The same of the window with the flags of the session, and whether it is a terminal tail.
+    // Gold of the window with the flags of the session, and whether it is a terminal tail.
     (
         "evidence",
         "(SELECT g.org AS org, g.hour AS hour, g.workflow_session_id AS workflow_session_id, \
@@ -112,7 +115,7 @@ const COMPUTED: &[(&str, &str)] = &[
           FROM @groups AS g LEFT JOIN (SELECT org, hour + INTERVAL 1 HOUR AS hour, workflow_session_id, orchestrator_address, \
           pipeline, model_id, gpu_id, region, no_work AS was_no_work FROM @groups) AS before \
           USING (org, hour, workflow_session_id, orchestrator_address, pipeline, model_id, gpu_id, region) \
-          INNER JOIN @all_sessions AS s USING (org, workflow_session_id) WHERE g.hour >= @from)",
+          INNER JOIN @all_sessions AS s USING (org, workflow_session_id) WHERE g.hour >= @from AND g.samples > 0)",
     ),
     // What demand consists of: attributed samples in their hour, sessions and payments in theirs. A
     // sample lasts up to the next one of its session, at most 30 s and not beyond its hour; its gateway
@@ -176,6 +179,7 @@ fn relation(name: &str) -> Option<Cow<'static, str>> {
         "to" => Some(TO),
         "now" => Some(NOW),
         "org" => Some(ORG),
+        "gold" => Some(GOLD),
         _ => None,
     };
     if let Some(word) = word {

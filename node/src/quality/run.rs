@@ -4,11 +4,14 @@ use std::time::Instant;
 
 use clickhouse::Client;
 use naap_engine::client;
+use naap_protocol::rollup::Gold;
 use naap_protocol::time::Timestamp;
 use serde_json::Value;
 
 use super::gates::{Gate, Gates, Threshold};
 use super::{Check, How, Tier, checks, relations};
+use crate::config::Config;
+use crate::node::gold;
 use crate::store::Store;
 
 /// Longest run of one check, seconds (backlog 005).
@@ -17,6 +20,22 @@ const MAX_SECONDS: u32 = 60;
 const EXAMPLES: usize = 20;
 /// An hour, ms.
 pub const HOUR_MS: i64 = 3_600_000;
+
+/// What the configuration says about the rows that were written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// How long a session takes signals after its last one, ms.
+    pub retention_ms: i64,
+    /// Which evidence figures rest on.
+    pub gold: Gold,
+}
+
+impl Rules {
+    /// Those of a configuration.
+    pub fn of(config: &Config) -> Self {
+        Self { retention_ms: config.retention.state.as_millis() as i64, gold: gold(config) }
+    }
+}
 
 /// What is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,33 +48,27 @@ pub struct Scope {
     pub now: Timestamp,
     /// Organisation; '' for all.
     pub org: String,
-    /// How long a session takes signals after its last one, ms.
-    pub retention_ms: i64,
+    /// How the rows came about.
+    pub rules: Rules,
 }
 
 impl Scope {
     /// The window [from, to) widened to whole hours; `now` is at most its end.
-    pub fn new(
-        from: Timestamp,
-        to: Timestamp,
-        now: Timestamp,
-        org: &str,
-        retention_ms: i64,
-    ) -> Self {
+    pub fn new(from: Timestamp, to: Timestamp, now: Timestamp, org: &str, rules: Rules) -> Self {
         let to = Timestamp(-(-to.0).div_euclid(HOUR_MS) * HOUR_MS);
         Self {
             from: Timestamp(from.0.div_euclid(HOUR_MS) * HOUR_MS),
             to,
             now: now.min(to),
             org: org.to_owned(),
-            retention_ms,
+            rules,
         }
     }
 
     /// Everything that is stored.
-    pub fn everything(now: Timestamp, org: &str, retention_ms: i64) -> Self {
+    pub fn everything(now: Timestamp, org: &str, rules: Rules) -> Self {
         let (from, to) = (Timestamp(946_684_800_000), Timestamp(4_102_444_800_000));
-        Self::new(from, to, now, org, retention_ms)
+        Self::new(from, to, now, org, rules)
     }
 }
 
@@ -185,7 +198,8 @@ fn bound(reader: &Reader, scope: &Scope) -> Client {
         .with_setting("param_to", moment(scope.to))
         .with_setting("param_now", moment(scope.now))
         .with_setting("param_org", scope.org.as_str())
-        .with_setting("param_retention_ms", scope.retention_ms.to_string())
+        .with_setting("param_retention_ms", scope.rules.retention_ms.to_string())
+        .with_setting("param_gold", format!("['{}']", scope.rules.gold.sources().join("','")))
 }
 
 async fn one(client: &Client, (gates, gate): (&Gates, &Gate), check: &'static Check) -> Outcome {

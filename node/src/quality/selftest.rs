@@ -12,7 +12,7 @@ use naap_protocol::rows;
 use serde::Deserialize;
 
 use super::gates::{Gate, Gates};
-use super::run::{Outcome, Reader, Scope, Verdict, run};
+use super::run::{Outcome, Reader, Rules, Scope, Verdict, run};
 use super::{Check, Spoil, checks, relations};
 use crate::cli::{Failure, ReplayArgs, environment};
 use crate::clock::SystemClock;
@@ -152,8 +152,7 @@ async fn test_all(
 ) -> Result<Tested, StoreError> {
     let mut tested = Tested::default();
     let Ok(gate) = gates.gate("nightly") else { return Ok(tested) };
-    let retention = config.retention.state.as_millis() as i64;
-    let scope = Scope::everything(SystemClock.now(), "", retention);
+    let scope = Scope::everything(SystemClock.now(), "", Rules::of(config));
     let all: Vec<&'static Check> = checks::all()
         .filter(|check| (check.can_fail() && gate.runs(check)) || check.can_be_seeded())
         .collect();

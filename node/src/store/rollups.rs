@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clickhouse::query::Query;
 use naap_actors::rollup::{Recompute, Recomputed, RollupError, RollupStore};
-use naap_protocol::rollup::{OPEN_UNTIL_SQL, PAYMENT_HOURS_SQL, ROLLUPS, Rollup, Scope};
+use naap_protocol::rollup::{Gold, OPEN_UNTIL_SQL, PAYMENT_HOURS_SQL, ROLLUPS, Rollup, Scope};
 use naap_protocol::slice::HOUR_MS;
 use naap_protocol::time::Timestamp;
 use serde::Deserialize;
@@ -19,6 +19,7 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 #[derive(Debug)]
 pub struct StoreRollups {
     client: clickhouse::Client,
+    gold: Gold,
 }
 
 /// The slices of one statement, with their parameters.
@@ -29,9 +30,9 @@ struct Slices<'a> {
 }
 
 impl StoreRollups {
-    /// Figures of the tables of `store`.
-    pub fn new(store: &Store) -> Self {
-        Self { client: store.tables() }
+    /// Figures of the tables of `store`, those of orchestrators from evidence that is `gold`.
+    pub fn new(store: &Store, gold: Gold) -> Self {
+        Self { client: store.tables(), gold }
     }
 
     /// Computes every relation for the slices of `work`, one after the other, and publishes it.
@@ -76,7 +77,8 @@ impl StoreRollups {
         let name = rollup.table.name;
         let bind = |sql: String| {
             let query = self.client.query_raw(&sql).param("org", slices.org);
-            query.param("hours", &slices.starts).param("slice_version", work.version)
+            let query = query.param("hours", &slices.starts).param("gold", self.gold.sources());
+            query.param("slice_version", work.version)
         };
         let compute = bind(rollup.recompute_sql()).execute().await;
         compute.map_err(|e| failed(&format!("compute {name}"), &e))?;

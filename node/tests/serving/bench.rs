@@ -9,8 +9,13 @@ use naap_actors::ports::TableWriter;
 use naap_actors::rollup::{Batch, Recompute, RollupStore};
 use naap_engine::{EngineOptions, EngineProcess};
 use naap_node::config::{self, Config};
+use naap_node::quality::checks;
+use naap_node::quality::gates::Gates;
+use naap_node::quality::run::{Outcome, Reader, Rules, Scope, run};
 use naap_node::store::schema::{self, SchemaError};
 use naap_node::store::{ClickHouseWriter, Store, StoreRollups};
+use naap_node::times::stamp;
+use naap_protocol::rollup::{self, Gold, ROLLUPS};
 use naap_protocol::rows::drift::Installed;
 use naap_protocol::rows::{self, Row, TableSpec, append};
 use naap_protocol::time::Timestamp;
@@ -28,7 +33,6 @@ static BENCH: LazyLock<Bench> = LazyLock::new(|| RUNTIME.block_on(Bench::start()
 pub(crate) struct Bench {
     engine: EngineProcess,
     store: Store,
-    rollups: StoreRollups,
     writer: ClickHouseWriter,
     version: AtomicU64,
     /// The owner of the slices: one computation at a time.
@@ -63,8 +67,8 @@ impl Bench {
         schema::apply(&store).await.unwrap();
         schema::keep_rows_forever(&store).await.unwrap();
         let writer = ClickHouseWriter::new(store.tables(), rows::ALL, Duration::from_secs(30));
-        let (rollups, version) = (StoreRollups::new(&store), AtomicU64::new(1 << 48));
-        Self { engine, store, rollups, writer, version, publishing: Mutex::new(()) }
+        let version = AtomicU64::new(1 << 48);
+        Self { engine, store, writer, version, publishing: Mutex::new(()) }
     }
 
     /// Another database in the same engine, for tests of the schema.
@@ -99,9 +103,43 @@ impl Bench {
 
     /// Computes and publishes in a version of its own.
     pub(crate) fn publish_version(&self, org: &str, hours: &[i64], now: Timestamp, version: u64) {
+        self.compute(org, hours, (now, version), Gold::default());
+    }
+
+    /// Computes and publishes hours long after they have ended, from this evidence.
+    pub(crate) fn publish_gold(&self, org: &str, hours: &[i64], gold: Gold) {
+        let _turn = self.publishing.lock();
+        let version = self.version.fetch_add(1, Ordering::Relaxed);
+        self.compute(org, hours, (at(100), version), gold);
+    }
+
+    fn compute(&self, org: &str, hours: &[i64], (now, version): (Timestamp, u64), gold: Gold) {
         let hours = hours.iter().map(|hour| at(*hour)).collect();
         let slices = Batch { org: org.to_owned(), hours };
-        RUNTIME.block_on(self.rollups.recompute(Recompute { slices, version, now })).unwrap();
+        let rollups = StoreRollups::new(&self.store, gold);
+        RUNTIME.block_on(rollups.recompute(Recompute { slices, version, now })).unwrap();
+    }
+
+    /// Computes hours and dies before it publishes them: rows in a version that nothing names.
+    pub(crate) fn write_only(&self, org: &str, hours: &[i64], version: u64) {
+        let starts: Vec<String> = hours.iter().map(|hour| stamp(at(*hour))).collect();
+        for rollup in ROLLUPS.iter().filter(|rollup| rollup.scope == rollup::Scope::OrgHour) {
+            let query = self.store.tables().query_raw(&rollup.recompute_sql());
+            let query =
+                query.param("org", org).param("hours", &starts).param("slice_version", version);
+            RUNTIME.block_on(query.param("gold", Gold::default().sources()).execute()).unwrap();
+        }
+    }
+
+    /// What a check of the nightly gate comes to in an organisation.
+    pub(crate) fn check(&self, id: &str, org: &str) -> Outcome {
+        let gates = Gates::load(None).unwrap();
+        let scope = Scope::everything(at(100), org, Rules::default());
+        let wanted = [checks::find(id).unwrap()];
+        let gate = gates.gate("nightly").unwrap();
+        let reader = Reader::of(&self.store);
+        let outcomes = run(&reader, &scope, (&gates, gate), &wanted);
+        RUNTIME.block_on(outcomes).remove(0)
     }
 
     /// The rows of `sql`.

@@ -2,6 +2,8 @@
 
 use std::slice::from_ref;
 
+use naap_protocol::rollup::Gold;
+use naap_protocol::rows::samples::StatusSample;
 use naap_protocol::rows::sessions::{Session, StatusHour};
 use serde_json::json;
 
@@ -141,6 +143,53 @@ fn a_session_counts_in_every_hour_with_evidence_and_starts_once() {
         &rows[1],
         &json!({ "prompt_to_first_frame_sample_count": 0, "avg_startup_latency_ms": null }),
     );
+}
+
+#[test]
+fn mapped_evidence_is_gold_where_it_is_wanted() {
+    let (bench, org) = (Bench::get(), "sla-mapped");
+    let one = session(org, "mapped-first", 9);
+    let (first, next) = (evidence(&one, 9, 5, 20.0), evidence(&one, 10, 7, 20.0));
+    let mapped = StatusHour {
+        attribution_source: "mapped_window",
+        is_first_evidence_hour: false,
+        ..first.row()
+    };
+    let sample = |uid, hour, source| StatusSample {
+        org,
+        workflow_session_id: "mapped-first",
+        gateway_ts: crate::bench::at_minute(hour, 7),
+        source_event_uid: uid,
+        orchestrator_address: "0xa",
+        is_attributed: true,
+        attribution_source: source,
+        output_fps: 20.0,
+        version: 1,
+        ..StatusSample::default()
+    };
+    let five = ["u1", "u2", "u3", "u4", "u5"].map(|uid| sample(uid, 9, "mapped_window"));
+    bench.put(from_ref(&one));
+    bench.put(&[mapped, next.row()]);
+    bench.put(&five);
+    bench.put(&[latency(&one, [Some(1000.0), None, None])]);
+    let shown = |include_mapped_window| {
+        bench.publish_gold(org, &[9, 10], Gold { include_mapped_window });
+        let sql = format!(
+            "SELECT toHour(h.window_start) AS hour, h.status_samples AS samples, h.session_starts AS starts,
+                g.prompt_to_first_frame_sample_count AS prompts
+             FROM v_api_sla_compliance AS h
+             INNER JOIN v_api_gpu_metrics AS g ON g.org = h.org AND g.window_start = h.window_start
+             WHERE h.org = '{org}' ORDER BY hour"
+        );
+        let minutes = format!("SELECT count() AS n FROM v_api_jitter_5m WHERE org = '{org}'");
+        (bench.ask(&sql), bench.one(&minutes)["n"].as_u64())
+    };
+    let direct = json!({ "hour": 10, "samples": 7, "starts": 1, "prompts": 1 });
+    assert_eq!(shown(false), (vec![direct.clone()], Some(0)));
+    let first = json!({ "hour": 9, "samples": 5, "starts": 1, "prompts": 1 });
+    let next = json!({ "hour": 10, "samples": 7, "starts": 0, "prompts": 0 });
+    assert_eq!(shown(true), (vec![first, next], Some(1)), "it starts once, in its first hour");
+    assert_eq!(shown(false), (vec![direct], Some(0)), "what is no more is gone");
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::slice::from_ref;
 
+use naap_node::quality::run::Verdict;
 use naap_protocol::rows::binary::Decimal;
 use naap_protocol::rows::dims::ModelConstraintSnapshot;
 use naap_protocol::rows::payments::PaymentTicket;
 use naap_protocol::rows::sessions::{Session, StatusHour};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bench::{Bench, at_minute, has};
 use crate::world::{GATEWAY, PIPELINE, evidence, put_served, session};
@@ -34,6 +35,10 @@ fn a_session_with_two_models_is_one_session_at_pipeline_grain() {
             "avg_output_fps": (6.0 * 20.0 + 2.0 * 10.0) / 8.0,
         }),
     );
+    // Whoever joins the grains without the model is warned of the factor.
+    let joined = bench.check("Q-50", org);
+    assert_eq!((joined.verdict, &joined.examples[0]["factor"]), (Verdict::Warn, &json!(2)));
+    assert_eq!(bench.check("Q-49", org).verdict, Verdict::Pass);
 }
 
 #[test]
@@ -211,6 +216,54 @@ fn fees_follow_what_their_session_is_called_later() {
     bench.put(&[known("other", 2)]);
     bench.publish(org, &[4]);
     assert_eq!(models(), ["other", "other", "manifest"]);
+}
+
+#[test]
+fn fees_find_another_session_when_theirs_turns_out_to_be_older() {
+    let (bench, org) = (Bench::get(), "demand-relinked");
+    let of = |id, model_id, hour, version| Session {
+        request_id: "r",
+        model_id,
+        version,
+        ..session(org, id, hour)
+    };
+    let payment = |uid, request_id, hour| PaymentTicket {
+        org,
+        payment_ts: at_minute(hour, 10),
+        source_event_uid: uid,
+        request_id,
+        session_id: "auth",
+        recipient: "0xa",
+        gateway: GATEWAY,
+        pipeline: PIPELINE,
+        model_id: "manifest",
+        num_tickets: 1,
+        version: 1,
+        ..PaymentTicket::default()
+    };
+    let models = || {
+        let rows = bench.ask(&format!(
+            "SELECT toHour(window_start) AS hour, model_id FROM v_api_network_demand
+             WHERE org = '{org}' AND payments_count > 0 ORDER BY hour"
+        ));
+        let cell = |row: &Value| format!("{}{}", row["hour"], row["model_id"].as_str().unwrap());
+        rows.iter().map(cell).collect::<Vec<_>>()
+    };
+    // Of two sessions with one request id the later one is paid, also by who only knows the node.
+    bench.put(&[of("old", "m-old", 10, 1), of("young", "m-young", 14, 1)]);
+    bench.put(&[payment("p1", "r", 15), payment("p2", "", 16)]);
+    bench.publish(org, &[10, 14, 15, 16]);
+    assert_eq!(models(), ["15m-young", "16m-young"]);
+    // Its start turns out to be before that of the other: only the hours of its start are told.
+    bench.put(&[of("young", "m-young", 9, 2)]);
+    bench.publish(org, &[9, 14]);
+    assert_eq!(models(), ["15m-old", "16m-old"]);
+    // A late payment with another request id comes between: only its own hour is told.
+    bench.put(&[Session { request_id: "q", ..of("third", "m-third", 10, 1) }]);
+    bench.publish(org, &[10]);
+    bench.put(&[PaymentTicket { payment_ts: at_minute(15, 40), ..payment("p3", "q", 15) }]);
+    bench.publish(org, &[15]);
+    assert_eq!(models(), ["15m-old", "15m-third", "16m-third"]);
 }
 
 #[test]

@@ -114,6 +114,7 @@ fn the_score_does_not_know_of_the_shadow() {
     };
     let before = fingerprint();
     put_benchmark(bench, "unseen", 100);
+    bench.publish(org, &[10]);
     assert!(shadow(bench, org)["shadow_score"].as_f64().is_some());
     assert_eq!(fingerprint(), before);
 }

@@ -72,6 +72,37 @@ fn an_earlier_owner_never_wins() {
 }
 
 #[test]
+fn rows_of_an_owner_that_died_before_it_published_do_not_last() {
+    let bench = Bench::get();
+    let served = |org| {
+        let sql = format!(
+            "SELECT gpu_id, status_samples, session_starts, revision FROM v_api_gpu_metrics WHERE org = '{org}' ORDER BY gpu_id"
+        );
+        bench.ask(&sql)
+    };
+    // Two organisations with the same facts; the owner of the second one dies on the way.
+    for (org, dies) in [("slice-lives", false), ("slice-dies", true)] {
+        let one = session(org, "s", 5);
+        let found = evidence(&one, 5, 4, 20.0);
+        let on = |gpu_id, version| StatusHour { gpu_id, version, ..found.row() };
+        put_served(bench, from_ref(&one), 5, 4);
+        bench.publish_version(org, &[5], at(9), 7 << 48);
+        bench.put(&[on("GPU-2", 2)]);
+        if dies {
+            bench.write_only(org, &[5], (7 << 48) + 1);
+            assert_eq!(served(org).len(), 2, "what was and what is to be: no gap, not yet a swap");
+        }
+        // What it has written is outdated when the next owner comes.
+        bench.put(&[on("GPU-3", 3)]);
+        bench.publish_version(org, &[5], at(9), 8 << 48);
+    }
+    let want =
+        json!({ "gpu_id": "GPU-3", "status_samples": 4, "session_starts": 1, "revision": 1 });
+    assert_eq!(served("slice-dies"), [want]);
+    assert_eq!(served("slice-dies"), served("slice-lives"));
+}
+
+#[test]
 fn an_open_session_keeps_its_slice_from_being_final() {
     let (bench, org) = (Bench::get(), "slice-open");
     let mut open = session(org, "s", 5);

@@ -1,10 +1,39 @@
 //! Columns that several views have.
 
-use super::{F64, LOW, NF64, TS, U64, ViewColumn, column};
+use super::{F64, LOW, NF64, NLOW, NTEXT, TEXT, TS, U64, ViewColumn, column};
+
+/// The organisation.
+pub(super) const ORG: ViewColumn = column("org", LOW, "Organisation, from the source topic.");
+/// The gateway.
+pub(super) const GATEWAY: ViewColumn = column("gateway", LOW, "Gateway; '' when unknown.");
+/// The orchestrator, where every row has one.
+pub(super) const ORCHESTRATOR: ViewColumn =
+    column("orchestrator_address", TEXT, "Canonical orchestrator wallet, lower case; never empty.");
+/// The orchestrator of sessions.
+pub(super) const SERVED_BY: ViewColumn = column(
+    "orchestrator_address",
+    TEXT,
+    "Canonical orchestrator wallet, lower case; '' for sessions that were not served.",
+);
+/// The model.
+pub(super) const MODEL: ViewColumn =
+    column("model_id", NLOW, "Model label as advertised; NULL when unknown.");
+/// The GPU.
+pub(super) const GPU: ViewColumn =
+    column("gpu_id", NTEXT, "GPU uuid; NULL when unknown or when several GPUs fit.");
+/// The region.
+pub(super) const REGION: ViewColumn =
+    column("region", NLOW, "Region; NULL as long as no producer sends one.");
+/// Startups that did not fail without an excuse.
+pub(super) const STARTUP_SUCCESS_RATE: ViewColumn =
+    column("startup_success_rate", NF64, "1 - unexcused / known, 0 to 1; NULL when none is known.");
+/// Startups that became playable.
+pub(super) const STARTUP_PLAYABLE_RATE: ViewColumn =
+    column("startup_playable_rate", NF64, "Success / known, 0 to 1; NULL when none is known.");
 
 /// Organisation and hour.
 pub(super) const ORG_HOUR: &[ViewColumn] = &[
-    column("org", LOW, "Organisation, from the source topic."),
+    ORG,
     column(
         "window_start",
         TS,

@@ -1,11 +1,14 @@
 //! Demand and who was served (contract tables.md 3.2, 3.3, 8, backlog 009).
 
-use super::columns::{COUNTERS, FRAMES, ORG_HOUR, PUBLISHED};
-use super::{F64, LOW, NF64, NLOW, NTEXT, TEXT, U64, ViewColumn, ViewSpec, column, view};
+use super::columns::{
+    COUNTERS, FRAMES, GATEWAY, MODEL, ORG_HOUR, PUBLISHED, REGION, SERVED_BY,
+    STARTUP_PLAYABLE_RATE, STARTUP_SUCCESS_RATE,
+};
+use super::{F64, LOW, NF64, NTEXT, U64, ViewColumn, ViewSpec, column, view};
 
 /// Grain of demand.
 const DEMAND_KEY: &[ViewColumn] = &[
-    column("gateway", LOW, "Gateway; '' when unknown."),
+    GATEWAY,
     column("region", LOW, "Region; '' as long as no producer sends one."),
     column(
         "pipeline_id",
@@ -51,8 +54,8 @@ const DEMAND_SERVED: &[ViewColumn] = &[
 
 /// Ratios of demand.
 const DEMAND_RATES: &[ViewColumn] = &[
-    column("startup_success_rate", NF64, "1 - unexcused / known, 0 to 1; NULL when none is known."),
-    column("startup_playable_rate", NF64, "Success / known, 0 to 1; NULL when none is known."),
+    STARTUP_SUCCESS_RATE,
+    STARTUP_PLAYABLE_RATE,
     column(
         "effective_success_rate",
         NF64,
@@ -79,15 +82,11 @@ const FEES: &[ViewColumn] = &[
 
 /// Grain of demand by GPU.
 const BY_GPU_KEY: &[ViewColumn] = &[
-    column("gateway", LOW, "Gateway; '' when unknown."),
-    column(
-        "orchestrator_address",
-        TEXT,
-        "Canonical orchestrator wallet, lower case; '' for sessions that were not served.",
-    ),
-    column("region", NLOW, "Region; NULL as long as no producer sends one."),
+    GATEWAY,
+    SERVED_BY,
+    REGION,
     column("pipeline_id", LOW, "As in `v_api_network_demand`."),
-    column("model_id", NLOW, "Model label as advertised; NULL when unknown."),
+    MODEL,
     column(
         "gpu_id",
         NTEXT,

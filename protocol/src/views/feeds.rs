@@ -1,15 +1,13 @@
 //! Feeds beside the sessions: transport legs, payments, inventory (contract backlog 001, 006, 007; decisions, "payments").
 
-use super::columns::PUBLISHED;
+use super::columns::{GATEWAY, GPU, ORG, PUBLISHED, REGION};
 use super::{
     LOW, NF64, NI64, NLOW, NTEXT, NTS, NU64, TEXT, TS, U64, ViewColumn, ViewSpec, column, view,
 };
 
 /// Organisation and hour.
-const WINDOW: &[ViewColumn] = &[
-    column("org", LOW, "Organisation, from the source topic."),
-    column("window_start", TS, "Start of the hour, UTC, clock of the gateway."),
-];
+const WINDOW: &[ViewColumn] =
+    &[ORG, column("window_start", TS, "Start of the hour, UTC, clock of the gateway.")];
 
 /// When it was computed.
 const REFRESHED: &[ViewColumn] =
@@ -27,11 +25,11 @@ const TRANSPORT: &[ViewColumn] = &[
         TEXT,
         "Canonical orchestrator wallet, lower case; '' for samples that are not attributed.",
     ),
-    column("gateway", LOW, "Gateway; '' when unknown."),
+    GATEWAY,
     column("pipeline_id", LOW, "Workflow class; '' when unknown."),
     column("model_id", NLOW, "Model label; NULL when unknown."),
-    column("gpu_id", NTEXT, "GPU uuid; NULL when unknown or when several GPUs fit."),
-    column("region", NLOW, "Region; NULL as long as no producer sends one."),
+    GPU,
+    REGION,
     column(
         "down_mbps_avg",
         NF64,
@@ -90,7 +88,7 @@ const INGEST: &[ViewColumn] = &[
     column("gateway", LOW, "Gateway of the session; '' when unknown."),
     column("pipeline_id", LOW, "Workflow class of the session; '' when unknown."),
     column("model_id", NLOW, "Model label of the session; NULL when unknown."),
-    column("region", NLOW, "Region; NULL as long as no producer sends one."),
+    REGION,
     column("ingest_sessions", U64, "Distinct sessions with a sample."),
     column("samples", U64, "Samples."),
     column("bytes_received", NU64, "Bytes from clients; NULL without samples."),
@@ -165,7 +163,7 @@ const INGEST: &[ViewColumn] = &[
 
 /// GPU that is advertised.
 const INVENTORY: &[ViewColumn] = &[
-    column("org", LOW, "Organisation, from the source topic."),
+    ORG,
     column(
         "orchestrator_address",
         TEXT,
@@ -222,7 +220,7 @@ const INVENTORY: &[ViewColumn] = &[
 
 /// Payment.
 const PAYMENT: &[ViewColumn] = &[
-    column("org", LOW, "Organisation, from the source topic."),
+    ORG,
     column("payment_ts", TS, "Envelope time, UTC, gateway clock."),
     column("workflow_session_id", TEXT, "Session that was paid for; '' when not linked."),
     column(

@@ -1,19 +1,18 @@
 //! Starts, attribution, identity and freshness (contract tables.md 3.5, 11 D13, backlog 023).
 
-use super::columns::{ORG_HOUR, PUBLISHED};
-use super::{F64, LOW, NF64, NLOW, NTS, TEXT, TS, U64, ViewColumn, ViewSpec, column, view};
+use super::columns::{
+    GATEWAY, MODEL, ORG, ORG_HOUR, PUBLISHED, REGION, SERVED_BY, STARTUP_PLAYABLE_RATE,
+    STARTUP_SUCCESS_RATE,
+};
+use super::{F64, LOW, NTS, TEXT, TS, U64, ViewColumn, ViewSpec, column, view};
 
 /// Outcomes of starts.
 const STARTUP: &[ViewColumn] = &[
-    column("gateway", LOW, "Gateway; '' when unknown."),
-    column(
-        "orchestrator_address",
-        TEXT,
-        "Canonical orchestrator wallet, lower case; '' for sessions that were not served.",
-    ),
+    GATEWAY,
+    SERVED_BY,
     column("pipeline_id", LOW, "Workflow class; '' when unknown."),
-    column("model_id", NLOW, "Model label as advertised; NULL when unknown."),
-    column("region", NLOW, "Region; NULL as long as no producer sends one."),
+    MODEL,
+    REGION,
     column("known_sessions_count", U64, "Known sessions that started in the hour, each once."),
     column("startup_success_sessions", U64, "Of them, those that became playable."),
     column("startup_excused_sessions", U64, "Of them, those that did not start and are excused."),
@@ -24,8 +23,8 @@ const STARTUP: &[ViewColumn] = &[
     ),
     column("unserved_sessions", U64, "Of them, those without a canonical orchestrator."),
     column("no_orch_sessions", U64, "Of them, those for which no orchestrator was available."),
-    column("startup_success_rate", NF64, "1 - unexcused / known, 0 to 1; NULL when none is known."),
-    column("startup_playable_rate", NF64, "Success / known, 0 to 1; NULL when none is known."),
+    STARTUP_SUCCESS_RATE,
+    STARTUP_PLAYABLE_RATE,
 ];
 
 /// Shares of attribution.
@@ -67,7 +66,7 @@ const ATTRIBUTION: &[ViewColumn] = &[
 
 /// Session.
 const SESSION: &[ViewColumn] = &[
-    column("org", LOW, "Organisation, from the source topic."),
+    ORG,
     column("workflow_session_id", TEXT, "Canonical session key."),
     column(
         "orchestrator_address",

@@ -1,20 +1,23 @@
 //! How orchestrators served: GPU metrics, compliance, and the quality shadow (contract tables.md 3.1,
 //! 3.4, 3.5, 7.2, backlog 003, 008, 026).
 
-use super::columns::{COUNTERS, FRAMES, ORG_HOUR, PUBLISHED};
-use super::{F64, LOW, NF64, NLOW, NTEXT, NTS, TEXT, TS, U64, ViewColumn, ViewSpec, column, view};
+use super::columns::{
+    COUNTERS, FRAMES, GPU, MODEL, ORCHESTRATOR, ORG, ORG_HOUR, PUBLISHED, REGION,
+    STARTUP_PLAYABLE_RATE,
+};
+use super::{F64, LOW, NF64, NLOW, NTEXT, NTS, TS, U64, ViewColumn, ViewSpec, column, view};
 
 /// Who served.
 const IDENTITY: &[ViewColumn] = &[
-    column("orchestrator_address", TEXT, "Canonical orchestrator wallet, lower case; never empty."),
+    ORCHESTRATOR,
     column(
         "pipeline_id",
         LOW,
         "Workflow class such as `live-video-to-video`; '' when unknown, never equal to `model_id`.",
     ),
-    column("model_id", NLOW, "Model label as advertised; NULL when unknown."),
-    column("gpu_id", NTEXT, "GPU uuid; NULL when unknown or when several GPUs fit."),
-    column("region", NLOW, "Region; NULL as long as no producer sends one."),
+    MODEL,
+    GPU,
+    REGION,
 ];
 
 /// Ratios and score of `sla-v1`.
@@ -24,7 +27,7 @@ const SLA_RATES: &[ViewColumn] = &[
         NF64,
         "1 - unexcused / known, 0 to 1: excused failures count as success; NULL when none is known.",
     ),
-    column("startup_playable_rate", NF64, "Success / known, 0 to 1; NULL when none is known."),
+    STARTUP_PLAYABLE_RATE,
     column(
         "effective_success_rate",
         NF64,
@@ -221,10 +224,8 @@ const ENRICHED: &[ViewColumn] = &[
 ];
 
 /// Day.
-const DAY: &[ViewColumn] = &[
-    column("org", LOW, "Organisation, from the source topic."),
-    column("window_start", TS, "Start of the day, UTC, gateway clock."),
-];
+const DAY: &[ViewColumn] =
+    &[ORG, column("window_start", TS, "Start of the day, UTC, gateway clock.")];
 
 /// Membership of a day.
 const DAY_MEMBERS: &[ViewColumn] = &[
@@ -285,13 +286,13 @@ const SHADOW: &[ViewColumn] = &[
 
 /// Frames of five minutes.
 const JITTER: &[ViewColumn] = &[
-    column("org", LOW, "Organisation, from the source topic."),
+    ORG,
     column("window_start_5m", TS, "Start of the five minutes, UTC, gateway clock."),
-    column("orchestrator_address", TEXT, "Canonical orchestrator wallet, lower case; never empty."),
+    ORCHESTRATOR,
     column("pipeline", LOW, "Workflow class; '' when unknown."),
-    column("model_id", NLOW, "Model label as advertised; NULL when unknown."),
+    MODEL,
     column("gpu_id", NTEXT, "GPU uuid; NULL when unknown."),
-    column("region", NLOW, "Region; NULL as long as no producer sends one."),
+    REGION,
     column("avg_output_fps", F64, "Mean output frames per second."),
     column(
         "jitter_coeff_fps",

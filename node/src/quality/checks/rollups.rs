@@ -45,7 +45,7 @@ pub const CHECKS: &[Check] = &[
              0 AS b2, running AS c, 0 AS c2, fps AS d, 0 AS d2 FROM @groups WHERE hour >= @from \
              UNION ALL SELECT org, window_start, workflow_session_id, orchestrator_address, pipeline, model_id, gpu_id, region, \
              0, status_samples, 0, fps_positive_samples, 0, running_state_samples, 0, output_fps_sum / 1e6 FROM @hours \
-             WHERE attribution_source = 'direct') GROUP BY ALL HAVING samples != samples_in_hours \
+             WHERE attribution_source IN @gold) GROUP BY ALL HAVING samples != samples_in_hours \
              OR positive != positive_in_hours OR running != running_in_hours \
              OR abs(sum(d) - sum(d2)) > 1e-6 * greatest(1, sum(d)) * samples",
         ),
@@ -67,7 +67,7 @@ pub const CHECKS: &[Check] = &[
             "SELECT org, at, orchestrator_address, pipeline_id, model, gpu, area, sum(a) AS samples, sum(b) AS published, \
              sum(c) AS fps, sum(d) AS published_fps FROM (SELECT org, toDateTime64(toStartOfFiveMinutes(gateway_ts), 3, 'UTC') AS at, \
              orchestrator_address, pipeline AS pipeline_id, model_id AS model, gpu_id AS gpu, region AS area, 1 AS a, 0 AS b, \
-             toFloat64(output_fps) AS c, 0 AS d FROM @status WHERE is_attributed AND attribution_source = 'direct' \
+             toFloat64(output_fps) AS c, 0 AS d FROM @status WHERE is_attributed AND attribution_source IN @gold \
              AND orchestrator_address != '' UNION ALL SELECT org, window_start_5m, orchestrator_address, pipeline_id, model_id, \
              gpu_id, region, 0, status_samples, 0, output_fps_sum / 1e6 FROM v_agg_output_fps_5m WHERE @org \
              AND window_start >= @from AND window_start < @to) GROUP BY ALL HAVING samples != published \
