@@ -36,7 +36,10 @@ impl Drop for Folder {
     }
 }
 
-pub(super) async fn run(args: &BackfillAttributionArgs, config: &Config) -> Result<Report, Failure> {
+pub(super) async fn run(
+    args: &BackfillAttributionArgs,
+    config: &Config,
+) -> Result<Report, Failure> {
     let store = open(&args.store, config, false).await?;
     let outcome = look_and_tell(args, config, &store).await;
     store.close().await.map_err(environment)?;

@@ -88,7 +88,9 @@ async fn write(
             let give = |reply| RegionMsg::Backfill(*shard, batch.to_vec(), reply);
             let taken = ractor::call!(node.region, give).map_err(environment)?;
             if !taken {
-                return Err(Failure::environment(format!("shard {shard} did not open; run it again")));
+                return Err(Failure::environment(format!(
+                    "shard {shard} did not open; run it again"
+                )));
             }
         }
     }

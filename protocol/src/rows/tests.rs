@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use super::binary::Type;
-use super::ddl::{codec, create_table, engine, indexes, keep_forever, retention};
+use super::ddl::{codec, engine, indexes, keep_forever, retention};
 use super::drift::{Difference, Installed, InstalledColumn, InstalledIndex, alter, drift};
 use super::migrations::{MIGRATIONS, Migration};
 use super::spec::{FINGERPRINT_EXCLUDED, Storage};
