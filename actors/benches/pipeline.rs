@@ -424,12 +424,16 @@ fn run(name: &str, lines: &[String]) {
     let count = envelopes.iter().map(|e| e.head.count as usize).sum();
     measure(&format!("{name}: actor + fold"), || {
         let mut folds = Folds::default();
-        envelopes.iter().for_each(|envelope| folds.take(envelope));
+        for envelope in &envelopes {
+            folds.take(envelope);
+        }
         count
     });
     let mut shards = cores();
     measure(&format!("{name}: actor + fold + typed rows"), || {
-        envelopes.iter().for_each(|envelope| apply(&mut shards, envelope));
+        for envelope in &envelopes {
+            apply(&mut shards, envelope);
+        }
         count
     });
     measure(&format!("{name}: commit of all that"), || {

@@ -30,7 +30,7 @@ impl Script {
 
     /// The lines, each with its end.
     pub fn text(&self) -> String {
-        self.lines.iter().map(|line| format!("{line}\n")).collect()
+        self.lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
     }
 
     /// An event with the next id.
@@ -86,15 +86,12 @@ impl Script {
         let mut data = json!({
             "stream_id": session, "request_id": format!("r-{session}"), "timestamp": ts,
         });
-        match error {
-            Some(message) => {
-                data["type"] = json!("error");
-                data["message"] = json!(message);
-            }
-            None => {
-                data["type"] = json!("params_update");
-                data["params"] = json!({"prompt": "a garden"});
-            }
+        if let Some(message) = error {
+            data["type"] = json!("error");
+            data["message"] = json!(message);
+        } else {
+            data["type"] = json!("params_update");
+            data["params"] = json!({"prompt": "a garden"});
         }
         self.event(ts, session, "ai_stream_events", &data);
     }

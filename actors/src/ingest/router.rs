@@ -45,7 +45,9 @@ impl IngestCounts {
     /// Adds `other`.
     fn add(&mut self, other: &Self) {
         let add = |counts: &mut BTreeMap<_, u64>, others: &BTreeMap<_, u64>| {
-            others.iter().for_each(|(&name, &count)| *counts.entry(name).or_default() += count);
+            for (&name, &count) in others {
+                *counts.entry(name).or_default() += count;
+            }
         };
         self.read += other.read;
         add(&mut self.accepted, &other.accepted);
@@ -142,7 +144,7 @@ impl Router {
         let fresh = IngestCounts { read: records.len() as u64, ..std::mem::take(&mut self.fresh) };
         fresh.publish();
         self.counts.add(&fresh);
-        self.seal(&origin, next_offset, Arc::new(lot), flow)
+        self.seal(&origin, next_offset, &Arc::new(lot), flow)
     }
 
     fn outcome<'a>(
@@ -259,7 +261,7 @@ impl Router {
         &mut self,
         origin: &Origin<'_>,
         to: u64,
-        lot: Arc<Lot>,
+        lot: &Arc<Lot>,
         flow: &mut Flow,
     ) -> Vec<Envelope> {
         let mut envelopes = Vec::new();
@@ -280,7 +282,7 @@ impl Router {
                 count: 0,
             };
             let trace = TraceContext::default();
-            envelopes.push(Envelope::shared(head, trace, Arc::clone(&lot), places));
+            envelopes.push(Envelope::shared(head, trace, Arc::clone(lot), places));
         }
         envelopes
     }

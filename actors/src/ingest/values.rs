@@ -66,12 +66,12 @@ mod tests {
     /// The values as the gate is offered them.
     fn offered(values: &[Option<&[u8]>]) -> Vec<Option<(String, Vec<u8>)>> {
         let mut data = Vec::new();
-        let entry = |value: &Option<&[u8]>| {
+        let entry = |value: Option<&[u8]>| {
             let start = data.len();
             data.extend_from_slice(value.unwrap_or_default());
             RecordEntry { offset: 0, record_ts: None, value: value.map(|_| start..data.len()) }
         };
-        let records: Vec<_> = values.iter().map(entry).collect();
+        let records: Vec<_> = values.iter().copied().map(entry).collect();
         let (text, repair) = Repair::text(data, &records);
         let value = |record| repair.value(&text, record);
         let owned = |(text, bytes): (&str, &[u8])| (text.to_owned(), bytes.to_vec());

@@ -14,6 +14,7 @@ use naap_protocol::time::Timestamp;
 use naap_protocol::wire::EnvelopeHead;
 
 use super::core::{ShardCore, ShardError};
+use super::meters::Meters;
 use super::rows::Origin;
 use crate::expiry::Expiry;
 use crate::ports::StateRecord;
@@ -145,7 +146,7 @@ impl ShardCore {
                     records.push(StateRecord::Expired { shard, epoch, entity, frame });
                 }
                 Ok(Some(Fate::Vanishes)) => {
-                    meters.vanished();
+                    Meters::vanished();
                     records.push(forgotten);
                 }
                 Ok(Some(Fate::MarkEnds)) => {

@@ -77,7 +77,7 @@ impl Meters {
     }
 
     /// An event without a session need not be known any more.
-    pub(super) fn vanished(&self) {
+    pub(super) fn vanished() {
         metrics::counter!(names::EXPIRED, "kind" => "event").increment(1);
     }
 

@@ -145,10 +145,14 @@ proptest! {
 
         let world = World::of(&first);
         let mut machine = Machine::live(&world, OPTIONS, now());
-        before.iter().for_each(|op| machine.step(op));
+        for op in &before {
+            machine.step(op);
+        }
         let past = World::of(&joined(&[&first, &tides]));
         let mut machine = machine.onward(&past);
-        around.iter().for_each(|op| machine.step(op));
+        for op in &around {
+            machine.step(op);
+        }
         // What was awake in a round, as an answer had come, is looked at again in the next.
         let more = joined(&[&tides, &tide(403)]);
         let world = World::of(&joined(&[&first, &more]));
@@ -165,7 +169,9 @@ proptest! {
 
         let all = World::of(&joined(&[&first, &tides, &late]));
         let mut machine = machine.onward(&all);
-        after.iter().for_each(|op| machine.step(op));
+        for op in &after {
+            machine.step(op);
+        }
         settle(&mut machine, &all);
         prop_assert_eq!(facts(&machine.store), facts(&whole));
         prop_assert_eq!(typed(&machine.store), typed(&calm(&joined(&[&first, &late]))));

@@ -19,7 +19,7 @@ use crate::replay::progress_bar;
 use crate::store::Store;
 
 /// How long sessions may take to store what they were told.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// Evidence may be lost with a link or a shard that moves: when it is handed over again.
 const AGAIN: Duration = Duration::from_secs(15);
 /// Pause before the state log is looked at again: commit cycles take seconds.

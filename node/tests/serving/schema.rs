@@ -117,7 +117,9 @@ fn an_index_covers_rows_that_were_there_before() {
          SELECT 'o', 't', number, toString(number), now64(3) FROM numbers(100000)",
     );
     let table = rows::table("raw_streaming_events_dlq").unwrap();
-    missing(&store, table).iter().for_each(|statement| store.execute(statement));
+    for statement in missing(&store, table) {
+        store.execute(&statement);
+    }
     let plan = store.ask(
         "SELECT explain FROM (EXPLAIN indexes = 1
          SELECT * FROM raw_streaming_events_dlq WHERE event_id = '77777')",

@@ -152,7 +152,7 @@ fn a_session_is_forgotten_around_a_crash() {
 
 #[test]
 fn a_session_is_forgotten_by_two_that_both_believe_to_hold_the_shard() {
-    holds(Bounds { marks: 1, quarrels: 1, ..SMALL });
+    holds(Bounds { marks: 1, quarrels: 1, flips: 0, ..SMALL });
 }
 
 #[test]
