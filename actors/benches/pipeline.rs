@@ -60,16 +60,6 @@ impl StateLog for Never {
         Ok(())
     }
 
-    fn page(
-        &self,
-        _: u16,
-        _: EntityId,
-        _: usize,
-        _: &mut dyn FnMut(EntityId, &[u8]),
-    ) -> Result<Option<EntityId>, StateLogError> {
-        Ok(None)
-    }
-
     fn append(&self, _: Vec<StateRecord>) -> Result<(), StateLogError> {
         Ok(())
     }
@@ -179,7 +169,6 @@ fn cores() -> Vec<ShardCore> {
         retention_ms: None,
         hold_ticks: 0,
         correction_rows: None,
-        forgets: true,
     };
     let progress = Progress { epoch: 1, routing_version: ROUTING_VERSION, ..Progress::default() };
     (0..SHARDS)

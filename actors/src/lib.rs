@@ -16,7 +16,6 @@ mod budget;
 pub mod clocks;
 pub mod commit;
 pub mod exchange;
-pub mod expiry;
 pub mod ingest;
 pub mod membership;
 pub mod names;

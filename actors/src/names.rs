@@ -92,12 +92,6 @@ pub const LATENESS_SECONDS: &str = "naap_lifecycle_lateness_seconds";
 pub const SESSIONS_OPEN: &str = "naap_lifecycle_sessions_open";
 /// Sessions whose state is kept, by `shard`.
 pub const SESSIONS_RETAINED: &str = "naap_lifecycle_sessions_retained";
-/// State that was forgotten, by `kind`: `session`, which leaves a mark, `event`, or such a `mark`.
-pub const EXPIRED: &str = "naap_state_expired_total";
-/// Marks of forgotten sessions that are kept, by `shard`.
-pub const MARKS: &str = "naap_state_marks_retained";
-/// Deliveries for sessions that are forgotten, by `family`: they leave raw and typed rows only.
-pub const LATE_EXPIRED: &str = "naap_late_expired_total";
 /// Rows that replaced others, by `cause`.
 pub const CORRECTIONS: &str = "naap_lifecycle_corrections_total";
 /// Versions of a session's row between waking and sleep.

@@ -47,28 +47,6 @@ pub enum StateRecord {
         /// Its state.
         frame: Vec<u8>,
     },
-    /// The session is forgotten but for this mark. It counts only if its author holds the shard where
-    /// it stands; then it ends every snapshot of the session, see [`naap_protocol::state::Expired`].
-    /// Snapshots may be removed once it was read back.
-    Expired {
-        /// Shard of the session.
-        shard: u16,
-        /// The opening that writes it.
-        epoch: u64,
-        /// The session.
-        entity: EntityId,
-        /// The mark.
-        frame: Vec<u8>,
-    },
-    /// Nothing of the entity is kept: every snapshot of it goes, and its mark last.
-    Forgotten {
-        /// Shard of the entity.
-        shard: u16,
-        /// The opening that forgets it.
-        epoch: u64,
-        /// The entity.
-        entity: EntityId,
-    },
     /// Every effect up to the vector is durable.
     Progress {
         /// Shard.
@@ -84,11 +62,8 @@ impl StateRecord {
     /// Bytes of what varies in size.
     pub fn size(&self) -> usize {
         match self {
-            Self::Snapshot { frame, .. } | Self::Expired { frame, .. } => frame.len(),
-            Self::Forgotten { .. }
-            | Self::Open { .. }
-            | Self::Close { .. }
-            | Self::Progress { .. } => 0,
+            Self::Snapshot { frame, .. } => frame.len(),
+            Self::Open { .. } | Self::Close { .. } | Self::Progress { .. } => 0,
         }
     }
 }
@@ -123,15 +98,13 @@ pub trait StateLog: fmt::Debug + Send + Sync {
     /// Stops reading the partition of `shard` and forgets what was read.
     fn unfollow(&self, shard: u16);
 
-    /// The newest state of `entity` in a shard that is followed, or the mark in its place; `None` when
-    /// it was never stored, or is forgotten.
+    /// The newest state of `entity` in a shard that is followed; `None` when it was never stored.
     ///
     /// # Errors
     /// When the log can not be read.
     fn entity(&self, shard: u16, entity: EntityId) -> Result<Option<Vec<u8>>, StateLogError>;
 
-    /// Hands the newest state of every entity of `shard`, or the mark in its place, to `each`, in no
-    /// particular order.
+    /// Hands the newest state of every entity of `shard` to `each`, in no particular order.
     ///
     /// # Errors
     /// When the log can not be read.
@@ -140,19 +113,6 @@ pub trait StateLog: fmt::Debug + Send + Sync {
         shard: u16,
         each: &mut dyn FnMut(EntityId, &[u8]),
     ) -> Result<(), StateLogError>;
-
-    /// Hands what [`StateLog::entity`] knows of up to `most` entities of `shard` to `each`, in the
-    /// order of their ids, from `from` on. Returns where to go on; `None` at the end.
-    ///
-    /// # Errors
-    /// When the log can not be read.
-    fn page(
-        &self,
-        shard: u16,
-        from: EntityId,
-        most: usize,
-        each: &mut dyn FnMut(EntityId, &[u8]),
-    ) -> Result<Option<EntityId>, StateLogError>;
 
     /// Appends `records` and returns when they are durable.
     ///

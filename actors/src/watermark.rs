@@ -2,8 +2,7 @@
 //!
 //! It is the minimum over the source partitions that are active, and never moves back. A partition
 //! that gives nothing for a while does not hold it back, so one silent partition stops no clock. No
-//! row depends on it: it tells how far behind a shard is, and, with more patience, what the shard may
-//! forget.
+//! row depends on it: it tells how far behind a shard is.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,9 +23,9 @@ pub struct Watermark {
 
 #[derive(Clone, Copy, Debug)]
 struct Source {
-    /// Greatest event time; `None` before the first record.
-    newest: Option<Timestamp>,
-    /// When its last record came, or it was expected, node clock.
+    /// Greatest event time.
+    newest: Timestamp,
+    /// When its last record came, node clock.
     seen: Timestamp,
 }
 
@@ -37,28 +36,16 @@ impl Watermark {
         Self { idle_ms, sources: BTreeMap::new(), mark: None }
     }
 
-    /// A watermark that goes on from what an earlier one has come to.
-    pub fn resumed(idle: Duration, mark: Option<Timestamp>) -> Self {
-        Self { mark, ..Self::new(idle) }
-    }
-
-    /// Notes that `source` is there: until it gives records, or is idle, the watermark stays.
-    pub fn expect(&mut self, source: &SourcePartition, now: Timestamp) {
-        if !self.sources.contains_key(source) {
-            self.sources.insert(source.clone(), Source { newest: None, seen: now });
-        }
-    }
-
     /// Takes in that `source` gave records, the greatest event time of which is `event_ts`. `now` is
     /// the node clock.
     pub fn observe(&mut self, source: &SourcePartition, event_ts: Timestamp, now: Timestamp) {
         match self.sources.get_mut(source) {
             Some(known) => {
-                known.newest = known.newest.max(Some(event_ts));
+                known.newest = known.newest.max(event_ts);
                 known.seen = now;
             }
             None => {
-                self.sources.insert(source.clone(), Source { newest: Some(event_ts), seen: now });
+                self.sources.insert(source.clone(), Source { newest: event_ts, seen: now });
             }
         }
     }
@@ -66,9 +53,8 @@ impl Watermark {
     /// The watermark at `now`, node clock; `None` before the first record.
     pub fn advance(&mut self, now: Timestamp) -> Option<Timestamp> {
         let active = self.sources.values().filter(|s| now.millis_since(s.seen) <= self.idle_ms);
-        // `None` is below every time: with no partition active, or one that was only expected, the mark
-        // stays.
-        self.mark = self.mark.max(active.map(|source| source.newest).min().flatten());
+        // `None` is below every time: with no partition active the mark stays.
+        self.mark = self.mark.max(active.map(|source| source.newest).min());
         self.mark
     }
 
@@ -134,23 +120,6 @@ mod tests {
                 prop_assert!(watermark.advance(Timestamp(0)) <= Some(newest));
             }
         }
-    }
-
-    #[test]
-    fn it_waits_for_partitions_that_are_expected() {
-        let mut watermark = Watermark::resumed(DEFAULT_IDLE, Some(Timestamp(500)));
-        watermark.expect(&source(0), Timestamp(0));
-        watermark.expect(&source(1), Timestamp(0));
-        watermark.observe(&source(0), Timestamp(9_000), Timestamp(10));
-        assert_eq!(watermark.advance(Timestamp(30_000)), Some(Timestamp(500)));
-        watermark.observe(&source(1), Timestamp(400), Timestamp(30_000));
-        assert_eq!(watermark.advance(Timestamp(30_000)), Some(Timestamp(500)), "never back");
-        watermark.expect(&source(1), Timestamp(30_001));
-        watermark.observe(&source(1), Timestamp(700), Timestamp(30_001));
-        assert_eq!(watermark.advance(Timestamp(30_001)), Some(Timestamp(700)));
-        watermark.expect(&source(2), Timestamp(30_001));
-        watermark.observe(&source(0), Timestamp(9_500), Timestamp(60_002));
-        assert_eq!(watermark.advance(Timestamp(60_002)), Some(Timestamp(9_500)), "2 is idle");
     }
 
     #[test]

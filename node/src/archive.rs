@@ -86,11 +86,6 @@ impl Archived {
         )
     }
 
-    /// When the broker took the record.
-    pub fn record_ts(&self) -> Timestamp {
-        Timestamp(self.record_ms)
-    }
-
     /// Hands the event to `take`, unless this build does not accept the record.
     pub fn read(&self, gate: &Gate, take: impl FnOnce(&Event<'_>)) {
         let (text, mut repaired) = (self.text(), String::new());
@@ -98,7 +93,7 @@ impl Archived {
             topic: &self.source_topic,
             partition: self.source_partition,
             offset: self.source_offset,
-            record_ts: Some(self.record_ts()),
+            record_ts: Some(Timestamp(self.record_ms)),
             value: Some(text.as_bytes()),
         };
         if let Outcome::Accepted(event) = gate.admit(record, &mut repaired) {

@@ -98,7 +98,6 @@ pub async fn node_args(
             retention_ms: (!bounded).then_some(config.retention.state.as_millis() as i64),
             hold_ticks: if bounded { 0 } else { config.attribution.hold.as_secs() },
             correction_rows: (!bounded).then(|| correction_rows(config)),
-            forgets: !bounded,
         },
         orchestrators: OrchestratorOptions {
             window: direct_window(config),

@@ -22,9 +22,6 @@ const PROGRESS: TableDefinition<'_, u16, &[u8]> = TableDefinition::new("progress
 const SOURCES: TableDefinition<'_, &str, u32> = TableDefinition::new("sources");
 const FIXED: TableDefinition<'_, &str, u64> = TableDefinition::new("fixed");
 
-/// Name of the file in the data folder.
-pub const FILE: &str = "state.redb";
-
 /// Pages that the store keeps in memory, bytes.
 const CACHE: usize = 24 << 20;
 
@@ -85,7 +82,7 @@ impl LocalStateLog {
     /// # Errors
     /// When the file is in use, can not be opened, or belongs to another number of shards.
     pub fn open(dir: &Path, shards: u16) -> Result<Self, OpenError> {
-        let path = dir.join(FILE);
+        let path = dir.join("state.redb");
         let database =
             Database::builder().set_cache_size(CACHE).create(&path).map_err(|e| match e {
                 redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(path.clone()),
@@ -163,25 +160,6 @@ impl LocalStateLog {
         Ok(())
     }
 
-    fn scan_page(
-        &self,
-        shard: u16,
-        from: EntityId,
-        most: usize,
-        each: &mut dyn FnMut(EntityId, &[u8]),
-    ) -> Result<Option<EntityId>, redb::Error> {
-        let table = match self.database.begin_read()?.open_table(ENTITIES) {
-            Err(TableError::TableDoesNotExist(_)) => return Ok(None),
-            other => other?,
-        };
-        let mut entries = table.range((shard, from.0)..=(shard, u128::MAX))?;
-        for entry in entries.by_ref().take(most) {
-            let (key, frame) = entry?;
-            each(EntityId(key.value().1), frame.value());
-        }
-        Ok(entries.next().transpose()?.map(|(key, _)| EntityId(key.value().1)))
-    }
-
     fn write(&self, records: Vec<StateRecord>) -> Result<Vec<Ruling>, Box<dyn std::error::Error>> {
         let mut written = Vec::new();
         let write = self.database.begin_write()?;
@@ -192,13 +170,8 @@ impl LocalStateLog {
             let trace = TraceContext::default();
             for record in records {
                 match record {
-                    // A mark takes the place of the state, in the same transaction.
-                    StateRecord::Snapshot { shard, entity, frame, .. }
-                    | StateRecord::Expired { shard, entity, frame, .. } => {
+                    StateRecord::Snapshot { shard, entity, frame, .. } => {
                         entities.insert((shard, entity.0), frame.as_slice())?;
-                    }
-                    StateRecord::Forgotten { shard, entity, .. } => {
-                        entities.remove((shard, entity.0))?;
                     }
                     StateRecord::Open { shard, open } => {
                         openings.insert(shard, codec::encode(&open, trace)?.as_slice())?;
@@ -286,16 +259,6 @@ impl StateLog for LocalStateLog {
         each: &mut dyn FnMut(EntityId, &[u8]),
     ) -> Result<(), StateLogError> {
         self.scan(shard, each).map_err(failed)
-    }
-
-    fn page(
-        &self,
-        shard: u16,
-        from: EntityId,
-        most: usize,
-        each: &mut dyn FnMut(EntityId, &[u8]),
-    ) -> Result<Option<EntityId>, StateLogError> {
-        self.scan_page(shard, from, most, each).map_err(failed)
     }
 
     fn append(&self, records: Vec<StateRecord>) -> Result<(), StateLogError> {

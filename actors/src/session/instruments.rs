@@ -106,7 +106,6 @@ pub struct Instruments {
     inferred_swaps: Counter,
     open: Gauge,
     retained: Gauge,
-    marks: Gauge,
     watermark_lag: Gauge,
 }
 
@@ -153,7 +152,6 @@ impl Instruments {
             inferred_swaps: counter!(names::SWAP_SIGNALS, "kind" => "inferred"),
             open: gauge!(names::SESSIONS_OPEN, "shard" => shard.clone()),
             retained: gauge!(names::SESSIONS_RETAINED, "shard" => shard.clone()),
-            marks: gauge!(names::MARKS, "shard" => shard.clone()),
             watermark_lag: gauge!(names::WATERMARK_LAG, "shard" => shard),
         }
     }
@@ -169,15 +167,6 @@ impl Instruments {
             (Verdict::New, Some(arrival)) => self.arrived(family, body, arrival),
             (Verdict::New, None) => self.signal(family, Outcome::Ignored),
         }
-    }
-
-    /// Counts a delivery for a session that has expired, which came `late_ms` late.
-    pub fn late_expired(&self, body: &Body<'_>, late_ms: i64) {
-        let Some(family) = family(body) else { return };
-        self.signal(family, Outcome::LateExpired);
-        let class = Lateness::Expired as usize;
-        self.late[class].increment(1);
-        self.lateness[class].record(late_ms.unsigned_abs() as f64 / 1_000.0);
     }
 
     fn signal(&self, family: usize, outcome: Outcome) {
@@ -259,11 +248,6 @@ impl Instruments {
     pub fn sessions(&self, open: usize, retained: usize) {
         self.open.set(open as f64);
         self.retained.set(retained as f64);
-    }
-
-    /// Marks of sessions that have expired.
-    pub fn marks(&self, marks: usize) {
-        self.marks.set(marks as f64);
     }
 
     /// How far the watermark is behind, seconds; `None` before the first record.

@@ -3,7 +3,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
 
 use naap_protocol::capability::evidence::Question;
 use naap_protocol::codec::{self, CodecError, TraceContext};
@@ -11,13 +10,11 @@ use naap_protocol::event::Event;
 use naap_protocol::identity::{EntityId, session_key};
 use naap_protocol::slice::DirtySlices;
 use naap_protocol::state::{Delivery, EventState, Progress, Sighting, SourcePartition, Verdict};
-use naap_protocol::time::Timestamp;
 use naap_protocol::wire::{Advertised, Envelope, EnvelopeHead, Item};
 use thiserror::Error;
 
 use super::entities::{Due, Entities};
-use super::evidence::{Woken, wake};
-use super::forget::Forgetting;
+use super::evidence::wake;
 use super::meters::Meters;
 use super::rows::{Origin, RowWriter, elements_of};
 use crate::clocks::ClockSigns;
@@ -25,15 +22,10 @@ use crate::outbox::RowBatch;
 use crate::ports::{Clock, StateLog, StateLogError, StateRecord};
 use crate::session::tally::Cause;
 use crate::session::{Hold, Receipt, SessionActor};
-use crate::watermark::Watermark;
 
 /// Version of the routing rules: gate outcome, entity key, shard of a key. A change needs a drain
 /// of all nodes at a common offset.
 pub const ROUTING_VERSION: u16 = 1;
-
-/// A partition without records for this long does not keep the shard from forgetting. Longer than for
-/// what is merely shown: a reader that is behind must not lose what it has not read yet.
-const SILENT_PARTITION: Duration = Duration::from_hours(1);
 
 /// How a shard treats its entities.
 #[derive(Clone, Copy, Debug)]
@@ -50,8 +42,6 @@ pub struct ShardOptions {
     pub hold_ticks: u64,
     /// Rows of corrections written per commit cycle, on average; `None` for no limit.
     pub correction_rows: Option<u32>,
-    /// What is settled is forgotten; never in bounded replay, nor while history is decided again.
-    pub forgets: bool,
 }
 
 impl ShardOptions {
@@ -70,18 +60,6 @@ pub enum ShardError {
     /// The state log failed.
     #[error(transparent)]
     Log(#[from] StateLogError),
-}
-
-/// Why a session was not woken.
-enum Asleep {
-    Expired,
-    Failed(ShardError),
-}
-
-impl From<ShardError> for Asleep {
-    fn from(error: ShardError) -> Self {
-        Self::Failed(error)
-    }
 }
 
 /// What became of an envelope.
@@ -109,7 +87,6 @@ impl ShardCounts {
         self.panics += other.panics;
         self.passivated += other.passivated;
         self.corrections += other.corrections;
-        self.late_expired += other.late_expired;
     }
 
     fn sighted(&mut self, verdict: Verdict) {
@@ -141,8 +118,6 @@ pub struct ShardCounts {
     pub passivated: u64,
     /// Rows that were replaced because evidence came after they had been written.
     pub corrections: u64,
-    /// Deliveries for sessions that have expired.
-    pub late_expired: u64,
 }
 
 /// What a commit cycle of a shard leaves behind.
@@ -170,18 +145,15 @@ pub struct ShardCore {
     pub(super) log: Arc<dyn StateLog>,
     pub(super) progress: Progress,
     pub(super) sessions: Entities<SessionActor>,
-    pub(super) singles: Entities<EventState>,
-    pub(super) writer: RowWriter,
-    pub(super) counts: ShardCounts,
+    singles: Entities<EventState>,
+    writer: RowWriter,
+    counts: ShardCounts,
     /// Sessions that may have to ask something.
     pub(super) curious: Vec<u128>,
     /// Rows of corrections that may be written now; below zero after a large session.
     correction_credit: i64,
     ticks: u64,
     pub(super) meters: Meters,
-    /// Event time that decides what may be forgotten.
-    event_time: Watermark,
-    pub(super) forgetting: Forgetting,
 }
 
 impl ShardCore {
@@ -193,9 +165,6 @@ impl ShardCore {
         log: Arc<dyn StateLog>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let mut event_time = Watermark::resumed(SILENT_PARTITION, progress.watermark);
-        let now = clock.now();
-        progress.applied.keys().for_each(|source| event_time.expect(source, now));
         Self {
             shard,
             options,
@@ -209,8 +178,6 @@ impl ShardCore {
             correction_credit: 0,
             ticks: 0,
             meters: Meters::new(shard),
-            event_time,
-            forgetting: Forgetting::default(),
         }
     }
 
@@ -229,19 +196,14 @@ impl ShardCore {
         }
         self.writer.read_clock();
         let mut advertisements = Vec::new();
-        let mut times: Option<(Timestamp, Timestamp)> = None;
+        let mut newest = None;
         for item in envelope.items() {
             let item = item?;
-            let ts = item.event_ts();
-            times =
-                Some(times.map_or((ts, ts), |(oldest, newest)| (oldest.min(ts), newest.max(ts))));
+            newest = newest.max(Some(item.event_ts()));
             self.item(head, applied, &item, &mut advertisements)?;
         }
-        if let Some((oldest, newest)) = times {
-            let now = self.writer.now();
-            self.meters.applied(&head.source, newest, now);
-            // Neither one event of a wild clock among others nor many of them may end what lives.
-            self.event_time.observe(&head.source, oldest.min(now), now);
+        if let Some(newest) = newest {
+            self.meters.applied(&head.source, newest, self.writer.now());
         }
         self.progress.applied.insert(head.source.clone(), head.to);
         Ok(Applied::Taken(advertisements))
@@ -271,34 +233,19 @@ impl ShardCore {
         id: u128,
         event: &Event<'_>,
     ) -> Result<(), ShardError> {
-        if self.forgetting.is_leaving(id) {
-            self.late(head, event);
-            return Ok(());
-        }
         let Self {
             sessions, log, shard, counts, options, progress, writer, curious, meters, ..
         } = self;
-        let woken = sessions.get_or_wake(id, || {
+        let hosted = sessions.get_or_wake(id, || {
             let retention_ms = options.retention_ms;
-            match wake(log.as_ref(), *shard, id, progress.epoch, retention_ms)? {
-                Woken::Session(session, due) => Ok((*session, due)),
-                Woken::Expired => Err(Asleep::Expired),
-                Woken::Unknown => {
-                    counts.sessions += 1;
-                    let mut session = new_session(&head.org, event);
-                    session.enter(progress.epoch);
-                    Ok((session, Due::Nothing))
-                }
+            if let Some(woken) = wake(log.as_ref(), *shard, id, progress.epoch, retention_ms)? {
+                return Ok::<_, ShardError>(woken);
             }
-        });
-        let hosted = match woken {
-            Ok(hosted) => hosted,
-            Err(Asleep::Failed(error)) => return Err(error),
-            Err(Asleep::Expired) => {
-                self.late(head, event);
-                return Ok(());
-            }
-        };
+            counts.sessions += 1;
+            let mut session = new_session(&head.org, event);
+            session.enter(progress.epoch);
+            Ok((session, Due::Nothing))
+        })?;
         let delivery = Delivery::of(event, &head.source.topic, head.source.partition);
         let session = &mut hosted.entity;
         let receipt = catch_unwind(AssertUnwindSafe(|| {
@@ -368,8 +315,6 @@ impl ShardCore {
     /// A reader of `source` says where it can begin, if nothing better is known. Returns the first
     /// offset that the shard has not applied.
     pub fn attach(&mut self, source: SourcePartition, start: u64) -> u64 {
-        self.writer.read_clock();
-        self.event_time.expect(&source, self.writer.now());
         *self.progress.applied.entry(source).or_insert(start)
     }
 
@@ -396,7 +341,6 @@ impl ShardCore {
             Some(rate) => self.correction_credit.saturating_add(rate.into()).min(rate.into()),
             None => i64::MAX,
         };
-        let mut ended = if flush { Vec::new() } else { self.forget()? };
         let Self { shard, sessions, singles, writer, options, counts, progress, meters, .. } = self;
         let (credit, ticks) = (&mut self.correction_credit, self.ticks);
         let epoch = progress.epoch;
@@ -443,17 +387,9 @@ impl ShardCore {
             save(id, codec::encode(&hosted.entity, TraceContext::default())?);
             Ok::<_, ShardError>(true)
         })?;
-        records.append(&mut ended);
         meters.publish(writer.now());
-        if options.retention_ms.is_some() {
-            writer.read_clock();
-            progress.watermark = self.event_time.advance(writer.now());
-        }
         progress.dirty.mark(writer.outbox().slices(), progress.cycle);
         let (progress, signs) = (progress.clone(), meters.take_signs());
-        if options.forgets {
-            self.forgetting.saved(&progress);
-        }
         Ok(Saved { records, progress, questions, owing, oldest_wait, signs })
     }
 
@@ -466,7 +402,6 @@ impl ShardCore {
 
     /// The last commit is durable: what it saved may sleep.
     pub fn committed(&mut self) {
-        self.forgetting.committed();
         self.sessions.committed();
         self.singles.committed();
         let mut asleep = self.singles.sleep_durable(|_| ());

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use naap_protocol::capability::evidence::{Evidence, Question};
 use naap_protocol::codec;
 use naap_protocol::identity::{EntityId, EntityKey};
-use naap_protocol::state::{Expired, Progress, SessionState};
+use naap_protocol::state::{Progress, SessionState};
 
 use super::core::{ShardCore, ShardError};
 use super::entities::Due;
@@ -14,33 +14,19 @@ use crate::ports::StateLog;
 use crate::session::SessionActor;
 use crate::session::tally::Cause;
 
-/// What a look for a session in the log has found.
-pub(super) enum Woken {
-    /// It was never stored.
-    Unknown,
-    /// Its mark: it must not begin anew.
-    Expired,
-    /// The session, and what it has to write.
-    Session(Box<SessionActor>, Due),
-}
-
-/// The stored session `id`.
+/// The stored session `id`; `None` when there is none.
 pub(super) fn wake(
     log: &dyn StateLog,
     shard: u16,
     id: u128,
     epoch: u64,
     retention_ms: Option<i64>,
-) -> Result<Woken, ShardError> {
-    let Some(frame) = log.entity(shard, EntityId(id))? else { return Ok(Woken::Unknown) };
-    if codec::is::<Expired>(&frame) {
-        return Ok(Woken::Expired);
-    }
+) -> Result<Option<(SessionActor, Due)>, ShardError> {
+    let Some(frame) = log.entity(shard, EntityId(id))? else { return Ok(None) };
     let mut session = SessionActor::restore(&frame)?;
     recall(&mut session, retention_ms);
     let repeat = session.enter(epoch) || session.state().owes_rows;
-    let due = if repeat { Due::Rows } else { Due::Nothing };
-    Ok(Woken::Session(Box::new(session), due))
+    Ok(Some((session, if repeat { Due::Rows } else { Due::Nothing })))
 }
 
 /// A session that can not be folded is left to the next write, which counts the panic.
@@ -95,24 +81,20 @@ impl ShardCore {
         failure.map_or(Ok(questions), Err)
     }
 
-    /// Takes in what an orchestrator, or a backfill, says about a session; nothing for one that is not
-    /// known or has expired.
+    /// Takes in what an orchestrator, or a backfill, says about a session; nothing for a session that is not known.
     ///
     /// # Errors
     /// When the state log fails or a state is malformed.
     pub fn learn(&mut self, evidence: Evidence, cause: Cause) -> Result<(), ShardError> {
-        let Self { sessions, log, shard, progress, curious, options, forgetting, .. } = self;
+        let Self { sessions, log, shard, progress, curious, options, .. } = self;
         let id = evidence.session;
-        if forgetting.is_leaving(id) {
-            return Ok(());
-        }
         if sessions.awake(id).is_none() {
             let retention_ms = options.retention_ms;
             let woken = wake(log.as_ref(), *shard, id, progress.epoch, retention_ms)?;
-            let Woken::Session(session, due) = woken else {
+            let Some(woken) = woken else {
                 return Ok(());
             };
-            sessions.get_or_wake(id, || Ok::<_, ShardError>((*session, due)))?;
+            sessions.get_or_wake(id, || Ok::<_, ShardError>(woken))?;
         }
         if sessions.awake(id).is_some_and(|session| session.learn(evidence, cause)) {
             sessions.touch(id, Due::Correction);
@@ -128,14 +110,10 @@ impl ShardCore {
     /// # Errors
     /// When the state log fails or a state is malformed.
     pub fn resume(&mut self, claim: &Progress) -> Result<Vec<Question>, ShardError> {
-        let Self { sessions, log, shard, progress, meters, options, forgetting, .. } = self;
-        forgetting.resumed(claim);
+        let Self { sessions, log, shard, progress, meters, options, .. } = self;
         let mut questions = Vec::new();
         let mut failure = None;
         log.entities(*shard, &mut |id, frame| {
-            if codec::is::<Expired>(frame) {
-                meters.found_mark();
-            }
             if failure.is_some() || !codec::is::<SessionState>(frame) {
                 return;
             }

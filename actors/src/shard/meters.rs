@@ -7,11 +7,8 @@ use naap_protocol::state::{SessionState, SourcePartition, Verdict};
 use naap_protocol::time::Timestamp;
 
 use crate::clocks::ClockSigns;
-use crate::names;
-use crate::session::coverage::is_close;
 use crate::session::emit::Written;
 use crate::session::instruments::{Instruments, WaitOutcome};
-use crate::session::lateness::late_ms;
 use crate::session::{Receipt, SessionActor};
 use crate::watermark::Watermark;
 
@@ -29,8 +26,6 @@ pub(super) struct Meters {
     open: usize,
     /// Sessions whose state is kept.
     retained: usize,
-    /// Marks of sessions that have expired.
-    marks: usize,
 }
 
 impl Meters {
@@ -41,7 +36,6 @@ impl Meters {
             signs: ClockSigns::default(),
             open: 0,
             retained: 0,
-            marks: 0,
         }
     }
 
@@ -55,42 +49,8 @@ impl Meters {
 
     /// A session was found in the state log.
     pub(super) fn found(&mut self, session: &SessionActor) {
-        self.retained += usize::from(session.shown_open().is_some());
+        self.retained += 1;
         self.open += usize::from(session.shown_open() == Some(true));
-    }
-
-    /// The mark of a session was found in the state log.
-    pub(super) fn found_mark(&mut self) {
-        self.marks += 1;
-    }
-
-    /// A session is forgotten but for its mark.
-    pub(super) fn expired(&mut self, state: &SessionState) {
-        metrics::counter!(names::EXPIRED, "kind" => "session").increment(1);
-        self.marks += 1;
-        // One that has only samples was never counted.
-        if !state.signals.is_empty() {
-            self.retained = self.retained.saturating_sub(1);
-            let is_open = !state.signals.iter().any(is_close);
-            self.open = self.open.saturating_sub(usize::from(is_open));
-        }
-    }
-
-    /// An event without a session need not be known any more.
-    pub(super) fn vanished() {
-        metrics::counter!(names::EXPIRED, "kind" => "event").increment(1);
-    }
-
-    /// A mark was kept for long enough.
-    pub(super) fn mark_ended(&mut self) {
-        metrics::counter!(names::EXPIRED, "kind" => "mark").increment(1);
-        self.marks = self.marks.saturating_sub(1);
-    }
-
-    /// A delivery has come for a session that has expired.
-    pub(super) fn late(&self, event: &Event<'_>) {
-        metrics::counter!(names::LATE_EXPIRED, "family" => event.body.family()).increment(1);
-        self.instruments.late_expired(&event.body, late_ms(event.record_ts, event.event_ts));
     }
 
     /// The rows of a session were written. `before` and `now` say whether it is without a close;
@@ -127,7 +87,6 @@ impl Meters {
     /// Brings the gauges up to date at the end of a commit cycle.
     pub(super) fn publish(&mut self, now: Timestamp) {
         self.instruments.sessions(self.open, self.retained);
-        self.instruments.marks(self.marks);
         self.instruments.watermark_lag(self.watermark.lag_seconds(now));
     }
 

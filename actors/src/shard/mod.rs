@@ -5,7 +5,6 @@ mod capability_rows;
 mod core;
 mod entities;
 mod evidence;
-mod forget;
 mod inventory_rows;
 mod meters;
 mod retraction;

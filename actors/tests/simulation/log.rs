@@ -38,7 +38,6 @@ pub enum Key {
     Close(Opening),
     Progress(Opening),
     Snapshot(Opening, SessionId),
-    Expired(Opening, SessionId),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -46,8 +45,6 @@ pub enum Value {
     Empty,
     Claim(Claim),
     State(Snapshot),
-    /// A session is forgotten.
-    Mark,
     Tombstone,
 }
 
@@ -74,20 +71,6 @@ impl Log {
     pub fn next(&self, offset: u64) -> Option<&Entry> {
         let at = self.entries.partition_point(|entry| entry.offset < offset);
         self.entries.get(at)
-    }
-
-    /// Who holds the shard behind all that was appended. An `Open` is never removed, so compaction does
-    /// not change the answer.
-    pub fn holder(&self) -> Option<&Opening> {
-        let mut holder: Option<&Opening> = None;
-        for entry in &self.entries {
-            if let Key::Open(open) = &entry.key
-                && holder.is_none_or(|known| known.epoch < open.epoch)
-            {
-                holder = Some(open);
-            }
-        }
-        holder
     }
 
     /// The newest record of each key stays where it is; removed keys go.
@@ -128,7 +111,7 @@ impl Log {
 /// The entry as the protocol of ownership sees it.
 pub fn record(entry: &Entry) -> Option<Record<Claim>> {
     match (&entry.key, &entry.value) {
-        (_, Value::Tombstone) | (Key::Snapshot(..) | Key::Expired(..), _) => None,
+        (_, Value::Tombstone) | (Key::Snapshot(..), _) => None,
         (Key::Open(opening), _) => Some(Record::Open(opening.clone())),
         (Key::Close(opening), _) => Some(Record::Close(opening.clone())),
         (Key::Progress(opening), Value::Claim(claim)) => {

@@ -41,10 +41,6 @@ pub struct Open {
     pub applied: BTreeMap<u32, u64>,
     pub sessions: BTreeMap<SessionId, Session>,
     pub dirty: BTreeSet<SessionId>,
-    /// Sessions that are forgotten, or whose mark is on its way.
-    pub expired: BTreeSet<SessionId>,
-    /// The last claim that was read back.
-    pub claim: Claim,
     pub cycle: u64,
     pub sequence: u64,
     /// Takes no more input since before this cycle of the node.
@@ -57,8 +53,6 @@ pub struct Slot {
     pub position: Option<u64>,
     pub end: Option<u64>,
     pub restored: BTreeMap<SessionId, BTreeMap<Opening, Snapshot>>,
-    /// Sessions with a mark that counts.
-    pub marks: BTreeSet<SessionId>,
     pub leftovers: Leftovers<Thing>,
     pub waiting: bool,
     pub open: Option<Open>,
@@ -109,7 +103,6 @@ impl Node {
             position: None,
             end: None,
             restored: BTreeMap::new(),
-            marks: BTreeSet::new(),
             leftovers: Leftovers::default(),
             waiting: false,
             open: None,

@@ -25,8 +25,6 @@ const NODES: usize = 3;
 const RECORDS: u64 = 10;
 /// Sessions of a shard.
 const SESSIONS: u64 = 2;
-/// A session is over when every partition is claimed that far behind its last event.
-const RETENTION: u64 = 2;
 const STEPS: usize = 1200;
 /// Steps within which a healed cluster must have done everything.
 const HEALING: usize = 60_000;
@@ -46,14 +44,6 @@ pub enum Fault {
     TrustState,
     /// An owner does not hear the `Open` of others.
     IgnoreRivals,
-    /// A mark counts whoever has written it.
-    MarksUnfenced,
-    /// A snapshot brings a session with a mark back.
-    MarksYield,
-    /// Snapshots are removed ahead of the mark.
-    SweepUnmarked,
-    /// A session is forgotten before the claim speaks of all of it.
-    ForgetUnclaimed,
 }
 
 /// Small, fast, and the same everywhere.
@@ -85,14 +75,6 @@ struct Partition {
     committed: u64,
 }
 
-/// A session with a mark that counts.
-struct Settled {
-    /// Epoch of the mark.
-    epoch: u64,
-    /// What its row held then.
-    events: BTreeSet<EventId>,
-}
-
 pub struct World {
     random: Random,
     fault: Option<Fault>,
@@ -102,12 +84,6 @@ pub struct World {
     truth: Members,
     logs: Vec<Log>,
     rows: BTreeMap<SessionId, ((u64, u64), BTreeSet<EventId>)>,
-    /// Sessions with a mark that counts, and their rows when it was written.
-    settled: BTreeMap<SessionId, Settled>,
-    /// Events that came for a session that was forgotten, and the latest epoch that has said so.
-    late: BTreeMap<EventId, u64>,
-    /// Sessions that are over are forgotten: in every second schedule.
-    forgets: bool,
     partitions: Vec<Partition>,
     links: BTreeMap<(usize, usize), VecDeque<Message>>,
     /// What nodes that died had under way.
@@ -153,9 +129,6 @@ impl World {
             truth,
             logs: (0..SHARDS).map(|_| Log::default()).collect(),
             rows: BTreeMap::new(),
-            settled: BTreeMap::new(),
-            late: BTreeMap::new(),
-            forgets: seed % 2 == 1,
             partitions: (0..PARTITIONS).map(|_| Partition::default()).collect(),
             links: BTreeMap::new(),
             ghosts: Vec::new(),
@@ -219,19 +192,6 @@ impl World {
         self.broken.take().map_or(Ok(()), Err)
     }
 
-    /// A record lands in a log. A mark that counts settles the rows as they are.
-    fn append(&mut self, shard: u16, key: Key, value: Value) {
-        let log = &mut self.logs[usize::from(shard)];
-        if let (Key::Expired(author, session), Value::Mark) = (&key, &value)
-            && log.holder() == Some(author)
-        {
-            let rows = self.rows.get(session).map(|(_, events)| events.clone());
-            let settled = Settled { epoch: author.epoch, events: rows.unwrap_or_default() };
-            self.settled.insert(*session, settled);
-        }
-        log.append(key, value);
-    }
-
     /// What the group has committed must be in the state and in the rows, whoever fails next.
     fn judge(&mut self) {
         for (partition, known) in (0..).zip(&self.partitions) {
@@ -240,13 +200,7 @@ impl World {
                 let (shard, session) = home(event);
                 let state = self.logs[usize::from(shard)].merged(session);
                 let rows = self.rows.get(&session);
-                if let Some(settled) = self.settled.get(&session) {
-                    // What an owner before the mark has called late does not count.
-                    let late = self.late.get(&event).is_some_and(|epoch| *epoch >= settled.epoch);
-                    if !settled.events.contains(&event) && !late {
-                        self.broken = Some(format!("{event:?} is acknowledged and was forgotten"));
-                    }
-                } else if !state.events.contains(&event) {
+                if !state.events.contains(&event) {
                     self.broken = Some(format!("{event:?} is acknowledged and not in the state"));
                 } else if !rows.is_some_and(|(_, events)| events.contains(&event)) {
                     self.broken = Some(format!("{event:?} is acknowledged and not in the rows"));
@@ -496,11 +450,7 @@ impl World {
             Some(applied) if to <= applied => {}
             Some(applied) if start <= applied || gaps => {
                 for offset in events_of(&org).filter(|offset| *offset >= applied) {
-                    let event = (source.partition, offset);
-                    if !open.take(event, trust) {
-                        let known = self.late.entry(event).or_default();
-                        *known = open.opening.epoch.max(*known);
-                    }
+                    open.take((source.partition, offset), trust);
                 }
                 open.applied.insert(source.partition, to);
             }
@@ -512,8 +462,6 @@ impl World {
     // --- time and ownership -------------------------------------------------------------------
 
     fn begin_cycle(&mut self, number: usize) {
-        let (early, unclaimed) = (self.has(Fault::SweepUnmarked), self.has(Fault::ForgetUnclaimed));
-        let looks = self.forgets && self.random.once_in(2);
         let node = &mut self.nodes[number];
         if !node.runs() || node.cycle.is_some() {
             return;
@@ -542,22 +490,6 @@ impl World {
                 open.sequence += 1;
                 let version = (open.opening.epoch, open.sequence);
                 cycle.rows.push(Row { session, version, events: known.state.events.clone() });
-            }
-            for session in open.forget(unclaimed).into_iter().filter(|_| looks) {
-                open.sessions.remove(&session);
-                open.expired.insert(session);
-                if early {
-                    let key = Key::Snapshot(open.opening.clone(), session);
-                    slot.sent.push_back((key, Value::Tombstone));
-                    let earlier = slot.leftovers.read(
-                        Thing::Session(session),
-                        &open.opening,
-                        Some(&open.opening),
-                    );
-                    let gone = |author| (Key::Snapshot(author, session), Value::Tombstone);
-                    slot.sent.extend(earlier.into_iter().map(gone));
-                }
-                slot.sent.push_back((Key::Expired(open.opening.clone(), session), Value::Mark));
             }
             cycle.claims.push((shard, open.opening.clone(), claim));
         }
@@ -603,12 +535,8 @@ impl World {
 }
 
 impl Open {
-    /// Takes an event; `false` when its session is forgotten.
-    fn take(&mut self, event: EventId, trust: bool) -> bool {
+    fn take(&mut self, event: EventId, trust: bool) {
         let (_, session) = home(event);
-        if self.expired.contains(&session) {
-            return false;
-        }
         let known = self
             .sessions
             .entry(session)
@@ -618,22 +546,5 @@ impl Open {
             known.entered = true;
             self.dirty.insert(session);
         }
-        true
-    }
-
-    /// The sessions that are over by the last claim: everything of them is saved, claimed and past.
-    fn forget(&self, unclaimed: bool) -> Vec<SessionId> {
-        let applied = &self.claim.applied;
-        let end = |partition: u32| applied.get(&partition).copied().unwrap_or(0);
-        let come_to = (0..PARTITIONS).map(end).min().unwrap_or(0);
-        let over = |(_, known): &(&SessionId, &Session)| {
-            let state = &known.state;
-            let last = state.events.iter().map(|(_, offset)| *offset).max();
-            let saved = state.saved <= (self.claim.epoch, self.claim.cycle);
-            let claimed = state.events.iter().all(|(partition, offset)| *offset < end(*partition));
-            let past = last.is_some_and(|last| last + RETENTION < come_to);
-            unclaimed || (saved && claimed && past)
-        };
-        self.sessions.iter().filter(over).map(|(session, _)| *session).collect()
     }
 }

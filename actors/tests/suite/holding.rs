@@ -28,7 +28,6 @@ const OPTIONS: ShardOptions = ShardOptions {
     retention_ms: None,
     hold_ticks: 15,
     correction_rows: None,
-    forgets: true,
 };
 
 /// One shard and the orchestrators that its sessions ask.

@@ -7,7 +7,6 @@ mod cells;
 mod clocks;
 mod convergence;
 mod dense;
-mod forgetting;
 mod generated;
 mod holding;
 mod instruments;

@@ -100,19 +100,6 @@ impl StateLog for MemoryLog {
         Ok(())
     }
 
-    fn page(
-        &self,
-        shard: u16,
-        from: EntityId,
-        most: usize,
-        each: &mut dyn FnMut(EntityId, &[u8]),
-    ) -> Result<Option<EntityId>, StateLogError> {
-        let entities = self.state.lock().unwrap().entities.clone();
-        let mut of_shard = entities.range((shard, from.0)..=(shard, u128::MAX));
-        of_shard.by_ref().take(most).for_each(|((_, id), frame)| each(EntityId(*id), frame));
-        Ok(of_shard.next().map(|((_, id), _)| EntityId(*id)))
-    }
-
     fn append(&self, records: Vec<StateRecord>) -> Result<(), StateLogError> {
         if self.broken.load(Ordering::Relaxed) {
             return Err(StateLogError("the disk is gone".to_owned()));
@@ -121,13 +108,8 @@ impl StateLog for MemoryLog {
         let told = self.told.lock().unwrap();
         for record in records {
             let (shard, record) = match record {
-                StateRecord::Snapshot { shard, entity, frame, .. }
-                | StateRecord::Expired { shard, entity, frame, .. } => {
+                StateRecord::Snapshot { shard, entity, frame, .. } => {
                     state.entities.insert((shard, entity.0), frame);
-                    continue;
-                }
-                StateRecord::Forgotten { shard, entity, .. } => {
-                    state.entities.remove(&(shard, entity.0));
                     continue;
                 }
                 StateRecord::Open { shard, open } => (shard, Record::Open(open.into())),

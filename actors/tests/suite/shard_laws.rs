@@ -5,7 +5,7 @@ use naap_actors::session::tally::Cause;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use naap_actors::ports::{Clock, StateLog, StateRecord};
+use naap_actors::ports::{StateLog, StateRecord};
 use naap_actors::shard::{Applied, ROUTING_VERSION, Saved, ShardCore, ShardOptions};
 use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::capability::evidence::{Evidence, Question};
@@ -20,30 +20,29 @@ use naap_protocol::wire::{Envelope, EnvelopeBuilder, EnvelopeHead};
 use proptest::prelude::*;
 
 use crate::cells::{Cells, Store};
-use crate::memory::{FakeClock, MemoryLog, clock};
+use crate::memory::{MemoryLog, clock};
 use crate::signals::{BASE, RETENTION, event, parse, signal};
 
-pub const PARTITIONS: usize = 3;
-pub const OPTIONS: ShardOptions = ShardOptions {
+const PARTITIONS: usize = 3;
+const OPTIONS: ShardOptions = ShardOptions {
     idle_ticks: 2,
     after_close_ticks: 1,
     awake_budget: 1 << 20,
     retention_ms: RETENTION,
     hold_ticks: 0,
     correction_rows: None,
-    forgets: true,
 };
 
-pub fn source(partition: usize) -> SourcePartition {
+fn source(partition: usize) -> SourcePartition {
     SourcePartition { topic: "streaming_events".to_owned(), partition: partition as u32 }
 }
 
 /// What the partitions hold: an event at every second offset.
 #[derive(Clone, Debug, Default)]
-pub struct World([Vec<Event<'static>>; PARTITIONS]);
+struct World([Vec<Event<'static>>; PARTITIONS]);
 
 impl World {
-    pub fn of(deliveries: &[(usize, Event<'static>)]) -> Self {
+    fn of(deliveries: &[(usize, Event<'static>)]) -> Self {
         let mut world = Self::default();
         for (partition, event) in deliveries {
             let log = &mut world.0[*partition];
@@ -52,7 +51,7 @@ impl World {
         world
     }
 
-    pub fn end(&self, partition: usize) -> u64 {
+    fn end(&self, partition: usize) -> u64 {
         self.0[partition].last().map_or(0, |event| event.offset + 2)
     }
 
@@ -157,7 +156,7 @@ fn quarantine_cells(partition: usize, event: &Event<'_>, counts: &Event<'_>) -> 
 
 /// Where a commit cycle ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Step {
+enum Step {
     Nothing,
     Snapshots,
     SomeRows,
@@ -166,7 +165,7 @@ pub enum Step {
 }
 
 #[derive(Clone, Debug)]
-pub enum Op {
+enum Op {
     /// Deliver this many offsets of a partition, starting some offsets before the next one.
     Deliver(usize, u64, u64),
     /// Rows leave before their commit cycle.
@@ -177,7 +176,7 @@ pub enum Op {
     Tick,
 }
 
-pub fn op() -> impl Strategy<Value = Op> {
+fn op() -> impl Strategy<Value = Op> {
     let step = prop::sample::select(&[Step::Nothing, Step::Snapshots, Step::SomeRows, Step::Rows]);
     prop_oneof![
         6 => (0..PARTITIONS, 1..8u64, 0..6u64).prop_map(|(p, n, back)| Op::Deliver(p, n, back)),
@@ -188,19 +187,15 @@ pub fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// A shard in its surroundings.
-pub struct Machine<'a> {
+struct Machine<'a> {
     world: &'a World,
     options: ShardOptions,
-    clock: Arc<dyn Clock>,
-    /// Partitions whose readers say at once that they are there.
-    attached: usize,
-    pub log: Arc<MemoryLog>,
-    pub core: ShardCore,
-    pub store: Store,
+    log: Arc<MemoryLog>,
+    core: ShardCore,
+    store: Store,
 }
 
-fn open(log: &Arc<MemoryLog>, options: ShardOptions, clock: Arc<dyn Clock>) -> ShardCore {
+fn open(log: &Arc<MemoryLog>, options: ShardOptions) -> ShardCore {
     let known = log.shard(0);
     let epoch = known.epoch + 1;
     let open = EpochOpen { epoch, node: "n".to_owned(), incarnation: epoch };
@@ -208,15 +203,8 @@ fn open(log: &Arc<MemoryLog>, options: ShardOptions, clock: Arc<dyn Clock>) -> S
     log.append(record).expect("a log");
     let applied = known.progress.applied.clone();
     let dirty = naap_protocol::slice::DirtySlices::default();
-    let progress = Progress {
-        epoch,
-        cycle: 0,
-        routing_version: ROUTING_VERSION,
-        applied,
-        dirty,
-        watermark: known.progress.watermark,
-    };
-    let mut core = ShardCore::new(0, progress, options, log.clone(), clock);
+    let progress = Progress { epoch, cycle: 0, routing_version: ROUTING_VERSION, applied, dirty };
+    let mut core = ShardCore::new(0, progress, options, log.clone(), clock());
     let questions = core.resume(&known.progress).expect("a log");
     answer(&mut core, questions);
     core
@@ -241,39 +229,16 @@ fn answer(core: &mut ShardCore, mut questions: Vec<Question>) {
 
 impl<'a> Machine<'a> {
     fn new(world: &'a World, options: ShardOptions) -> Self {
-        Self::at(world, options, clock(), 0)
-    }
-
-    /// As in live operation: the clock tells the time, and every partition is attached.
-    pub fn live(world: &'a World, options: ShardOptions, now: Timestamp) -> Self {
-        Self::at(world, options, Arc::new(FakeClock(now.0.into())), PARTITIONS)
-    }
-
-    fn at(world: &'a World, options: ShardOptions, clock: Arc<dyn Clock>, attached: usize) -> Self {
         let log = Arc::new(MemoryLog::default());
-        let core = open(&log, options, Arc::clone(&clock));
-        let mut machine =
-            Self { world, options, clock, attached, log, core, store: Store::default() };
-        machine.attach();
-        machine
+        let core = open(&log, options);
+        Self { world, options, log, core, store: Store::default() }
     }
 
-    fn attach(&mut self) {
-        for partition in 0..self.attached {
-            self.core.attach(source(partition), 0);
-        }
-    }
-
-    /// The same shard goes on with what has come meanwhile.
-    pub fn onward(self, world: &'a World) -> Self {
-        Self { world, ..self }
-    }
-
-    pub fn next(&self, partition: usize) -> u64 {
+    fn next(&self, partition: usize) -> u64 {
         self.core.progress().applied.get(&source(partition)).copied().unwrap_or(0)
     }
 
-    pub fn deliver(&mut self, partition: usize, count: u64, back: u64) {
+    fn deliver(&mut self, partition: usize, count: u64, back: u64) {
         let next = self.next(partition);
         let to = (next + count).min(self.world.end(partition));
         let from = next.saturating_sub(back);
@@ -293,7 +258,7 @@ impl<'a> Machine<'a> {
     }
 
     /// Returns how many sessions still owe rows.
-    pub fn cycle(&mut self, until: Step) -> usize {
+    fn cycle(&mut self, until: Step) -> usize {
         let saved = self.core.commit(false).expect("a commit");
         let Saved { records, progress, questions, owing, .. } = saved;
         if until >= Step::Snapshots {
@@ -312,22 +277,21 @@ impl<'a> Machine<'a> {
         owing
     }
 
-    pub fn step(&mut self, op: &Op) {
+    fn step(&mut self, op: &Op) {
         match *op {
             Op::Deliver(partition, count, back) => self.deliver(partition, count, back),
             Op::SendRows => self.send_rows(usize::MAX),
             Op::Commit => drop(self.cycle(Step::Claim)),
             Op::Crash(step) => {
                 self.cycle(step);
-                self.core = open(&self.log, self.options, Arc::clone(&self.clock));
-                self.attach();
+                self.core = open(&self.log, self.options);
             }
             Op::Tick => self.core.tick(),
         }
     }
 
     /// Delivers what is left and commits.
-    pub fn finish(mut self) -> Store {
+    fn finish(mut self) -> Store {
         (0..PARTITIONS).for_each(|partition| self.deliver(partition, u64::MAX / 2, 0));
         while self.cycle(Step::Claim) > 0 {}
         self.store
@@ -343,7 +307,7 @@ fn latest(world: &World, options: ShardOptions, ops: &[Op]) -> Store {
 }
 
 /// Sets the session of an event.
-pub fn into_session(mut event: Event<'static>, session: u8) -> Event<'static> {
+fn into_session(mut event: Event<'static>, session: u8) -> Event<'static> {
     let id = format!("s{session}");
     match &mut event.body {
         Body::Status(body) => body.stream_id = id.into(),
@@ -400,7 +364,7 @@ fn replayed(mut event: Event<'static>) -> Event<'static> {
 
 /// Events of three sessions and some without one over three partitions. `uids` bounds the number
 /// of uids of a session.
-pub fn deliveries(uids: u32, copies: usize) -> impl Strategy<Value = Vec<(usize, Event<'static>)>> {
+fn deliveries(uids: u32, copies: usize) -> impl Strategy<Value = Vec<(usize, Event<'static>)>> {
     let uid = || (0..uids).prop_map(|n| format!("e{n}"));
     let of_session = (signal(uid()), 0..3u8).prop_map(|(text, session)| {
         let mut event = parse(&text).remove(0);
@@ -428,10 +392,10 @@ pub fn deliveries(uids: u32, copies: usize) -> impl Strategy<Value = Vec<(usize,
 }
 
 /// Keeps the first content of every uid.
-pub fn once(deliveries: Vec<(usize, Event<'static>)>) -> Vec<(usize, Event<'static>)> {
+fn without_repetition(deliveries: Vec<(usize, Event<'static>)>) -> World {
     let mut seen = std::collections::BTreeSet::new();
     let new = |(_, event): &(usize, Event<'_>)| seen.insert(event.uid.to_string());
-    deliveries.into_iter().filter(new).collect()
+    World::of(&deliveries.into_iter().filter(new).collect::<Vec<_>>())
 }
 
 proptest! {
@@ -443,7 +407,7 @@ proptest! {
         ops in prop::collection::vec(op(), 0..40),
         awake_budget in prop::sample::select(&[0, 3000, 1 << 20]),
     ) {
-        let world = World::of(&once(deliveries));
+        let world = without_repetition(deliveries);
         let options = ShardOptions { awake_budget, ..OPTIONS };
         let calm = latest(&world, OPTIONS, &[]);
         prop_assert_eq!(latest(&world, options, &ops).latest(), calm.latest());
@@ -487,7 +451,7 @@ const CURRENT: [&str; 3] = [
     "dim_orchestrator_gpu_first_seen",
 ];
 
-pub const QUARANTINE: &str = "raw_streaming_events_quarantine";
+const QUARANTINE: &str = "raw_streaming_events_quarantine";
 
 fn requests(count: usize) -> World {
     let texts = (0..count).map(|n| format!("ST@{n}{{uid=u{n}}}"));

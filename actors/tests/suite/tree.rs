@@ -160,7 +160,6 @@ impl Setup {
                 retention_ms: None,
                 hold_ticks: 0,
                 correction_rows: None,
-                forgets: true,
             },
             orchestrators: OrchestratorOptions { keep_everything: true, ..Default::default() },
             sink: SinkOptions {

@@ -78,10 +78,7 @@ async fn write(
         incarnation,
         cluster: Cluster::alone(config.node.name.as_str(), incarnation),
     };
-    let mut args = node_args(parts).await.map_err(environment)?;
-    // What was found may be past: it is to hear the evidence first.
-    args.shard.forgets = false;
-    let node = Node::start(args).await;
+    let node = Node::start(node_args(parts).await.map_err(environment)?).await;
     let mut node = node.map_err(environment)?;
     for (shard, evidence) in &found.evidence {
         for batch in evidence.chunks(BATCH) {

@@ -8,15 +8,14 @@ use naap_actors::session::SessionActor;
 use naap_protocol::capability::evidence::{Evidence, Subject};
 use naap_protocol::capability::index::WINDOW_MS;
 use naap_protocol::codec;
-use naap_protocol::identity::{EntityId, EntityKey};
-use naap_protocol::state::{Expired, SessionState};
+use naap_protocol::identity::EntityId;
+use naap_protocol::state::SessionState;
 use naap_protocol::time::Timestamp;
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::DAY_MS;
 use super::report::Report;
-use crate::archive::{Advertised, keys, literal, moment};
+use crate::archive::{Advertised, keys};
 use crate::cli::{BackfillAttributionArgs, Failure, environment};
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -83,15 +82,7 @@ pub(super) async fn look(
         })
         .map_err(environment)?;
     report.input_fingerprint = hex::encode(fingerprint.finalize());
-    report.expired = window.expired(log, store).await.map_err(environment)?;
     Ok(Found { report, evidence: found })
-}
-
-/// A session that is stored.
-#[derive(Deserialize)]
-struct Stored {
-    org: String,
-    id: String,
 }
 
 /// The selections that are decided again.
@@ -129,31 +120,6 @@ impl Window<'_> {
             malformed.map_or(Ok(()), Err)?;
         }
         Ok(())
-    }
-
-    /// Sessions with a selection in the window whose state has expired: nothing can change their facts
-    /// any more.
-    async fn expired(
-        &self,
-        log: &dyn StateLog,
-        store: &Store,
-    ) -> Result<u64, Box<dyn std::error::Error + Send + Sync>> {
-        let of = self.org.map_or_else(String::new, |org| format!(" AND org = {}", literal(org)));
-        let sql = format!(
-            "SELECT org, workflow_session_id AS id FROM fact_workflow_sessions FINAL \
-             WHERE session_start_ts < {} AND ifNull(session_end_ts, session_start_ts) >= {}{of}",
-            moment(self.to),
-            moment(self.from)
-        );
-        let mut expired = 0;
-        for Stored { org, id } in
-            store.rows::<Stored>("look for sessions of the window", &sql).await?
-        {
-            let session = EntityKey::session_id(&org, &id);
-            let frame = log.entity(session.shard(self.shards), session.id())?;
-            expired += u64::from(frame.is_some_and(|frame| codec::is::<Expired>(&frame)));
-        }
-        Ok(expired)
     }
 
     fn concerns(&self, session: &SessionActor) -> bool {

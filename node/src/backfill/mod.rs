@@ -14,7 +14,6 @@ use crate::cli::{BackfillAttributionArgs, Failure, Global, Output, emit, environ
 use crate::clock::SystemClock;
 use crate::config::StateStore;
 use crate::logging;
-use crate::state_log;
 
 const DAY_MS: i64 = 24 * 3_600_000;
 /// Facts older than this are settled: they change only when somebody says so.
@@ -27,11 +26,15 @@ const AUTOMATIC_MS: i64 = 7 * DAY_MS;
 pub fn attribution(args: &BackfillAttributionArgs, global: &Global) -> Result<(), Failure> {
     let config = global.load(Vec::new())?.config;
     logging::start(&config.telemetry).map_err(Failure::environment)?;
+    let dir = match config.state_log.store {
+        StateStore::Local => Some(named(args)?),
+        StateStore::Kafka => None,
+    };
     refuse(args, SystemClock.now())?;
     let runtime = tokio::runtime::Runtime::new().map_err(environment)?;
-    let report = match config.state_log.store {
-        StateStore::Local => runtime.block_on(local::run(args, folder(args)?, &config))?,
-        StateStore::Kafka => runtime.block_on(cluster::run(args, &config))?,
+    let report = match dir {
+        Some(dir) => runtime.block_on(local::run(args, holding(dir)?, &config))?,
+        None => runtime.block_on(cluster::run(args, &config))?,
     };
     emit(&match global.output {
         Output::Text => report.text(),
@@ -55,15 +58,19 @@ fn refuse(args: &BackfillAttributionArgs, now: Timestamp) -> Result<(), Failure>
 }
 
 /// The data folder of a node that is stopped.
-fn folder(args: &BackfillAttributionArgs) -> Result<&Path, Failure> {
-    let Some(dir) = &args.store.data_dir else {
-        return Err(Failure::environment(
+fn named(args: &BackfillAttributionArgs) -> Result<&Path, Failure> {
+    args.store.data_dir.as_deref().ok_or_else(|| {
+        Failure::environment(
             "a backfill writes through the owner of the sessions, which a server alone is not; stop the node \
              and name its folder with --data-dir DIR, or give the configuration of a running node that keeps \
              its state in Kafka (state_log.store = \"kafka\")",
-        ));
-    };
-    if !dir.join(state_log::FILE).is_file() {
+        )
+    })
+}
+
+/// The folder, if it holds state.
+fn holding(dir: &Path) -> Result<&Path, Failure> {
+    if !dir.join("state.redb").is_file() {
         return Err(Failure::environment(format!(
             "{} holds no state of naap; name the data folder of a node or of `naap replay`",
             dir.display()

@@ -21,8 +21,6 @@ pub struct Report {
     /// Those of them that something changes for.
     pub changed: u64,
     rows: BTreeMap<Relabel, u64>,
-    /// Sessions of the window whose state has expired: their facts are settled.
-    pub expired: u64,
     /// SHA-256 over the advertisements and sessions that were looked at.
     pub input_fingerprint: String,
 }
@@ -56,13 +54,6 @@ impl Report {
         let verb = if self.dry_run { "would change" } else { "changed" };
         // Writing to a string does not fail.
         let _ = writeln!(out, "sessions  {} looked at, {} {verb}", self.looked_at, self.changed);
-        if self.expired > 0 {
-            let expired = self.expired;
-            let _ = writeln!(
-                out,
-                "expired   {expired} more: their state is forgotten, their facts are settled"
-            );
-        }
         let _ = writeln!(out, "rows      {rows}");
         for (Relabel { table, before, after }, count) in &self.rows {
             let [before, after] = [before, after].map(|l| if l.is_empty() { "-" } else { l });
@@ -89,11 +80,7 @@ impl Report {
             "from": self.from,
             "to": self.to,
             "dry_run": self.dry_run,
-            "sessions": {
-                "looked_at": self.looked_at,
-                "changed": self.changed,
-                "expired": self.expired,
-            },
+            "sessions": { "looked_at": self.looked_at, "changed": self.changed },
             "rows": rows,
         });
         format!("{report:#}\n")

@@ -5,20 +5,12 @@ mod load;
 mod tell;
 mod text;
 
-use std::path::Path;
-
-use naap_actors::ports::StateLog;
-use naap_protocol::codec;
-use naap_protocol::identity::EntityKey;
-use naap_protocol::rows::cells::Cell;
-use naap_protocol::state::Expired;
 use naap_protocol::time::Timestamp;
 
 use crate::archive::{self, Advertised};
 use crate::cli::{ExplainSessionArgs, Failure, Global, Output, emit, environment, open};
 use crate::config::Config;
 use crate::node::direct_window;
-use crate::state_log::{self, LocalStateLog};
 use crate::store::{Store, StoreError};
 
 use load::{Found, LISTED, TABLES, find};
@@ -35,12 +27,7 @@ pub fn session(args: &ExplainSessionArgs, global: &Global) -> Result<(), Failure
         let store = open(&args.store, &config, false).await?;
         let told = explain(&store, &args.id, args.org.as_deref(), &config).await;
         store.close().await.map_err(environment)?;
-        let with_mark = told.map(|mut told| {
-            told.expired =
-                args.store.data_dir.as_deref().and_then(|dir| expired(dir, &told, &config));
-            told
-        });
-        with_mark.map_err(|untold| match untold {
+        told.map_err(|untold| match untold {
             Untold::Store(error) => environment(error),
             other => Failure::check(other.to_string()),
         })
@@ -90,20 +77,6 @@ async fn explain(
         [one] => Ok(story(store, one, config).await?),
         several => Err(Untold::Several(not_unique(id, several))),
     }
-}
-
-/// Event time at which the session was forgotten, by a local state log in folder `dir`. Nothing is
-/// known of it where another process has the log open, or the log is in Kafka.
-fn expired(dir: &Path, told: &Explanation, config: &Config) -> Option<Timestamp> {
-    if !dir.join(state_log::FILE).is_file() {
-        return None;
-    }
-    let shards = config.cluster.shards as u16;
-    let text = |column: &str| told.session.get(column).map_or("", Cell::text);
-    let session = EntityKey::session_id(text("org"), text("workflow_session_id"));
-    let log = LocalStateLog::open(dir, shards).ok()?;
-    let frame = log.entity(session.shard(shards), session.id()).ok()??;
-    codec::decode::<Expired>(&frame).ok().map(|mark| mark.at)
 }
 
 async fn story(store: &Store, found: &Found, config: &Config) -> Result<Explanation, StoreError> {

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use naap_actors::backfill::{self, is_gone, key};
-use naap_actors::expiry::settled_after;
 use naap_actors::session::SessionActor;
 use naap_actors::session::outcome::{StartupClass, StartupEvidence};
 use naap_actors::session::story::{Story, left_by};
@@ -48,11 +47,6 @@ pub struct Explanation {
     pub corrections: Vec<Correction>,
     /// What does not fit.
     pub findings: Vec<String>,
-    /// Event time at which the state of the session was forgotten; `None` when it was not, or the state
-    /// is not at hand.
-    pub expired: Option<Timestamp>,
-    /// Records that came after that, or so late that it must have been so: no fact speaks of them.
-    pub late: usize,
 }
 
 /// One signal.
@@ -140,51 +134,30 @@ pub struct Evidence<'a> {
     pub retention_ms: i64,
 }
 
-/// A session as its archived records make it.
-struct Replayed {
-    session: SessionActor,
-    /// The retention under which it is folded.
-    retention: Option<i64>,
-    /// Records that are left out because the session had expired when they came.
-    late: usize,
-}
-
-/// The session as its archived records make it: of the ways in which a node can have folded them, the
-/// one that gives the stored number of events.
-fn replay(known: &Evidence<'_>, stored: &Cells) -> Replayed {
+/// The session as its archived records make it, and the retention under which they are folded: of
+/// those that a node can have had, the one that gives the stored number of events.
+fn replay(known: &Evidence<'_>, stored: &Cells) -> (SessionActor, Option<i64>) {
     let counted = number(stored, "event_count");
     let live = Some(known.retention_ms);
-    let end = known.found.end_ms;
-    let expiry = Timestamp(end.saturating_add(settled_after(known.retention_ms)));
-    let mut ways = [(None, None), (live, None), (live, Some(expiry))]
-        .map(|(retention, until)| fold(known, retention, until));
-    let fits = |way: &mut Replayed| i64::from(way.session.fold(way.retention).1.events) == counted;
-    let fitting = ways.iter_mut().position(fits).unwrap_or(0);
-    let [bounded, live, expired] = ways;
-    match fitting {
-        1 => live,
-        2 => expired,
-        _ => bounded,
-    }
+    let ways = [None, live].map(|retention| (fold(known, retention), retention));
+    let fits = |(session, retention): &mut (SessionActor, Option<i64>)| {
+        i64::from(session.fold(*retention).1.events) == counted
+    };
+    let [mut bounded, mut live] = ways;
+    if !fits(&mut bounded) && fits(&mut live) { live } else { bounded }
 }
 
-/// Folds the records that the broker took up to `until`.
-fn fold(known: &Evidence<'_>, retention: Option<i64>, until: Option<Timestamp>) -> Replayed {
+fn fold(known: &Evidence<'_>, retention_ms: Option<i64>) -> SessionActor {
     let Found { org, id, stream_id, request_id, .. } = known.found;
     let mut session = SessionActor::new(org, id.clone(), stream_id, request_id);
-    let mut late = 0;
     let gate = decoder();
     for record in known.records {
-        if until.is_some_and(|until| record.record_ts() > until) {
-            late += 1;
-            continue;
-        }
         record.read(&gate, |event| {
             let own = Delivery::of(event, &record.source_topic, record.source_partition);
-            session.receive(event, &own, retention);
+            session.receive(event, &own, retention_ms);
         });
     }
-    Replayed { session, retention, late }
+    session
 }
 
 /// Everything that `records` make `found` ask about.
@@ -199,7 +172,7 @@ pub fn subjects(found: &Found, records: &[Archived]) -> Vec<Subject> {
         window,
         retention_ms: 0,
     };
-    let mut session = fold(&known, None, None).session;
+    let mut session = fold(&known, None);
     session.questions((0, 0), None);
     session.state().answers.iter().map(|answer| answer.subject.clone()).collect()
 }
@@ -208,10 +181,9 @@ pub fn subjects(found: &Found, records: &[Archived]) -> Vec<Subject> {
 pub fn tell(known: &Evidence<'_>) -> Explanation {
     let row = known.stored.get(TABLES[0].name).and_then(|rows| rows.first());
     let stored = row.cloned().unwrap_or_default();
-    let Replayed { mut session, retention, late } = replay(known, &stored);
-    let session = &mut session;
+    let (mut replayed, retention) = replay(known, &stored);
+    let session = &mut replayed;
     let mut told = Explanation {
-        late,
         records: known.records.len(),
         advertisements: known.advertised.events.len(),
         ..Explanation::default()

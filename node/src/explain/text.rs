@@ -119,18 +119,6 @@ impl Page<'_> {
             counted(told.advertisements, "capability event"),
             row.get("skew_ms").map_or_else(|| "-".to_owned(), Cell::to_string)
         ));
-        if let Some(at) = told.expired {
-            let at = stamp(at);
-            self.line(&format!(
-                "expired when event time had come to {at} UTC: its facts are settled"
-            ));
-        }
-        if told.late > 0 {
-            let records = counted(told.late, "record");
-            self.line(&format!(
-                "{records} came after its state had expired: raw and typed rows only, no fact"
-            ));
-        }
     }
 
     fn timeline(&mut self) {

@@ -258,7 +258,6 @@ fn story_schema() -> Value {
             "session": { "type": "object" }, "told_from": { "type": "object" }, "rule": { "type": "object" },
             "timeline": list, "selections": list, "segments": list, "swaps": list, "latency": list,
             "tables": { "type": "object" }, "corrections": list,
-            "expired_at": { "type": ["integer", "null"] },
             "findings": { "type": "array" },
         },
     })

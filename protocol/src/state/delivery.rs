@@ -305,26 +305,6 @@ impl Deliveries {
         brought
     }
 
-    /// Every delivery stands below the offsets that `applied` names. One of a partition that is not
-    /// named does not.
-    pub fn are_below(&self, applied: &BTreeMap<SourcePartition, u64>) -> bool {
-        let ends: Vec<u64> =
-            self.sources.iter().map(|s| applied.get(s).copied().unwrap_or(0)).collect();
-        let below = |packed: &Packed| {
-            ends.get(packed.source as usize).is_some_and(|end| packed.offset < *end)
-        };
-        self.packed().all(below)
-    }
-
-    /// Latest envelope time of a delivery; `None` when there is none.
-    pub fn latest(&self) -> Option<Timestamp> {
-        self.packed().map(|packed| packed.event_ts).max()
-    }
-
-    fn packed(&self) -> impl Iterator<Item = &Packed> {
-        self.by_uid.values().chain(self.further.values().flatten())
-    }
-
     /// Number of deliveries kept.
     pub fn len(&self) -> usize {
         self.by_uid.len() + self.further.values().map(Vec::len).sum::<usize>()

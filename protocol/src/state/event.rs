@@ -1,13 +1,10 @@
 //! The durable state of an event without a session: its deliveries and what rows they made.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use super::delivery::put_at;
-use super::{Coordinates, Delivery, Sighting, SourcePartition, Verdict};
+use super::{Delivery, Sighting, Verdict};
 use crate::codec::Framed;
-use crate::time::Timestamp;
 
 /// Row sets that an event can have: a capability document has four, all other events one.
 const ROW_SETS: usize = 4;
@@ -95,21 +92,6 @@ impl EventState {
                 self.made(sighting.place, elements);
             }
         }
-    }
-
-    /// Every delivery stands below the offsets that `applied` names. One of a partition that is not
-    /// named does not.
-    pub fn is_below(&self, applied: &BTreeMap<SourcePartition, u64>) -> bool {
-        let end = |at: &Coordinates<'_>| {
-            let of = |s: &SourcePartition| s.partition == at.partition && s.topic == *at.topic;
-            applied.iter().find(|(source, _)| of(source)).map_or(0, |(_, end)| *end)
-        };
-        self.known().all(|delivery| delivery.at.offset < end(&delivery.at))
-    }
-
-    /// Latest envelope time of a delivery.
-    pub fn latest(&self) -> Timestamp {
-        self.known().map(|delivery| delivery.event_ts).max().unwrap_or_default()
     }
 
     /// Every kept delivery in their order; the first one counts.

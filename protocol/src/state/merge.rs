@@ -3,14 +3,11 @@
 //! A state is a set of accepted events, and a merge is their union: whoever wrote a snapshot, and in
 //! whatever epoch, it can only repeat what others have accepted too. What a snapshot says about
 //! *rows* is not a set: after a merge that brought something, every row is due again.
-//!
-//! The mark of a forgotten session takes every snapshot in. Whether a mark counts is not asked here:
-//! the state log has judged it by where it stands.
 
 use std::collections::BTreeSet;
 
 use super::session::{StoredBody, StoredSignal, Uid};
-use super::{EventState, Expired, OrchestratorState, SessionState, Sym, Symbols};
+use super::{EventState, OrchestratorState, SessionState, Sym, Symbols};
 use crate::codec::{self, CodecError, TraceContext};
 
 /// The union of two snapshots of one entity, as a frame. Where it does not matter for the rows,
@@ -21,11 +18,6 @@ use crate::codec::{self, CodecError, TraceContext};
 pub fn merge_frames(newer: &[u8], older: &[u8]) -> Result<Vec<u8>, CodecError> {
     if newer == older {
         return Ok(newer.to_vec());
-    }
-    for mark in [newer, older] {
-        if codec::is::<Expired>(mark) {
-            return Ok(mark.to_vec());
-        }
     }
     if codec::is::<SessionState>(newer) {
         let mut state: SessionState = codec::decode(newer)?;

@@ -2,7 +2,6 @@
 
 mod delivery;
 mod event;
-mod expired;
 mod merge;
 mod orchestrator;
 mod progress;
@@ -11,7 +10,6 @@ mod session;
 
 pub use delivery::{Coordinates, Deliveries, Delivery, Family, Sighting, Verdict};
 pub use event::{Elements, EventState};
-pub use expired::Expired;
 pub use merge::merge_frames;
 pub use orchestrator::OrchestratorState;
 pub use progress::{EpochOpen, Progress, SourcePartition};

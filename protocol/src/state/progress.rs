@@ -6,7 +6,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::Framed;
 use crate::slice::DirtySlices;
-use crate::time::Timestamp;
 
 /// Name of one partition of a source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,14 +46,10 @@ pub struct Progress {
     pub applied: BTreeMap<SourcePartition, u64>,
     /// Slices that rows of this shard have entered since their figures were computed.
     pub dirty: DirtySlices,
-    /// Event time that the shard has come to, which decides what may be forgotten. Never lower than
-    /// in an earlier claim; `None` before the first record, and in claims of version 1.
-    #[serde(default)]
-    pub watermark: Option<Timestamp>,
 }
 
 impl Framed for Progress {
     const TYPE_ID: u16 = 0x0202;
-    const VERSION: u16 = 2;
+    const VERSION: u16 = 1;
     const NAME: &'static str = "progress";
 }

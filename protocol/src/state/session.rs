@@ -141,14 +141,6 @@ impl SessionState {
         (std::mem::replace(known, record_ts) != record_ts).then_some(place)
     }
 
-    /// The latest moment that anything of the session is of, folded or not; `None` when nothing is
-    /// kept.
-    pub fn latest(&self) -> Option<Timestamp> {
-        let signal = self.signals.last().map(|signal| signal.ord_ts);
-        let sample = self.samples.kept.iter().map(|sample| sample.ts).max();
-        signal.max(sample).max(self.deliveries.latest())
-    }
-
     /// Makes every row due again.
     pub fn repeat_all(&mut self) {
         self.written.repeat_all();

@@ -506,12 +506,11 @@ pub(crate) fn epoch_open() -> BoxedStrategy<EpochOpen> {
 pub(crate) fn progress() -> BoxedStrategy<Progress> {
     let hours = btree_map(any::<i64>().prop_map(Timestamp), any::<u64>(), 0..4);
     let dirty = btree_map(string(), hours, 0..3);
-    let applied = btree_map(source(), any::<u64>(), 0..5);
-    (any::<(u64, u64, u16)>(), applied, dirty, option::of(ts()))
-        .prop_map(|(numbers, applied, dirty, watermark)| {
+    (any::<(u64, u64, u16)>(), btree_map(source(), any::<u64>(), 0..5), dirty)
+        .prop_map(|(numbers, applied, dirty)| {
             let (epoch, cycle, routing_version) = numbers;
             let dirty = DirtySlices(dirty);
-            Progress { epoch, cycle, routing_version, applied, dirty, watermark }
+            Progress { epoch, cycle, routing_version, applied, dirty }
         })
         .boxed()
 }

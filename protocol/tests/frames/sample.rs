@@ -28,7 +28,7 @@ use naap_protocol::peer::{Note, Notes};
 use naap_protocol::signal::signal;
 use naap_protocol::slice::DirtySlices;
 use naap_protocol::state::{
-    Deliveries, Delivery, Elements, EpochOpen, EventState, Expired, OrchestratorState, Progress,
+    Deliveries, Delivery, Elements, EpochOpen, EventState, OrchestratorState, Progress,
     SessionState, SourcePartition, Uid, Written,
 };
 use naap_protocol::time::Timestamp;
@@ -371,18 +371,7 @@ pub(crate) fn progress() -> Progress {
     let applied = BTreeMap::from([(source(), 1 << 33), (other, 7)]);
     let dirty =
         BTreeMap::from([("cloud_spe".to_owned(), BTreeMap::from([(at(0), 20), (at(9), 21)]))]);
-    Progress {
-        epoch: 13,
-        cycle: 21,
-        routing_version: 2,
-        applied,
-        dirty: DirtySlices(dirty),
-        watermark: Some(at(12)),
-    }
-}
-
-pub(crate) fn expired() -> Expired {
-    Expired { at: at(40) }
+    Progress { epoch: 13, cycle: 21, routing_version: 2, applied, dirty: DirtySlices(dirty) }
 }
 
 pub(crate) fn notes() -> Notes {

@@ -9,7 +9,6 @@ pub enum Key {
     Close(Opening),
     Progress(Opening),
     Snapshot(Opening, u8),
-    Expired(Opening, u8),
 }
 
 /// The claim of a `Progress`: the first offset that is not applied. `valid` is the verdict of the
@@ -27,8 +26,6 @@ pub enum Value {
     Claim(Claim),
     /// The set of events that a session has accepted.
     Events(u8),
-    /// A session is forgotten.
-    Mark,
     Tombstone,
 }
 
@@ -62,12 +59,6 @@ impl Log {
         }
         self.entries.push(Entry { offset: self.end, key, value });
         self.end += 1;
-    }
-
-    /// Who holds the shard behind all that was ever appended.
-    pub fn holder(&self) -> Option<&Opening> {
-        let highest = self.opens.iter().map(|open| open.epoch).max();
-        self.opens.iter().find(|open| Some(open.epoch) == highest)
     }
 
     /// The first entry at or after `offset`.
@@ -114,7 +105,7 @@ impl Log {
 /// The entry as the protocol sees it; `None` for what it does not look at.
 pub fn record(entry: &Entry) -> Option<Record<Claim>> {
     match (&entry.key, entry.value) {
-        (_, Value::Tombstone) | (Key::Snapshot(..) | Key::Expired(..), _) => None,
+        (_, Value::Tombstone) | (Key::Snapshot(..), _) => None,
         (Key::Open(opening), _) => Some(Record::Open(opening.clone())),
         (Key::Close(opening), _) => Some(Record::Close(opening.clone())),
         (Key::Progress(opening), Value::Claim(claim)) => {

@@ -21,10 +21,6 @@ pub enum Fault {
     KeysWithoutEpoch,
     /// A redelivered event that changes nothing makes no row.
     TrustState,
-    /// The mark of a forgotten session counts whoever has written it.
-    MarksUnfenced,
-    /// Snapshots are removed ahead of the mark that ends them.
-    SweepUnmarked,
 }
 
 /// What an exploration has found.
@@ -104,8 +100,7 @@ fn way(came: &[(u32, Step)], mut number: u32) -> Vec<Step> {
     steps
 }
 
-const SMALL: Bounds =
-    Bounds { events: 1, sessions: 1, crashes: 0, flips: 1, quarrels: 0, marks: 0 };
+const SMALL: Bounds = Bounds { events: 1, sessions: 1, crashes: 0, flips: 1, quarrels: 0 };
 
 #[track_caller]
 fn holds(bounds: Bounds) {
@@ -141,21 +136,6 @@ fn two_sessions() {
 }
 
 #[test]
-fn a_session_is_forgotten_around_a_hand_off() {
-    holds(Bounds { events: 2, marks: 1, ..SMALL });
-}
-
-#[test]
-fn a_session_is_forgotten_around_a_crash() {
-    holds(Bounds { events: 2, marks: 1, crashes: 1, flips: 0, ..SMALL });
-}
-
-#[test]
-fn a_session_is_forgotten_by_two_that_both_believe_to_hold_the_shard() {
-    holds(Bounds { marks: 1, quarrels: 1, flips: 0, ..SMALL });
-}
-
-#[test]
 fn every_broken_rule_is_noticed() {
     let quarrel = Bounds { quarrels: 1, ..SMALL };
     let crash = Bounds { crashes: 1, flips: 0, ..SMALL };
@@ -165,8 +145,6 @@ fn every_broken_rule_is_noticed() {
         (Fault::IgnoreRivals, quarrel),
         (Fault::KeysWithoutEpoch, Bounds { events: 2, ..quarrel }),
         (Fault::TrustState, crash),
-        (Fault::MarksUnfenced, Bounds { events: 2, marks: 1, ..quarrel }),
-        (Fault::SweepUnmarked, Bounds { marks: 1, ..crash }),
     ];
     for (fault, bounds) in cases {
         let found = explore(bounds, Some(fault));

@@ -22,9 +22,6 @@ pub struct Bounds {
     pub flips: u8,
     /// Takeovers from a holder that lives, and openings against a rival that lives.
     pub quarrels: u8,
-    /// Sessions that are found to be over: whenever everything of them is claimed, as nothing here
-    /// tells the time.
-    pub marks: u8,
 }
 
 /// A shard that runs.
@@ -38,10 +35,6 @@ struct Shard {
     state: Vec<u8>,
     /// By session: touched since its last snapshot.
     dirty: Vec<bool>,
-    /// By session: forgotten, or its mark is on its way.
-    expired: Vec<bool>,
-    /// What the last claim said that was read back.
-    claimed: u8,
     sequence: u8,
     cycle: Option<Cycle>,
     draining: bool,
@@ -75,8 +68,6 @@ struct Node {
     end: Option<u8>,
     /// By session: the merge of the snapshots read.
     restored: Vec<u8>,
-    /// By session: a mark that counts was read.
-    marked: Vec<bool>,
     leftovers: Leftovers<Thing>,
     /// On the way to the log. Outlives the process: a broker may still have it.
     sent: VecDeque<(Key, Value)>,
@@ -93,10 +84,6 @@ pub struct World {
     placed: usize,
     /// By session: version and content of the latest row.
     rows: Vec<((u64, u8), u8)>,
-    /// By session: the row when a mark was written that counts.
-    settled: Vec<Option<u8>>,
-    /// The events that came for a session that was forgotten.
-    late: u8,
     /// Everything below was acknowledged to the input.
     acked: u8,
     /// Who has run the shard in which epoch.
@@ -125,7 +112,6 @@ pub enum Step {
     Write(usize),
     Store(usize),
     Drain(usize),
-    Forget(usize),
 }
 
 impl World {
@@ -138,8 +124,6 @@ impl World {
             nodes: (0..NODES).map(|n| Node::boot(n, 1, 0, sessions)).collect(),
             placed: 0,
             rows: vec![((0, 0), 0); sessions],
-            settled: vec![None; sessions],
-            late: 0,
             acked: 0,
             ran: BTreeMap::new(),
             broken: None,
@@ -162,7 +146,6 @@ impl World {
             Step::Write,
             Step::Store,
             Step::Drain,
-            Step::Forget,
         ];
         let of_nodes =
             (0..NODES).flat_map(move |node| each.map(|step: fn(usize) -> Step| step(node)));
@@ -186,7 +169,6 @@ impl World {
             Step::Deliver(n) | Step::Save(n) | Step::Write(n) | Step::Store(n) | Step::Drain(n) => {
                 node(n).shard.is_some()
             }
-            Step::Forget(n) => self.bounds.marks > 0 && node(n).shard.is_some(),
         }
     }
 
@@ -230,7 +212,6 @@ impl World {
             Step::Read(n) => self.read(n)?,
             Step::Land(n) => {
                 let (key, value) = self.nodes[n].sent.pop_front()?;
-                self.settle(&key, value);
                 self.log.append(key, value);
                 let value = self.log.entries.last().map(|entry| entry.value);
                 if let (Some(Fault::AckUnread), Some(Value::Claim(claim))) = (self.fault, value) {
@@ -246,7 +227,6 @@ impl World {
                 shard.stored = cycle.claim;
                 self.tell(n, Event::Stored(Claim { applied: cycle.claim, valid: false }));
             }
-            Step::Forget(n) => self.forget(n)?,
             Step::Drain(n) => {
                 let shard = self.nodes[n].shard.as_mut()?;
                 let done = shard.draining && !shard.drained && shard.idle();
@@ -295,11 +275,6 @@ impl World {
         if let (Key::Snapshot(_, session), Value::Events(events)) = (&entry.key, entry.value) {
             node.restored[usize::from(*session)] |= events;
         }
-        if let (Key::Expired(author, session), Value::Mark) = (&entry.key, entry.value) {
-            let counts = node.owner.holder() == Some(author);
-            node.marked[usize::from(*session)] |=
-                counts || self.fault == Some(Fault::MarksUnfenced);
-        }
         if entry.value != Value::Tombstone {
             self.sweep(n, &entry.key);
         }
@@ -329,15 +304,6 @@ impl World {
         let (author, thing) = match key {
             Key::Progress(author) => (author, Thing::Claim),
             Key::Snapshot(author, session) => (author, Thing::Session(*session)),
-            Key::Expired(author, session) => {
-                if node.owner.opening() != Some(author) {
-                    return;
-                }
-                // The mark stands for every snapshot, also those of its own author.
-                let own = Key::Snapshot(author.clone(), *session);
-                node.sent.push_back((own, Value::Tombstone));
-                (author, Thing::Session(*session))
-            }
             Key::Open(_) | Key::Close(_) => return,
         };
         for opening in node.leftovers.read(thing, author, node.owner.opening()) {
@@ -356,11 +322,6 @@ impl World {
         let event = shard.applied;
         (event < events).then_some(())?;
         let session = usize::from(event % sessions);
-        if shard.expired[session] {
-            self.late |= 1 << event;
-            shard.applied += 1;
-            return Some(());
-        }
         let known = shard.state[session] & (1 << event) != 0;
         shard.state[session] |= 1 << event;
         shard.dirty[session] |= !(known && fault == Some(Fault::TrustState));
@@ -384,42 +345,6 @@ impl World {
         }
         shard.cycle = Some(Cycle { claim: shard.applied, rows, written: false });
         Some(())
-    }
-
-    /// A session is found to be over, of which everything is claimed: its mark is written.
-    fn forget(&mut self, n: usize) -> Option<()> {
-        let sessions = self.bounds.sessions;
-        let node = &mut self.nodes[n];
-        let shard = node.shard.as_mut().filter(|shard| shard.cycle.is_none())?;
-        let claimed = |session: u8, shard: &Shard| {
-            let later = (shard.claimed..8).map(|event| 1 << event).sum::<u8>();
-            let state = shard.state[usize::from(session)];
-            state != 0 && state & later == 0
-        };
-        let over = |session: &u8| {
-            let of = usize::from(*session);
-            !shard.expired[of] && !shard.dirty[of] && claimed(*session, shard)
-        };
-        let session = (0..sessions).find(over)?;
-        self.bounds.marks = self.bounds.marks.checked_sub(1)?;
-        shard.expired[usize::from(session)] = true;
-        shard.state[usize::from(session)] = 0;
-        let author = shard.opening.clone();
-        if self.fault == Some(Fault::SweepUnmarked) {
-            node.sent.push_back((Key::Snapshot(author.clone(), session), Value::Tombstone));
-        }
-        node.sent.push_back((Key::Expired(author, session), Value::Mark));
-        Some(())
-    }
-
-    /// A mark that lands and counts settles the row as it is.
-    fn settle(&mut self, key: &Key, value: Value) {
-        if let (Key::Expired(author, session), Value::Mark) = (key, value)
-            && self.log.holder() == Some(author)
-        {
-            let of = usize::from(*session);
-            self.settled[of] = Some(self.rows[of].1);
-        }
     }
 
     /// Step 2: once the snapshots are acknowledged, the rows.
@@ -455,7 +380,6 @@ impl World {
             Effect::Unfollow => {
                 (node.position, node.end, node.leftovers) = (None, None, Leftovers::default());
                 node.restored.fill(0);
-                node.marked.fill(false);
             }
             Effect::Append(record) => {
                 let early = self.fault == Some(Fault::OpenUnread);
@@ -472,12 +396,7 @@ impl World {
                 self.nodes[n].sent.push_back(sent);
             }
             Effect::Start(opening, claim) => self.start(n, opening, claim),
-            Effect::Ack(claim) => {
-                if let Some(shard) = &mut node.shard {
-                    shard.claimed = shard.claimed.max(claim.applied);
-                }
-                self.ack(claim);
-            }
+            Effect::Ack(claim) => self.ack(claim),
             Effect::Drain => {
                 if let Some(shard) = &mut node.shard {
                     shard.draining = true;
@@ -500,14 +419,8 @@ impl World {
         }
         let node = &mut self.nodes[n];
         let applied = claim.map_or(0, |claim| claim.applied);
-        let expired = node.marked.clone();
-        let restored = node.restored.iter().zip(&expired);
-        let state: Vec<u8> = restored.map(|(&set, &gone)| if gone { 0 } else { set }).collect();
-        if expired.iter().zip(&self.settled).any(|(gone, settled)| *gone && settled.is_none()) {
-            self.broken = Some("a session is forgotten by a mark that does not count");
-        }
-        let gone = |event: u8| expired[usize::from(event) % expired.len()];
-        if (0..applied).any(|event| !gone(event) && !holds(&state, event)) {
+        let state = node.restored.clone();
+        if (0..applied).any(|event| !holds(&state, event)) {
             self.broken = Some("a shard starts without the state that its claim speaks of");
         }
         let dirty = vec![false; state.len()];
@@ -517,8 +430,6 @@ impl World {
             stored: applied,
             state,
             dirty,
-            expired,
-            claimed: applied,
             sequence: 0,
             cycle: None,
             draining: false,
@@ -548,18 +459,9 @@ impl World {
             sessions.map(|session| self.log.merged(session, self.same())).collect();
         let rows: Vec<u8> = self.rows.iter().map(|row| row.1).collect();
         let safe = self.acked.max(self.log.claimed());
-        let settled = |event: u8| self.settled[usize::from(event) % self.settled.len()];
-        let lost =
-            |event: u8| settled(event).is_some_and(|row| (row | self.late) & (1 << event) == 0);
-        if self.settled.iter().zip(&rows).any(|(settled, row)| settled.is_some_and(|s| s != *row)) {
-            self.broken = Some("a session was forgotten and its row has changed");
-        } else if (0..safe).any(lost) {
-            self.broken = Some("an event that is claimed or acknowledged was forgotten");
-        }
-        let mut kept = (0..safe).filter(|event| settled(*event).is_none());
-        if kept.clone().any(|event| !holds(&state, event)) {
+        if (0..safe).any(|event| !holds(&state, event)) {
             self.broken = Some("an event that is claimed or acknowledged is not in the state");
-        } else if kept.any(|event| !holds(&rows, event)) {
+        } else if (0..safe).any(|event| !holds(&rows, event)) {
             self.broken = Some("an event that is claimed or acknowledged is not in the rows");
         }
     }
@@ -582,7 +484,6 @@ impl Node {
             position: None,
             end: None,
             restored: vec![0; sessions],
-            marked: vec![false; sessions],
             leftovers: Leftovers::default(),
             sent: VecDeque::new(),
             waiting: false,

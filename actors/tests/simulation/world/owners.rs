@@ -45,7 +45,6 @@ impl World {
             Effect::Unfollow => {
                 (slot.position, slot.end, slot.leftovers) = (None, None, Leftovers::default());
                 slot.restored.clear();
-                slot.marks.clear();
             }
             Effect::Append(Record::Open(open)) => {
                 slot.sent.push_back((Key::Open(open), Value::Empty));
@@ -60,7 +59,6 @@ impl World {
                     && claim.epoch == open.opening.epoch
                 {
                     open.claimed = open.claimed.max(claim.cycle);
-                    open.claim = claim.clone();
                 }
                 self.publish(number, shard, &claim);
             }
@@ -94,11 +92,7 @@ impl World {
         if *ran != opening {
             self.broken = Some(format!("two openings of epoch {} ran", opening.epoch));
         }
-        let yields = self.has(Fault::MarksYield);
         let slot = &mut self.nodes[number].slots[usize::from(shard)];
-        if yields {
-            slot.marks.retain(|session| slot.restored.get(session).is_none_or(BTreeMap::is_empty));
-        }
         let inherited = claim.is_some();
         let claim = claim.unwrap_or_default();
         let mut open = Open {
@@ -106,8 +100,6 @@ impl World {
             applied: claim.applied.clone(),
             sessions: BTreeMap::new(),
             dirty: BTreeSet::new(),
-            expired: slot.marks.clone(),
-            claim: claim.clone(),
             cycle: 0,
             sequence: 0,
             draining: None,
@@ -118,18 +110,12 @@ impl World {
             for snapshot in found.values() {
                 state.merge(snapshot);
             }
-            if open.expired.contains(session) {
-                continue;
-            }
             // More than one author may mean that no row holds it all.
             let lost = state.saved > (claim.epoch, claim.cycle) || found.len() > 1;
             if lost && self.fault != Some(Fault::TrustState) {
                 open.dirty.insert(*session);
             }
             open.sessions.insert(*session, Session { state, entered: lost });
-        }
-        if let Some(session) = open.expired.iter().find(|s| !self.settled.contains_key(*s)) {
-            self.broken = Some(format!("session {session} is forgotten by a void mark"));
         }
         slot.open = Some(open);
         if inherited {
@@ -170,22 +156,8 @@ impl World {
 
     /// Keeps the state in a record, and removes what it stands for.
     pub(super) fn sweep(&mut self, number: usize, shard: u16, key: &Key, value: &Value) {
-        let unfenced = self.has(Fault::MarksUnfenced);
         let slot = &mut self.nodes[number].slots[usize::from(shard)];
         let (author, thing) = match key {
-            Key::Expired(author, session) => {
-                if slot.owner.holder() == Some(author) || unfenced {
-                    slot.marks.insert(*session);
-                }
-                // The mark stands for every snapshot, also those of its own author.
-                if slot.owner.opening() == Some(author) {
-                    let own = Key::Snapshot(author.clone(), *session);
-                    slot.sent.push_back((own, Value::Tombstone));
-                } else {
-                    return;
-                }
-                (author, Thing::Session(*session))
-            }
             Key::Progress(author) => (author, Thing::Claim),
             Key::Snapshot(author, session) => {
                 let found = slot.restored.entry(*session).or_default();
@@ -221,7 +193,7 @@ impl World {
             (Key::Progress(_), Value::Claim(claim)) => Some(claim.clone()),
             _ => None,
         };
-        self.append(shard, key, value);
+        self.logs[usize::from(shard)].append(key, value);
         if let Some(claim) = early.filter(|_| self.has(Fault::AckUnread)) {
             self.publish(number, shard, &claim);
         }
@@ -238,10 +210,6 @@ impl World {
         let known = self.rows.entry(row.session).or_default();
         if row.version >= known.0 {
             *known = (row.version, row.events);
-            if self.settled.get(&row.session).is_some_and(|settled| settled.events != known.1) {
-                self.broken =
-                    Some(format!("session {} was forgotten and written anew", row.session));
-            }
         }
         self.judge();
     }

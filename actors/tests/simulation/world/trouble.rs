@@ -93,9 +93,8 @@ impl World {
         }
         let at = self.random.below(self.ghosts.len());
         let (shard, sent) = &mut self.ghosts[at];
-        let shard = *shard;
         match sent.pop_front() {
-            Some((key, value)) => self.append(shard, key, value),
+            Some((key, value)) => self.logs[usize::from(*shard)].append(key, value),
             None => drop(self.ghosts.swap_remove(at)),
         }
         self.judge();

@@ -3,11 +3,11 @@
 //!
 //! | bytes | field |
 //! |---|---|
-//! | 0 | kind: 1 open, 2 close, 3 progress, 4 snapshot, 5 mark of an expired session |
+//! | 0 | kind: 1 open, 2 close, 3 progress, 4 snapshot; 5 is kept for marks of expired entities |
 //! | 1..9 | epoch, u64 big endian |
 //! | 9..17 | incarnation, u64 big endian |
 //! | 17..19 | length of the node name, u16 big endian |
-//! | 19.. | node name; of a snapshot or mark then the entity id, u128 big endian |
+//! | 19.. | node name; of a snapshot then the entity id, u128 big endian |
 
 use naap_actors::ownership::Opening;
 use thiserror::Error;
@@ -19,7 +19,6 @@ pub(super) enum Kind {
     Close,
     Progress,
     Snapshot(u128),
-    Expired(u128),
 }
 
 /// A key of the state log.
@@ -47,7 +46,6 @@ impl Key {
             Kind::Close => 2,
             Kind::Progress => 3,
             Kind::Snapshot(_) => 4,
-            Kind::Expired(_) => 5,
         };
         let Opening { epoch, node, incarnation } = &self.author;
         let mut key = vec![kind];
@@ -55,7 +53,7 @@ impl Key {
         key.extend_from_slice(&incarnation.to_be_bytes());
         key.extend_from_slice(&(node.len() as u16).to_be_bytes());
         key.extend_from_slice(node.as_bytes());
-        if let Kind::Snapshot(entity) | Kind::Expired(entity) = self.kind {
+        if let Kind::Snapshot(entity) = self.kind {
             key.extend_from_slice(&entity.to_be_bytes());
         }
         key
@@ -77,7 +75,6 @@ impl Key {
             (2, []) => Kind::Close,
             (3, []) => Kind::Progress,
             (4, entity) => Kind::Snapshot(u128::from_be_bytes(entity.try_into().ok()?)),
-            (5, entity) => Kind::Expired(u128::from_be_bytes(entity.try_into().ok()?)),
             _ => return None,
         };
         let author = Opening {
@@ -96,14 +93,7 @@ mod tests {
     #[test]
     fn keys_keep_their_bytes_and_tell_authors_apart() {
         let author = Opening { epoch: 258, node: "naap-0".into(), incarnation: 3 };
-        let entity = u128::MAX - 1;
-        let kinds = [
-            Kind::Open,
-            Kind::Close,
-            Kind::Progress,
-            Kind::Snapshot(entity),
-            Kind::Expired(entity),
-        ];
+        let kinds = [Kind::Open, Kind::Close, Kind::Progress, Kind::Snapshot(u128::MAX - 1)];
         for kind in kinds {
             let key = Key { kind, author: author.clone() };
             assert_eq!(Key::decode(&key.encode()), Ok(key));

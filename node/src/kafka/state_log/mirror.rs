@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use naap_actors::ownership::Opening;
-use naap_protocol::codec;
 use naap_protocol::identity::EntityId;
-use naap_protocol::state::{Expired, merge_frames};
+use naap_protocol::state::merge_frames;
 use redb::{
     Database, Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError,
     WriteTransaction,
@@ -18,8 +17,6 @@ use redb::{
 const STATES: TableDefinition<'_, (u16, u128), &[u8]> = TableDefinition::new("states");
 /// Who has a record of the entity in the topic, beside this node's present opening.
 const AUTHORS: TableDefinition<'_, (u16, u128), &[u8]> = TableDefinition::new("authors");
-/// Who has a mark of the session in the topic, whether it counts or not.
-const MARKS: TableDefinition<'_, (u16, u128), &[u8]> = TableDefinition::new("marks");
 
 /// Pages that the store keeps in memory, bytes.
 const CACHE: usize = 24 << 20;
@@ -28,13 +25,11 @@ const SETTLE: u64 = 64;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// A record of an entity that was read from the topic.
+/// A snapshot that was read from the topic.
 #[derive(Debug)]
 pub(super) struct Found {
     pub entity: u128,
     pub author: Opening,
-    /// Of a mark: whether its author held the shard where it stands. `None` for a snapshot.
-    pub mark: Option<bool>,
     /// `None` for a tombstone.
     pub frame: Option<Vec<u8>>,
 }
@@ -62,7 +57,6 @@ impl Mirror {
         mirror.write(|write| {
             write.open_table(STATES)?;
             write.open_table(AUTHORS)?;
-            write.open_table(MARKS)?;
             Ok(())
         })?;
         Ok(mirror)
@@ -104,123 +98,83 @@ impl Mirror {
         Ok(())
     }
 
-    /// Hands up to `most` states of a shard, from `from` on, to `each`. Returns where to go on.
-    pub fn page(
-        &self,
-        shard: u16,
-        from: EntityId,
-        most: usize,
-        each: &mut dyn FnMut(EntityId, &[u8]),
-    ) -> Result<Option<EntityId>, Failure> {
-        let table = self.database.begin_read()?.open_table(STATES)?;
-        let mut entries = table.range((shard, from.0)..=(shard, u128::MAX))?;
-        for entry in entries.by_ref().take(most) {
-            let (key, frame) = entry?;
-            each(EntityId(key.value().1), frame.value());
-        }
-        Ok(entries.next().transpose()?.map(|(key, _)| EntityId(key.value().1)))
-    }
-
-    /// Who else has a snapshot of the entity in the topic.
+    /// Who else has a record of the entity in the topic.
     pub fn authors(&self, shard: u16, entity: u128) -> Result<Vec<Opening>, Failure> {
-        self.openings_in(AUTHORS, shard, entity)
-    }
-
-    /// Who has a mark of the session in the topic.
-    pub fn marks(&self, shard: u16, entity: u128) -> Result<Vec<Opening>, Failure> {
-        self.openings_in(MARKS, shard, entity)
-    }
-
-    fn openings_in(
-        &self,
-        table: TableDefinition<'_, (u16, u128), &[u8]>,
-        shard: u16,
-        entity: u128,
-    ) -> Result<Vec<Opening>, Failure> {
-        let table = self.database.begin_read()?.open_table(table)?;
+        let table = self.database.begin_read()?.open_table(AUTHORS)?;
         let numbers = table.get((shard, entity))?.map(|value| numbers(value.value()));
         Ok(numbers.unwrap_or_default().into_iter().filter_map(|n| self.opening(n)).collect())
     }
 
-    /// Keeps states and marks that this node's present opening writes, and forgets what it forgets.
+    /// Keeps states that this node's present opening writes.
     pub fn own<'a>(
         &self,
-        states: impl Iterator<Item = (u16, EntityId, Option<&'a [u8]>)>,
+        states: impl Iterator<Item = (u16, EntityId, &'a [u8])>,
     ) -> Result<(), Failure> {
         self.write(|write| {
             let (mut all, mut authors) = (write.open_table(STATES)?, write.open_table(AUTHORS)?);
-            let mut marks = write.open_table(MARKS)?;
             for (shard, entity, frame) in states {
-                let key = (shard, entity.0);
-                if let Some(frame) = frame {
-                    all.insert(key, frame)?;
-                } else {
-                    all.remove(key)?;
-                    marks.remove(key)?;
-                }
-                authors.remove(key)?;
+                all.insert((shard, entity.0), frame)?;
+                authors.remove((shard, entity.0))?;
             }
             Ok(())
         })
     }
 
-    /// Takes in what was read, in order. While the shard runs here (`runs`), records of others only
-    /// count as something to be removed: what is in them comes again as input, and a mark of theirs
-    /// stands behind this node's opening, so that it does not count.
+    /// Takes in what was read, in order. While the shard runs here (`runs`), states of others only
+    /// count as something to be removed: what is in them comes again as input.
     pub fn take(&self, shard: u16, found: Vec<Found>, runs: bool) -> Result<(), Failure> {
         self.write(|write| {
-            let mut states = write.open_table(STATES)?;
-            let (mut authors, mut marks) = (write.open_table(AUTHORS)?, write.open_table(MARKS)?);
-            for Found { entity, author, mark, frame } in found {
+            let (mut states, mut authors) = (write.open_table(STATES)?, write.open_table(AUTHORS)?);
+            for Found { entity, author, frame } in found {
                 let key = (shard, entity);
                 let number = self.number(&author);
-                let of = if mark.is_some() { &mut marks } else { &mut authors };
-                let mut known =
-                    of.get(key)?.map(|value| numbers(value.value())).unwrap_or_default();
-                match (&frame, mark) {
-                    (Some(frame), None) if !runs => {
-                        let others = known.iter().filter(|&&n| n != number).copied().collect();
-                        self.join(&mut states, key, &others, &author, frame)?;
+                let known = authors.get(key)?.map(|value| numbers(value.value()));
+                let mut known = known.unwrap_or_default();
+                match frame {
+                    Some(frame) => {
+                        if !known.contains(&number) {
+                            self.join(&mut states, key, &known, &author, frame, runs)?;
+                            known.insert(number);
+                        } else if !runs {
+                            let others = known.iter().filter(|&&n| n != number).copied().collect();
+                            self.join(&mut states, key, &others, &author, frame, runs)?;
+                        }
                     }
-                    (Some(frame), Some(true)) => drop(states.insert(key, frame.as_slice())?),
-                    _ => {}
-                }
-                if frame.is_some() {
-                    known.insert(number);
-                } else if known.remove(&number) && known.is_empty() && !runs {
-                    // The end of the last snapshot does not end the mark, nor the other way round.
-                    let state = states.get(key)?.map(|state| codec::is::<Expired>(state.value()));
-                    if state == Some(mark.is_some()) {
-                        states.remove(key)?;
+                    None => {
+                        if known.remove(&number) && known.is_empty() && !runs {
+                            states.remove(key)?;
+                        }
                     }
                 }
                 if known.is_empty() {
-                    of.remove(key)?;
+                    authors.remove(key)?;
                 } else {
-                    of.insert(key, bytes(&known).as_slice())?;
+                    authors.insert(key, bytes(&known).as_slice())?;
                 }
             }
             Ok(())
         })
     }
 
-    /// Joins a state of `author` with what is known from `others`, or with the mark that ends it.
+    /// Joins a state of `author` with what is known from `others`.
     fn join(
         &self,
         states: &mut Table<'_, (u16, u128), &[u8]>,
         key: (u16, u128),
         others: &BTreeSet<u32>,
         author: &Opening,
-        frame: &[u8],
+        frame: Vec<u8>,
+        runs: bool,
     ) -> Result<(), Failure> {
         let before = states.get(key)?.map(|value| value.value().to_vec());
         let joined = match before {
-            Some(before) if !others.is_empty() || codec::is::<Expired>(&before) => {
+            Some(_) if runs => return Ok(()),
+            Some(before) if !others.is_empty() => {
                 let later =
                     others.iter().filter_map(|n| self.opening(*n)).max() > Some(author.clone());
-                if later { merge_frames(&before, frame)? } else { merge_frames(frame, &before)? }
+                if later { merge_frames(&before, &frame)? } else { merge_frames(&frame, &before)? }
             }
-            _ => frame.to_vec(),
+            _ => frame,
         };
         states.insert(key, joined.as_slice())?;
         Ok(())
@@ -231,8 +185,7 @@ impl Mirror {
         let all = (shard, 0)..=(shard, u128::MAX);
         self.write(|write| {
             write.open_table(STATES)?.retain_in(all.clone(), |_, _| false)?;
-            write.open_table(AUTHORS)?.retain_in(all.clone(), |_, _| false)?;
-            write.open_table(MARKS)?.retain_in(all, |_, _| false)?;
+            write.open_table(AUTHORS)?.retain_in(all, |_, _| false)?;
             Ok(())
         })
     }

@@ -3,11 +3,6 @@
 //! What is appended is acknowledged by all in-sync replicas. A thread of its own reads every partition
 //! that is followed: it mirrors the snapshots into an embedded store, tells the records about
 //! ownership, and removes records of earlier openings once this node has read back its own.
-//!
-//! The mark of an expired session counts only if its author holds the shard where it stands, which the
-//! thread judges while it reads. One that counts takes the place of every snapshot, earlier or later.
-//! Snapshots are removed once this node has read its mark back; what is left, such as a late record of
-//! a displaced owner, goes with the mark.
 
 mod key;
 mod mirror;
@@ -108,39 +103,9 @@ impl KafkaStateLog {
         Opening { epoch, node: Arc::clone(&self.node), incarnation: self.incarnation }
     }
 
-    /// Removes every record of the entity that is known: snapshots first, so that none is ever found
-    /// without the mark that ends it.
-    fn forget(
-        &self,
-        shard: u16,
-        epoch: u64,
-        entity: EntityId,
-        pending: &Arc<Pending>,
-    ) -> Result<(), StateLogError> {
-        let own = self.author(epoch);
-        let mut snapshots = self.mirror.authors(shard, entity.0).map_err(failed)?;
-        let mut all = self.leftovers.lock().unwrap_or_else(PoisonError::into_inner);
-        snapshots.extend(all.remove(&(shard, entity.0)).into_iter().flatten());
-        drop(all);
-        let marks = self.mirror.marks(shard, entity.0).map_err(failed)?;
-        let records = [(Kind::Snapshot(entity.0), snapshots), (Kind::Expired(entity.0), marks)];
-        for (kind, authors) in records {
-            let own = (!authors.contains(&own)).then(|| own.clone());
-            for author in authors.into_iter().chain(own) {
-                self.writer.send(shard, &Key { kind, author }.encode(), None, pending)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Notes who else has a snapshot of the entity, before this node's own record can be read back.
-    fn expect_back(
-        &self,
-        shard: u16,
-        entity: EntityId,
-        mut authors: Vec<Opening>,
-    ) -> Result<(), StateLogError> {
-        authors.extend(self.mirror.authors(shard, entity.0).map_err(failed)?);
+    /// Notes who else has a record of the entity, before this node's own can be read back.
+    fn expect_back(&self, shard: u16, entity: EntityId) -> Result<(), StateLogError> {
+        let authors = self.mirror.authors(shard, entity.0).map_err(failed)?;
         if !authors.is_empty() {
             let mut all = self.leftovers.lock().unwrap_or_else(PoisonError::into_inner);
             all.insert((shard, entity.0), authors);
@@ -162,18 +127,9 @@ impl KafkaStateLog {
                 (*shard, Key { kind: Kind::Progress, author: self.author(*epoch) }, frame)
             }
             StateRecord::Snapshot { shard, epoch, entity, frame } => {
-                self.expect_back(*shard, *entity, Vec::new())?;
+                self.expect_back(*shard, *entity)?;
                 let key = Key { kind: Kind::Snapshot(entity.0), author: self.author(*epoch) };
                 return self.writer.send(*shard, &key.encode(), Some(frame), pending);
-            }
-            StateRecord::Expired { shard, epoch, entity, frame } => {
-                // Once the mark is read back, the snapshots of this opening may go too.
-                self.expect_back(*shard, *entity, vec![self.author(*epoch)])?;
-                let key = Key { kind: Kind::Expired(entity.0), author: self.author(*epoch) };
-                return self.writer.send(*shard, &key.encode(), Some(frame), pending);
-            }
-            StateRecord::Forgotten { shard, epoch, entity } => {
-                return self.forget(*shard, *epoch, *entity, pending);
             }
         };
         self.writer.send(shard, &key.encode(), Some(&frame), pending)
@@ -226,27 +182,15 @@ impl StateLog for KafkaStateLog {
         self.mirror.entities(shard, each).map_err(failed)
     }
 
-    fn page(
-        &self,
-        shard: u16,
-        from: EntityId,
-        most: usize,
-        each: &mut dyn FnMut(EntityId, &[u8]),
-    ) -> Result<Option<EntityId>, StateLogError> {
-        self.mirror.page(shard, from, most, each).map_err(failed)
-    }
-
     fn append(&self, records: Vec<StateRecord>) -> Result<(), StateLogError> {
         let pending = Arc::new(Pending::default());
         for record in &records {
             self.write(record, &pending)?;
         }
         let states = records.iter().filter_map(|record| match record {
-            StateRecord::Snapshot { shard, entity, frame, .. }
-            | StateRecord::Expired { shard, entity, frame, .. } => {
-                Some((*shard, *entity, Some(frame.as_slice())))
+            StateRecord::Snapshot { shard, entity, frame, .. } => {
+                Some((*shard, *entity, frame.as_slice()))
             }
-            StateRecord::Forgotten { shard, entity, .. } => Some((*shard, *entity, None)),
             _ => None,
         });
         // Ahead of the brokers: if they refuse, the shards are opened anew, and with them the mirror.

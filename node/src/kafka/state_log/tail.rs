@@ -232,10 +232,8 @@ impl Tail {
             }
         };
         let frame = message.payload().map(<[u8]>::to_vec);
-        if let Kind::Snapshot(entity) | Kind::Expired(entity) = key.kind {
-            let mark =
-                matches!(key.kind, Kind::Expired(_)).then(|| follow.ledger.held_by(&key.author));
-            self.entity(state, shard, Found { entity, author: key.author, mark, frame });
+        if let Kind::Snapshot(entity) = key.kind {
+            self.snapshot(state, shard, Found { entity, author: key.author, frame });
             return;
         }
         // A tombstone of a claim: it is void already.
@@ -244,9 +242,7 @@ impl Tail {
         self.record(state, shard, key, &frame);
     }
 
-    /// Takes a snapshot or a mark. Where the ledger has judged a mark, it has read all that stands
-    /// before it.
-    fn entity(&self, state: &mut State, shard: u16, found: Found) {
+    fn snapshot(&self, state: &mut State, shard: u16, found: Found) {
         let Some(follow) = state.follows.get_mut(&shard) else { return };
         if follow.mine.as_ref() == Some(&found.author) {
             if found.frame.is_some() {
@@ -264,7 +260,7 @@ impl Tail {
         author.node == self.node && author.incarnation == self.incarnation
     }
 
-    /// This node's own state or mark was read back: what it stands for may go.
+    /// This node's own state was read back: those of earlier openings may go.
     fn remove_leftovers(&self, state: &State, shard: u16, entity: u128) {
         let mut all = self.leftovers.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for author in all.remove(&(shard, entity)).into_iter().flatten() {
