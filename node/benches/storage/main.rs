@@ -1,5 +1,5 @@
 //! What served queries and lookups cost on a month of facts: milliseconds, rows read, granules left out.
-//! `cargo bench -p naap-node --bench storage`; with `BENCH_FOLDER` the month is kept there and used
+//! `cargo bench -p naap-node --bench storage`; with `NAAP_BENCH_FOLDER` the month is kept there and used
 //! again.
 //!
 //! The month is generated and replayed, so every row and every published figure was made as in service.
@@ -22,13 +22,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
-    let kept = std::env::var_os("BENCH_FOLDER").map(PathBuf::from);
+    let kept = std::env::var_os("NAAP_BENCH_FOLDER").map(PathBuf::from);
     let folder = kept.unwrap_or_else(|| scratch.path().to_owned());
     let data = month::replayed(&folder);
     let engine = Engine::start(&data.join("clickhouse"));
     engine.ask("CREATE DATABASE IF NOT EXISTS bench");
     month::report(&engine);
-    let part = std::env::var("BENCH_PART").unwrap_or_default();
+    let part = std::env::var("NAAP_BENCH_PART").unwrap_or_default();
     for (name, run) in
         [("served", served::run as fn(&Engine)), ("lookups", lookups::run), ("traces", traces::run)]
     {
