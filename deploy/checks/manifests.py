@@ -64,7 +64,7 @@ def config_problems(item: dict, objects: list[dict]):
     config = tomllib.loads(files[0]) if files else {}
     if not config.get("http", {}).get("listen", "127.0.0.1").startswith("0.0.0.0:"):
         yield "http.listen is no address that probes reach"
-    if item["spec"]["replicas"] == 1:
+    if item["spec"].get("replicas", 1) == 1:
         return
     cluster = config.get("cluster", {})
     mounts = {mount["mountPath"] for container in pod_containers(item) for mount in container["volumeMounts"]}
