@@ -2,7 +2,7 @@
 //!
 //! Two kinds of file. One that makes or alters tables is applied once and never edited: a change of a
 //! definition in [`super::ALL`] needs a new file, and the test of the schema (`node/tests/serving`)
-//! prints its statements ([`super::ddl::alter`]). One that only makes views holds no rows, so it is
+//! prints its statements ([`super::drift::alter`]). One that only makes views holds no rows, so it is
 //! edited in place and applied again whenever its text has changed; those made from definitions are
 //! rewritten by `NAAP_UPDATE=1 cargo test -p naap-protocol migrations`.
 //!
