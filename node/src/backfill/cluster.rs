@@ -58,7 +58,8 @@ async fn look_and_tell(
     let first = look(args, config, &log, store, false).await?;
     if !args.dry_run && first.report.changed > 0 {
         let started = Instant::now();
-        let mut open = tell(config, &first).await?;
+        tell(config, &first).await?;
+        let mut open = first.report.changed;
         let mut told = Instant::now();
         while open > 0 {
             if started.elapsed() > PATIENCE {
@@ -118,8 +119,8 @@ async fn read(config: &Config, folder: &Folder) -> Result<KafkaStateLog, Failure
     Ok(log)
 }
 
-/// Hands what was found to the node of this configuration. Returns how many sessions it concerns.
-async fn tell(config: &Config, found: &Found) -> Result<u64, Failure> {
+/// Hands what was found to the node of this configuration.
+async fn tell(config: &Config, found: &Found) -> Result<(), Failure> {
     for (shard, evidence) in &found.evidence {
         for batch in evidence.chunks(BATCH) {
             let request = Request::Backfill { shard: *shard, evidence: batch.to_vec() };
@@ -129,5 +130,5 @@ async fn tell(config: &Config, found: &Found) -> Result<u64, Failure> {
             }
         }
     }
-    Ok(found.report.changed)
+    Ok(())
 }

@@ -182,15 +182,17 @@ fn fees_join_the_keys_and_need_no_session() {
     );
 }
 
-#[test]
-fn fees_follow_what_their_session_is_called_later() {
-    let (bench, org) = (Bench::get(), "demand-renamed");
-    let known =
-        |model_id, version| Session { request_id: "r", model_id, version, ..session(org, "s", 4) };
-    let payment = |uid, request_id, hour| PaymentTicket {
+/// A payment in an hour, linked by its request id, or without one by the session at the orchestrator.
+fn linked<'a>(
+    org: &'a str,
+    source_event_uid: &'a str,
+    request_id: &'a str,
+    hour: i64,
+) -> PaymentTicket<'a> {
+    PaymentTicket {
         org,
         payment_ts: at_minute(hour, 10),
-        source_event_uid: uid,
+        source_event_uid,
         request_id,
         session_id: "auth",
         recipient: "0xa",
@@ -200,7 +202,15 @@ fn fees_follow_what_their_session_is_called_later() {
         num_tickets: 1,
         version: 1,
         ..PaymentTicket::default()
-    };
+    }
+}
+
+#[test]
+fn fees_follow_what_their_session_is_called_later() {
+    let (bench, org) = (Bench::get(), "demand-renamed");
+    let known =
+        |model_id, version| Session { request_id: "r", model_id, version, ..session(org, "s", 4) };
+    let payment = |uid, request_id, hour| linked(org, uid, request_id, hour);
     // Of the session by request id, by the session at the orchestrator, and of nobody.
     bench.put(&[known("m", 1)]);
     bench.put(&[payment("p1", "r", 6), payment("p2", "", 7), payment("p3", "stranger", 8)]);
@@ -227,20 +237,7 @@ fn fees_find_another_session_when_theirs_turns_out_to_be_older() {
         version,
         ..session(org, id, hour)
     };
-    let payment = |uid, request_id, hour| PaymentTicket {
-        org,
-        payment_ts: at_minute(hour, 10),
-        source_event_uid: uid,
-        request_id,
-        session_id: "auth",
-        recipient: "0xa",
-        gateway: GATEWAY,
-        pipeline: PIPELINE,
-        model_id: "manifest",
-        num_tickets: 1,
-        version: 1,
-        ..PaymentTicket::default()
-    };
+    let payment = |uid, request_id, hour| linked(org, uid, request_id, hour);
     let models = || {
         let rows = bench.ask(&format!(
             "SELECT toHour(window_start) AS hour, model_id FROM v_api_network_demand

@@ -98,10 +98,8 @@ fn declares(statement: &str) -> bool {
     let has = |phrase: &[&str]| words.windows(phrase.len()).any(|window| window == phrase);
     match words.first().copied() {
         Some("CREATE") => {
-            let view = has(&["VIEW"]) && !has(&["MATERIALIZED", "VIEW"]);
-            view || !(has(&["POPULATE"])
-                || has(&["AS", "SELECT"])
-                || has(&["MATERIALIZED", "VIEW"]))
+            let fills = has(&["POPULATE"]) || has(&["AS", "SELECT"]);
+            !has(&["MATERIALIZED", "VIEW"]) && (has(&["VIEW"]) || !fills)
         }
         // What an alteration does stands behind the name of the table.
         Some("ALTER") => !matches!(
