@@ -220,6 +220,23 @@ fn ignored() -> Script {
     script
 }
 
+/// One wallet behind two addresses, each with its GPU, both used within one hour and back.
+fn two_urls() -> Script {
+    let (mut script, at) = (Script::new("urls"), START + 4 * HOUR + 40 * MINUTE);
+    for node in ["here", "there"] {
+        let mut data = advertisement(node, &[(&format!("GPU-{node}"), "m1")]);
+        data[0]["address"] = json!("0xCmany");
+        script.named(&format!("caps-{node}"), at - MINUTE, "gw", "network_capabilities", &data);
+    }
+    three("s0-", at, |at, session| {
+        starts(&mut script, at, session);
+        plays(&mut script, at, session);
+        samples(&mut script, at, session, ["here", "there", "there", "here"], RUNNING);
+        ends(&mut script, at + LENGTH, session);
+    });
+    script
+}
+
 /// Two canonical wallets behind one hot wallet and one address.
 fn ambiguous() -> Script {
     let (mut script, at) = (Script::new("amb"), START + 5 * HOUR + 20 * MINUTE);
@@ -250,6 +267,7 @@ fn scenarios() -> Vec<Scenario> {
         scenario("s7_rollover_tail", "Q-59", rollover_tail()),
         scenario("hardware_less", "", hardware_less()),
         scenario("two_models", "", two_models()),
+        scenario("two_urls", "", two_urls()),
         scenario("ignored", "", ignored()),
     ]
 }
@@ -381,6 +399,10 @@ fn assert_others(dir: &DataDir) {
         names(dir, "SELECT org FROM naap.v_api_gpu_metrics WHERE orchestrator_address = '0xcbare'"),
         set(&[])
     );
+    let both = "SELECT concat(assumeNotNull(gpu_id), ' ', toString(status_samples), ' ', toString(sessions_count),
+            ' ', toString(session_starts))
+        FROM naap.v_api_sla_compliance WHERE orchestrator_address = '0xcmany'";
+    assert_eq!(names(dir, both), set(&["GPU-here 6 3 3", "GPU-there 6 3 0"]));
     let models = "SELECT concat(stream_id, ' ', model_id, ' ', gpu_id) FROM naap.fact_workflow_sessions FINAL
         WHERE stream_id LIKE 's9-%'";
     assert_eq!(names(dir, models), set(&["s9-one m1 GPU-m1", "s9-two m2 GPU-m2"]));
@@ -390,7 +412,7 @@ fn assert_others(dir: &DataDir) {
     assert_eq!(names(dir, sql), set(&ignored));
     assert_eq!(dir.number("SELECT count() FROM naap.raw_streaming_events_dlq FINAL"), 0);
     let strangers = "SELECT count() FROM naap.fact_workflow_sessions FINAL
-        WHERE NOT match(stream_id, '^s[1-9]-')";
+        WHERE NOT match(stream_id, '^s[0-9]-')";
     assert_eq!(dir.number(strangers), 0, "noise makes no session");
     let repeated = "SELECT count() FROM naap.raw_streaming_events_quarantine FINAL";
     assert_eq!(dir.number(repeated), 1, "an advertisement is in two files");

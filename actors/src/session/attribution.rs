@@ -208,6 +208,12 @@ impl<'a> Identity<'a> {
         }
     }
 
+    /// Both name the same orchestrator, work and GPU.
+    pub fn is_same(&self, other: &Identity<'_>) -> bool {
+        (self.address, self.url, &*self.pipeline, &*self.model, self.gpu)
+            == (other.address, other.url, &*other.pipeline, &*other.model, other.gpu)
+    }
+
     /// Nothing is known, for `reason`.
     pub fn unattributed(reason: &'static str) -> Self {
         Self {

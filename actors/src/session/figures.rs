@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use naap_protocol::rows::Row;
 use naap_protocol::rows::sessions::Session;
 use naap_protocol::slice::hour;
-use naap_protocol::state::Written;
+use naap_protocol::state::{HourKey, Written};
 use naap_protocol::time::Timestamp;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::hours::Key;
 use super::pen::{Pen, Stamp};
 use super::row::{RowParts, session_row};
 use super::story::Story;
@@ -19,7 +18,7 @@ use super::story::Story;
 /// date; after waking it is 0, and every slice is touched. `first` is where gold may begin: what counts
 /// once per session counts in its first hour of gold.
 pub(super) fn touch(
-    (story, first): (&Story<'_>, Option<Key>),
+    (story, first): (&Story<'_>, Option<HourKey>),
     known: &mut Written,
     digest: &mut u64,
     pen: &mut Pen<'_>,
@@ -37,7 +36,7 @@ pub(super) fn touch(
     }
     *digest = found;
     let before = known.start.replace(start);
-    let hours: BTreeSet<Timestamp> = known.hours.keys().map(|(hour, _)| *hour).collect();
+    let hours: BTreeSet<Timestamp> = known.hours.keys().map(|key| key.window_start).collect();
     for ts in hours.into_iter().chain(before).chain([start]) {
         pen.touch(&story.state.org, ts);
     }
@@ -45,7 +44,7 @@ pub(super) fn touch(
 
 /// Hashes the row without what moves with every signal. Its end counts by the hour: until then a slice
 /// says that the session is open.
-fn digest_of(row: &Session<'_>, latency: [u64; 2], first: Option<Key>) -> u64 {
+fn digest_of(row: &Session<'_>, latency: [u64; 2], first: Option<HourKey>) -> u64 {
     let lasting = Session {
         session_end_ts: row.session_end_ts.map(hour),
         status_sample_count: 0,
@@ -66,9 +65,10 @@ fn digest_of(row: &Session<'_>, latency: [u64; 2], first: Option<Key>) -> u64 {
     for hash in latency {
         bytes.extend_from_slice(&hash.to_le_bytes());
     }
-    if let Some((hour, segment)) = first {
-        bytes.extend_from_slice(&hour.0.to_le_bytes());
-        bytes.extend_from_slice(&segment.to_le_bytes());
+    if let Some(HourKey { window_start, segment_index, identity_index }) = first {
+        bytes.extend_from_slice(&window_start.0.to_le_bytes());
+        bytes.extend_from_slice(&segment_index.to_le_bytes());
+        bytes.extend_from_slice(&identity_index.to_le_bytes());
     }
     xxh3_64(&bytes).max(1)
 }

@@ -1,20 +1,24 @@
-//! Status evidence of a session by hour and segment (tables.md 3.0, 12.2; decisions.md, gold).
+//! Status evidence of a session by hour, segment and identity (tables.md 3.0, 12.2; decisions.md, gold).
 //!
-//! Only attributed samples count, in the hour of their gateway time. A session has few hours, so all
-//! of them stay in memory while it is awake: a sample behind all others is added to its hour, and any
-//! other change folds the hours again from that of the last sample before it. Earlier hours can not
-//! change: what an hour takes from later ones is the next sample, which ends the active time of its
-//! last one, and the end of the session.
+//! Only attributed samples count, in the hour of their gateway time. They are added up by selection, and
+//! selections of one segment that come to the same identity share a row: a wallet that was reached at two
+//! urls can have served with two GPUs, and figures of a GPU must not lose its samples.
+//!
+//! A session has few hours, so all of them stay in memory while it is awake: a sample behind all others
+//! is added to its hour, and any other change folds the hours again from that of the last sample before
+//! it. Earlier hours can not change: what an hour takes from later ones is the next sample, which ends
+//! the active time of its last one, and the end of the session.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use naap_protocol::capability::decide::Source;
 use naap_protocol::frames::{bucket, millionths};
 use naap_protocol::rows::sessions::StatusHour;
-use naap_protocol::state::{StoredBody, StoredSignal, Sym};
+use naap_protocol::state::{HourKey, StoredBody, StoredSignal, Sym};
 use naap_protocol::time::Timestamp;
 
-use super::attribution::{Attributed, Identity};
+use super::attribution::Identity;
 use super::emit::Written;
 use super::outcome::{active_ms, is_running};
 use super::pen::{Pen, Stamp};
@@ -24,13 +28,11 @@ const HOUR_MS: i64 = 3_600_000;
 /// From so many samples on an hour shows work, whatever the samples say.
 const WORK_SAMPLES: u32 = 3;
 
-/// Start of an hour, and a segment.
-pub type Key = (Timestamp, u16);
-
 /// The attributed samples of a session, added up.
 #[derive(Clone, Debug, Default)]
 pub struct Hours {
-    groups: BTreeMap<Key, Group>,
+    /// In the order of time.
+    groups: Vec<Group>,
     /// How many signals are folded.
     folded: usize,
     last: Option<LastSample>,
@@ -40,13 +42,17 @@ pub struct Hours {
 #[derive(Clone, Copy, Debug)]
 struct LastSample {
     ts: Timestamp,
-    /// Its group, if it is attributed and running.
-    active_in: Option<Key>,
+    /// The place of its group, if it is attributed.
+    group: Option<usize>,
 }
 
-/// Sums over the samples of one hour and segment; columns of [`StatusHour`].
+/// Sums over the samples of one hour, segment and selection; columns of [`StatusHour`].
 #[derive(Clone, Debug)]
 struct Group {
+    hour: Timestamp,
+    segment: u16,
+    /// Anchor of the selection in force.
+    selection: u32,
     samples: u32,
     fps_positive: u32,
     running: u32,
@@ -61,9 +67,14 @@ struct Group {
     last: Timestamp,
     active_ms: i64,
     gateway: Sym,
-    /// Anchors of the selections in force, ascending: one, unless the orchestrator was reached at
-    /// several urls.
-    selections: Vec<u32>,
+}
+
+/// A row: the groups of an hour and segment whose selections come to the same identity.
+struct Element<'h, 'a> {
+    key: HourKey,
+    identity: Identity<'a>,
+    source: Source,
+    sums: Cow<'h, Group>,
 }
 
 /// What tells whether an orchestrator did anything in an hour.
@@ -86,7 +97,7 @@ impl Hours {
         } else {
             let before = signals[..dirty.min(signals.len())].iter().rev().find(|s| is_sample(s));
             let from = before.map_or(Timestamp(i64::MIN), |sample| hour(sample.ord_ts));
-            self.groups.split_off(&(from, 0));
+            self.groups.truncate(self.place_of(from));
             self.folded = signals.partition_point(|signal| signal.ord_ts < from);
             self.last = None;
             from
@@ -101,27 +112,49 @@ impl Hours {
     fn fold(&mut self, story: &Story<'_>, signal: &StoredSignal) {
         let StoredBody::Status { .. } = signal.body else { return };
         let ts = signal.ord_ts;
-        if let Some(LastSample { ts: since, active_in: Some(key) }) = self.last
-            && let Some(group) = self.groups.get_mut(&key)
+        if let Some(LastSample { ts: since, group: Some(place) }) = self.last
+            && let Some(group) = self.groups.get_mut(place)
         {
-            group.active_ms += active_ms(since, ts.min(Timestamp(key.0.0 + HOUR_MS)));
+            group.active_ms += active_ms(since, ts.min(Timestamp(group.hour.0 + HOUR_MS)));
         }
         let cover = story.cover(ts);
-        let key = cover.force.ok().zip(cover.segment);
-        let key = key.map(|(selection, segment)| {
-            let key = (hour(ts), segment);
-            let group = self.groups.entry(key).or_insert_with(|| Group::starting(ts));
-            group.add(signal, story, selection.selection.anchor);
-            key
+        let place = cover.force.ok().zip(cover.segment).map(|(selection, segment)| {
+            let anchor = selection.selection.anchor;
+            let at = (hour(ts), segment, anchor);
+            // Time only goes on, and with it segments and selections.
+            if self.groups.last().is_none_or(|last| (last.hour, last.segment, last.selection) != at)
+            {
+                self.groups.push(Group::starting(at, ts));
+            }
+            let place = self.groups.len() - 1;
+            self.groups[place].add(signal, story);
+            place
         });
-        self.last = Some(LastSample { ts, active_in: key });
+        self.last = Some(LastSample { ts, group: place });
     }
 
-    /// The first hour and segment that is no tail, by whatever attribution: gold may begin there.
-    pub fn first(&self, story: &Story<'_>) -> Option<Key> {
+    /// The place of the first group of `hour` or later.
+    fn place_of(&self, hour: Timestamp) -> usize {
+        self.groups.partition_point(|group| group.hour < hour)
+    }
+
+    /// The rows of the hours from `from` until before `to`.
+    fn elements<'h, 'a>(
+        &'h self,
+        story: &'h Story<'a>,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> impl Iterator<Item = Element<'h, 'a>> {
+        let groups = &self.groups[self.place_of(from)..self.place_of(to)];
+        let of_segment = groups.chunk_by(|a, b| (a.hour, a.segment) == (b.hour, b.segment));
+        of_segment.flat_map(|groups| elements(groups, story))
+    }
+
+    /// The first row that is no tail, by whatever attribution: gold may begin there.
+    pub fn first(&self, story: &Story<'_>) -> Option<HourKey> {
         let tails = Tails::of(self, story);
-        let counts = |(key, group): &(&Key, &Group)| !tails.hold(key.0, || group.identity(story));
-        self.groups.iter().find(counts).map(|(key, _)| *key)
+        let mut all = self.elements(story, Timestamp(i64::MIN), Timestamp(i64::MAX));
+        all.find(|element| !tails.hold(element)).map(|element| element.key)
     }
 
     /// Writes the rows from the hour `from` on, and takes back those that are no more. `known` are
@@ -130,31 +163,31 @@ impl Hours {
         &self,
         story: &Story<'_>,
         from: Timestamp,
-        known: &mut BTreeMap<Key, u64>,
+        known: &mut BTreeMap<HourKey, u64>,
         pen: &mut Pen<'_>,
         count: &mut Written,
     ) {
         let tails = Tails::of(self, story);
-        let first = self.groups.iter().find(|(key, group)| {
-            group.is_direct(story) && !tails.hold(key.0, || group.identity(story))
-        });
-        let first = first.map(|(key, _)| *key);
-        for (key, group) in self.groups.range((from, 0)..) {
-            let identity = group.identity(story);
+        let mut all = self.elements(story, Timestamp(i64::MIN), Timestamp(i64::MAX));
+        let first = all.find(|e| e.source == Source::Direct && !tails.hold(e)).map(|e| e.key);
+        let mut written = BTreeSet::new();
+        for element in self.elements(story, from, Timestamp(i64::MAX)) {
             let row = |stamp| StatusHour {
-                is_terminal_tail_artifact: tails.hold(key.0, || identity.clone()),
-                is_first_evidence_hour: first == Some(*key),
-                ..group.row(story, *key, &identity, stamp)
+                is_terminal_tail_artifact: tails.hold(&element),
+                is_first_evidence_hour: first == Some(element.key),
+                ..element.row(story, stamp)
             };
-            count.count(pen.put(known.entry(*key).or_default(), row));
+            count.count(pen.put(known.entry(element.key).or_default(), row));
+            written.insert(element.key);
         }
-        let gone = known.range_mut((from, 0)..).filter(|(key, _)| !self.groups.contains_key(key));
-        for ((window_start, segment_index), last) in gone {
+        let since = HourKey { window_start: from, ..HourKey::default() };
+        for (key, last) in known.range_mut(since..).filter(|(key, _)| !written.contains(key)) {
             let row = |stamp: Stamp| StatusHour {
                 org: &story.state.org,
                 workflow_session_id: &story.state.session_id,
-                window_start: *window_start,
-                segment_index: *segment_index,
+                window_start: key.window_start,
+                segment_index: key.segment_index,
+                identity_index: key.identity_index,
                 is_retracted: true,
                 version: stamp.version,
                 ingestion_timestamp: stamp.now,
@@ -165,9 +198,36 @@ impl Hours {
     }
 }
 
+/// The rows of one hour and segment, in the order of their first samples.
+fn elements<'h, 'a>(groups: &'h [Group], story: &'h Story<'a>) -> Vec<Element<'h, 'a>> {
+    let mut elements: Vec<Element<'h, 'a>> = Vec::with_capacity(1);
+    for group in groups {
+        let selections = &story.selections;
+        let place = selections.binary_search_by_key(&group.selection, |s| s.selection.anchor);
+        let Some(selection) = place.ok().and_then(|place| selections.get(place)) else { continue };
+        let source = selection.decision.source;
+        let identity = Identity::of(selection, &story.state.symbols);
+        let same = |e: &&mut Element<'_, '_>| e.source == source && e.identity.is_same(&identity);
+        if let Some(element) = elements.iter_mut().find(same) {
+            element.sums.to_mut().unite(group);
+            continue;
+        }
+        let key = HourKey {
+            window_start: group.hour,
+            segment_index: group.segment,
+            identity_index: elements.len().min(u16::MAX.into()) as u16,
+        };
+        elements.push(Element { key, identity, source, sums: Cow::Borrowed(group) });
+    }
+    elements
+}
+
 impl Group {
-    fn starting(ts: Timestamp) -> Self {
+    fn starting((hour, segment, selection): (Timestamp, u16, u32), ts: Timestamp) -> Self {
         Self {
+            hour,
+            segment,
+            selection,
             samples: 0,
             fps_positive: 0,
             running: 0,
@@ -182,11 +242,10 @@ impl Group {
             last: ts,
             active_ms: 0,
             gateway: Sym::default(),
-            selections: Vec::new(),
         }
     }
 
-    fn add(&mut self, signal: &StoredSignal, story: &Story<'_>, anchor: u32) {
+    fn add(&mut self, signal: &StoredSignal, story: &Story<'_>) {
         let StoredBody::Status { state, output_fps, input_fps, has_error, .. } = signal.body else {
             return;
         };
@@ -211,93 +270,80 @@ impl Group {
         if self.gateway.is_empty() {
             self.gateway = signal.gateway;
         }
-        if self.selections.last() != Some(&anchor) {
-            self.selections.push(anchor);
+    }
+
+    /// Takes in the sums of a later group.
+    fn unite(&mut self, later: &Self) {
+        self.samples += later.samples;
+        self.fps_positive += later.fps_positive;
+        self.running += later.running;
+        self.degraded_input += later.degraded_input;
+        self.degraded_inference += later.degraded_inference;
+        self.errors += later.errors;
+        self.output_sum = self.output_sum.saturating_add(later.output_sum);
+        self.output_sumsq = self.output_sumsq.saturating_add(later.output_sumsq);
+        self.input_sum = self.input_sum.saturating_add(later.input_sum);
+        if self.histogram.len() < later.histogram.len() {
+            self.histogram.resize(later.histogram.len(), 0);
         }
-    }
-
-    fn attributed<'s, 'a>(
-        &'s self,
-        story: &'s Story<'a>,
-    ) -> impl Iterator<Item = &'s Attributed<'a>> {
-        let all = &story.selections;
-        let place = |anchor: &u32| all.binary_search_by_key(anchor, |s| s.selection.anchor).ok();
-        self.selections.iter().filter_map(place).filter_map(|place| all.get(place))
-    }
-
-    /// Every sample may enter gold.
-    fn is_direct(&self, story: &Story<'_>) -> bool {
-        self.attributed(story).all(|s| s.decision.source == Source::Direct)
-    }
-
-    /// The identity columns that all samples share; where they differ, it is not known whose the sums
-    /// are.
-    fn identity<'a>(&self, story: &Story<'a>) -> Identity<'a> {
-        let mut all = self.attributed(story).map(|s| Identity::of(s, &story.state.symbols));
-        let mut shared = all.next().unwrap_or_else(|| Identity::unattributed(""));
-        for other in all {
-            if shared.url != other.url {
-                shared.url = "";
-            }
-            if shared.pipeline != other.pipeline {
-                shared.pipeline = "".into();
-            }
-            if shared.model != other.model {
-                shared.model = "".into();
-            }
-            if shared.gpu != other.gpu {
-                shared.gpu = "";
-            }
+        for (sum, more) in self.histogram.iter_mut().zip(&later.histogram) {
+            *sum += more;
         }
-        shared
+        self.last = later.last;
+        self.active_ms += later.active_ms;
+        if self.gateway.is_empty() {
+            self.gateway = later.gateway;
+        }
     }
 
     fn work(&self) -> Work {
         Work { samples: self.samples, signs: self.fps_positive + self.running }
     }
+}
 
-    fn row<'s>(
-        &'s self,
-        story: &'s Story<'_>,
-        (window_start, segment_index): Key,
-        identity: &'s Identity<'_>,
-        stamp: Stamp,
-    ) -> StatusHour<'s> {
-        let source = if self.is_direct(story) { Source::Direct } else { Source::MappedWindow };
+impl Element<'_, '_> {
+    fn row<'s>(&'s self, story: &'s Story<'_>, stamp: Stamp) -> StatusHour<'s> {
+        let Self { key, identity, source, sums } = self;
         StatusHour {
             org: &story.state.org,
             workflow_session_id: &story.state.session_id,
-            window_start,
-            segment_index,
-            gateway: story.state.symbols.text(self.gateway),
+            window_start: key.window_start,
+            segment_index: key.segment_index,
+            identity_index: key.identity_index,
+            gateway: story.state.symbols.text(sums.gateway),
             orchestrator_address: identity.address,
             orchestrator_url: identity.url,
             pipeline: &identity.pipeline,
             model_id: &identity.model,
             gpu_id: identity.gpu,
             attribution_source: source.label(),
-            status_samples: self.samples,
-            fps_positive_samples: self.fps_positive,
-            running_state_samples: self.running,
-            degraded_input_samples: self.degraded_input,
-            degraded_inference_samples: self.degraded_inference,
-            error_samples: self.errors,
-            output_fps_sum: self.output_sum,
-            output_fps_sumsq: self.output_sumsq,
-            input_fps_sum: self.input_sum,
-            output_fps_histogram: &self.histogram,
-            first_sample_ts: self.first,
-            last_sample_ts: self.last,
-            active_ms: self.active_ms as u32,
+            status_samples: sums.samples,
+            fps_positive_samples: sums.fps_positive,
+            running_state_samples: sums.running,
+            degraded_input_samples: sums.degraded_input,
+            degraded_inference_samples: sums.degraded_inference,
+            error_samples: sums.errors,
+            output_fps_sum: sums.output_sum,
+            output_fps_sumsq: sums.output_sumsq,
+            input_fps_sum: sums.input_sum,
+            output_fps_histogram: &sums.histogram,
+            first_sample_ts: sums.first,
+            last_sample_ts: sums.last,
+            active_ms: sums.active_ms as u32,
             version: stamp.version,
             ingestion_timestamp: stamp.now,
             ..StatusHour::default()
         }
     }
+
+    fn served(&self) -> Served {
+        let Identity { address, pipeline, model, gpu, .. } = &self.identity;
+        [*address, &**pipeline, &**model, *gpu].map(str::to_owned)
+    }
 }
 
 impl Work {
-    /// The sums of several segments of one orchestrator.
+    /// The sums of several rows of one orchestrator.
     fn add(&mut self, other: Self) {
         self.samples += other.samples;
         self.signs += other.signs;
@@ -320,13 +366,14 @@ struct Tails {
 impl Tails {
     fn of(hours: &Hours, story: &Story<'_>) -> Self {
         let hour = hour(story.summary.end_ts.unwrap_or_default());
-        let last = hours.groups.range((hour, 0)..);
         let mut tails = Self { hour, served: BTreeSet::new() };
-        if last.clone().all(|(_, group)| !group.work().is_none()) {
+        let last = &hours.groups[hours.place_of(hour)..];
+        if last.iter().all(|group| !group.work().is_none()) {
             return tails;
         }
-        let before = hours.groups.range((Timestamp(hour.0 - HOUR_MS), 0)..(hour, 0));
-        let (last, before) = (work_by_identity(last, story), work_by_identity(before, story));
+        let last = work_by_identity(hours.elements(story, hour, Timestamp(i64::MAX)));
+        let before = Timestamp(hour.0 - HOUR_MS);
+        let before = work_by_identity(hours.elements(story, before, hour));
         let idle = last.into_iter().filter(|(served, work)| {
             work.is_none() && before.get(served).is_some_and(|work| work.is_none())
         });
@@ -334,24 +381,21 @@ impl Tails {
         tails
     }
 
-    fn hold<'a>(&self, hour: Timestamp, identity: impl FnOnce() -> Identity<'a>) -> bool {
-        hour == self.hour && !self.served.is_empty() && self.served.contains(&served(&identity()))
+    fn hold(&self, element: &Element<'_, '_>) -> bool {
+        element.key.window_start == self.hour
+            && !self.served.is_empty()
+            && self.served.contains(&element.served())
     }
 }
 
-fn work_by_identity<'g>(
-    groups: impl Iterator<Item = (&'g Key, &'g Group)>,
-    story: &Story<'_>,
+fn work_by_identity<'h, 'a: 'h>(
+    elements: impl Iterator<Item = Element<'h, 'a>>,
 ) -> BTreeMap<Served, Work> {
     let mut by_identity: BTreeMap<Served, Work> = BTreeMap::new();
-    for (_, group) in groups {
-        by_identity.entry(served(&group.identity(story))).or_default().add(group.work());
+    for element in elements {
+        by_identity.entry(element.served()).or_default().add(element.sums.work());
     }
     by_identity
-}
-
-fn served(identity: &Identity<'_>) -> Served {
-    [identity.address, &*identity.pipeline, &*identity.model, identity.gpu].map(str::to_owned)
 }
 
 /// The hour that `ts` is in.

@@ -1,5 +1,7 @@
 //! Status hours: what a session did, by hour and segment (tables.md 3.0, 12.2; decisions.md, gold).
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use naap_protocol::time::Timestamp;
@@ -136,12 +138,18 @@ const CASES: &[Case] = &[
         &["39600 mapped_window 0", "43200 direct 1"],
     ),
     (
-        "a wallet behind two urls: what the samples do not share is not known",
-        "CAP@0:0:0{A} CAP@0:0:0{A,u=https://a2,g=G2} ST@0:1:0{A} ST@0:2:0{u=https://a2} \
-         ST@1:0:0{u=https://a2} ST@1:30:0{A}",
-        "segment_index orchestrator_address orchestrator_url gpu_id model_id status_samples \
-         attribution_source",
-        &["0 0xa   m1 2 direct", "0 0xa   m1 2 mapped_window"],
+        "a wallet behind two urls has a row for each",
+        "CAP@0:0:0{A} CAP@0:0:0{A,u=https://a2,g=G2} ST@0:1:0{A,state=ONLINE} ST@0:1:10{u=https://a2} \
+         ST@0:1:20{A,fps=7} ST@1:0:0{u=https://a2} ST@1:30:0{A}",
+        "window_start segment_index identity_index orchestrator_address orchestrator_url gpu_id \
+         model_id status_samples fps_positive_samples first_sample_ts last_sample_ts active_ms \
+         attribution_source is_first_evidence_hour",
+        &[
+            "0 0 0 0xa https://a G-A m1 2 1 60 80 40000 direct 1",
+            "0 0 1 0xa https://a2 G2 m1 1 0 70 70 10000 direct 0",
+            "3600 0 0 0xa https://a2 G2 m1 1 0 3600 3600 30000 mapped_window 0",
+            "3600 0 1 0xa https://a G-A m1 1 0 5400 5400 0 mapped_window 0",
+        ],
     ),
 ];
 
@@ -264,7 +272,7 @@ fn sum(rows: &[Cells], column: &str) -> i64 {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
 
-    /// The hours hold the attributed samples, each once, and no more active time than the session.
+    /// The hours hold the attributed samples, each once and under its identity, and no more active time than the session.
     #[test]
     fn hours_add_up_to_the_attributed_samples(
         text in samples(),
@@ -275,7 +283,18 @@ proptest! {
         let samples = stage.table("fact_stream_status_samples");
         let attributed: Vec<_> = samples.iter().filter(|row| row["is_attributed"] == "1").cloned().collect();
         let hours = stage.table(HOURS);
-        prop_assert_eq!(sum(&hours, "status_samples"), attributed.len() as i64);
+        let whose = |row: &Cells| {
+            ["orchestrator_address", "orchestrator_url", "pipeline", "model_id", "gpu_id", "attribution_source"]
+                .map(|column| row[column].clone())
+        };
+        let mut left: BTreeMap<_, i64> = BTreeMap::new();
+        for row in &attributed {
+            *left.entry(whose(row)).or_default() += 1;
+        }
+        for row in &hours {
+            *left.entry(whose(row)).or_default() -= sum(std::slice::from_ref(row), "status_samples");
+        }
+        prop_assert!(left.values().all(|count| *count == 0), "{:?}", left);
         prop_assert_eq!(sum(&hours, "output_fps_sum"), sum(&attributed, "output_fps") * 1_000_000);
         let buckets = hours.iter().flat_map(|row| row["output_fps_histogram"].split(',')).map(|n| n.parse::<i64>().unwrap_or(0));
         prop_assert_eq!(buckets.sum::<i64>(), attributed.len() as i64);

@@ -7,9 +7,9 @@ WITH
         FROM fact_session_status_hours
         WHERE org = {org:String} AND window_start IN {hours:Array(DateTime64(3, 'UTC'))}
     ),
-    -- The first hour and segment of a session in gold: what counts once counts there.
+    -- The first status hour of a session in gold: what counts once counts there.
     starts AS (
-        SELECT workflow_session_id, min((window_start, segment_index)) AS first
+        SELECT workflow_session_id, min((window_start, segment_index, identity_index)) AS first
         FROM fact_session_status_hours FINAL
         WHERE org = {org:String} AND workflow_session_id IN (SELECT workflow_session_id FROM present)
             AND attribution_source IN {gold:Array(String)} AND orchestrator_address != '' AND is_terminal_tail_artifact = 0
@@ -17,7 +17,7 @@ WITH
     ),
     evidence AS (
         SELECT window_start, orchestrator_address, pipeline, model_id, gpu_id, region, workflow_session_id,
-            max((workflow_session_id, window_start, segment_index) IN (SELECT workflow_session_id, first.1, first.2 FROM starts))
+            max((workflow_session_id, window_start, segment_index, identity_index) IN (SELECT workflow_session_id, first.1, first.2, first.3 FROM starts))
                 AS is_start,
             sum(status_samples) AS samples,
             sum(output_fps_sum) AS fps_sum,

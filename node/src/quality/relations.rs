@@ -119,11 +119,12 @@ const COMPUTED: &[(&str, &str)] = &[
     ),
     // What demand consists of: attributed samples in their hour, sessions and payments in theirs. A
     // sample lasts up to the next one of its session, at most 30 s and not beyond its hour; its gateway
-    // is the first one of its segment and hour. `started` orders the sessions of a key.
+    // is the first one of its status hour. `started` orders the sessions of a key.
     (
         "demand_parts",
         "(SELECT org, hour, argMinIf(gateway, (gateway_ts, source_event_uid), gateway != '') OVER (PARTITION BY org, \
-          workflow_session_id, hour, segment_index) AS gateway, region, pipeline, model_id, \
+          workflow_session_id, hour, segment_index, orchestrator_url, pipeline, model_id, gpu_id, attribution_source) \
+          AS gateway, region, pipeline, model_id, \
           workflow_session_id AS seen, 1 AS samples, output_fps AS fps, least(30000, \
           if(next = toDateTime64(0, 3, 'UTC'), 0, dateDiff('millisecond', gateway_ts, next)), \
           dateDiff('millisecond', gateway_ts, hour + INTERVAL 1 HOUR)) AS ms, 0 AS is_session, [0] AS counts, \

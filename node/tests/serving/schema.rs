@@ -51,8 +51,13 @@ fn statement(store: &Database, table: &str) -> Vec<String> {
     );
     let rows = store.ask(&sql);
     let text = rows[0]["create_table_query"].as_str().unwrap();
-    // Indexes that were added later stand behind others.
+    // Indexes that were added later stand behind others, and a key that was extended keeps its first
+    // columns as primary key.
     let text = text.replace(&format!(" {}.", store.name()), " ").replace(") ENGINE", ", ENGINE");
+    let text = match text.split_once(" PRIMARY KEY (") {
+        Some((before, key)) => format!("{before}{}", key.split_once(')').unwrap().1),
+        None => text,
+    };
     let mut parts: Vec<String> = text.split(", ").map(str::to_owned).collect();
     parts.sort_unstable();
     parts

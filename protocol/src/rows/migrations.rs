@@ -95,4 +95,5 @@ migrations! {
     11 "0011_feed_views.sql",
     12 "0012_catalogue.sql",
     13 "0013_storage.sql",
+    14 "0014_hours_by_identity.sql",
 }

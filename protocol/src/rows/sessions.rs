@@ -382,11 +382,11 @@ table! {
 }
 
 table! {
-    /// Status evidence of a session: one row per session, hour and segment.
+    /// Status evidence of a session: one row per session, hour, segment and identity.
     pub struct StatusHour<'a> = "fact_session_status_hours" {
         replacing: (version, is_retracted),
         partition: "toYYYYMM(window_start)",
-        order: [org, workflow_session_id, window_start, segment_index],
+        order: [org, workflow_session_id, window_start, segment_index, identity_index],
         ttl: "toDate(window_start)" + 180 days,
         bloom: [orchestrator_address],
         touches: window_start,
@@ -399,21 +399,24 @@ table! {
             window_start: Timestamp,
             /// Segment of the samples.
             segment_index: u16,
+            /// Which of the segment's identities within the hour, in the order of their first samples; 0 but where a
+            /// wallet was reached at several URLs.
+            identity_index: u16,
             /// First gateway that the samples name; '' when unknown.
             gateway: &'a str [low],
             /// Canonical orchestrator wallet, lower case; '' when not attributed.
             orchestrator_address: &'a str,
-            /// Service URI of the orchestrator; '' when unknown or not the same for all samples.
+            /// Service URI of the orchestrator; '' when unknown.
             orchestrator_url: &'a str,
-            /// Workflow class such as `live-video-to-video`; '' when unknown or not the same for all samples, never equal to `model_id`.
+            /// Workflow class such as `live-video-to-video`; '' when unknown, never equal to `model_id`.
             pipeline: &'a str [low],
-            /// Model label as advertised; '' when unknown or not the same for all samples.
+            /// Model label as advertised; '' when unknown.
             model_id: &'a str [low],
-            /// GPU uuid; '' when unknown, when several GPUs fit or when not the same for all samples.
+            /// GPU uuid; '' when unknown or several GPUs fit.
             gpu_id: &'a str,
             /// Region; '' as long as no producer sends one.
             region: &'a str [low],
-            /// `direct` (enters gold), or `mapped_window` when that is so for any of the samples.
+            /// `direct` (enters gold) or `mapped_window`.
             attribution_source: &'a str [low],
             /// Attributed status samples.
             status_samples: u32,

@@ -15,5 +15,5 @@ pub use orchestrator::OrchestratorState;
 pub use progress::{EpochOpen, Progress, SourcePartition};
 pub use sample::{IngestReading, Reading, Samples, StoredSample, TransportReading};
 pub use session::{
-    SessionState, SignalWritten, StoredBody, StoredSignal, Sym, Symbols, Uid, Written,
+    HourKey, SessionState, SignalWritten, StoredBody, StoredSignal, Sym, Symbols, Uid, Written,
 };

@@ -63,10 +63,23 @@ pub struct Written {
     pub segments: Vec<u64>,
     /// Swap rows by index.
     pub swaps: Vec<u64>,
-    /// Status-hour rows by (start of the hour, segment).
-    pub hours: BTreeMap<(Timestamp, u16), u64>,
+    /// Status-hour rows.
+    pub hours: BTreeMap<HourKey, u64>,
     /// Hour that the session's row says it started in: its figures are dirty when that moves.
     pub start: Option<Timestamp>,
+}
+
+/// Which status-hour row of a session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct HourKey {
+    /// Start of the hour.
+    pub window_start: Timestamp,
+    /// The segment.
+    pub segment_index: u16,
+    /// Which identity of the segment within the hour, in the order of their first samples; 0 unless
+    /// a wallet was reached at several urls. Version 1 of the state had none.
+    #[serde(default)]
+    pub identity_index: u16,
 }
 
 /// What was written of a signal; hashes as in [`Written`].
@@ -90,7 +103,8 @@ impl Written {
 
 impl Framed for SessionState {
     const TYPE_ID: u16 = 0x0101;
-    const VERSION: u16 = 1;
+    /// Version 2 added the identity to the keys of status hours.
+    const VERSION: u16 = 2;
     const NAME: &'static str = "session state";
 }
 

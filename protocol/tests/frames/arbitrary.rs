@@ -21,7 +21,7 @@ use naap_protocol::event::{
 use naap_protocol::signal::signal;
 use naap_protocol::slice::DirtySlices;
 use naap_protocol::state::{
-    Delivery, Elements, EpochOpen, EventState, OrchestratorState, Progress, SessionState,
+    Delivery, Elements, EpochOpen, EventState, HourKey, OrchestratorState, Progress, SessionState,
     SourcePartition, Uid, Written,
 };
 use naap_protocol::time::Timestamp;
@@ -413,7 +413,7 @@ pub(crate) fn session_state() -> BoxedStrategy<SessionState> {
 }
 
 fn written() -> BoxedStrategy<Written> {
-    let hour = ((any::<i64>(), any::<u16>()), any::<u64>());
+    let hour = (any::<(i64, u16, u16)>(), any::<u64>());
     (any::<(u64, u64, u64, u64)>(), vec(any::<u64>(), 0..3), vec(hour, 0..3))
         .prop_map(|((epoch, session, coverage, latency), segments, hours)| Written {
             epoch,
@@ -423,8 +423,14 @@ fn written() -> BoxedStrategy<Written> {
             latency: [latency, session],
             swaps: segments.clone(),
             segments,
-            start: hours.first().map(|((ts, _), _)| Timestamp(*ts)),
-            hours: hours.into_iter().map(|((ts, i), hash)| ((Timestamp(ts), i), hash)).collect(),
+            start: hours.first().map(|((ts, ..), _)| Timestamp(*ts)),
+            hours: hours
+                .into_iter()
+                .map(|((ts, segment_index, identity_index), hash)| {
+                    let window_start = Timestamp(ts);
+                    (HourKey { window_start, segment_index, identity_index }, hash)
+                })
+                .collect(),
         })
         .boxed()
 }

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use naap_protocol::cluster::{BatchAck, BatchHead, Beat, Hello, Request, Response, Verdict};
 use naap_protocol::codec::{Framed, decode, encode, open};
 use naap_protocol::peer::{Note, Notes};
-use naap_protocol::state::{EpochOpen, EventState, OrchestratorState, Progress, SessionState};
+use naap_protocol::state::{
+    EpochOpen, EventState, HourKey, OrchestratorState, Progress, SessionState,
+};
 use naap_protocol::wire::{Envelope, EnvelopeHead, Item};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -86,6 +88,11 @@ fn the_version_before_is_read() {
     let mut notes = sample::notes();
     notes.0.retain(|note| !matches!(note, Note::Backfill { .. }));
     assert_eq!(earlier::<Notes>("notes.v1.bin"), notes);
+    let mut session = sample::session_state();
+    let hours = std::mem::take(&mut session.written.hours).into_iter();
+    session.written.hours =
+        hours.map(|(key, hash)| (HourKey { identity_index: 0, ..key }, hash)).collect();
+    assert_eq!(earlier::<SessionState>("session_state.v1.bin"), session);
 }
 
 #[test]

@@ -28,7 +28,7 @@ use naap_protocol::peer::{Note, Notes};
 use naap_protocol::signal::signal;
 use naap_protocol::slice::DirtySlices;
 use naap_protocol::state::{
-    Deliveries, Delivery, Elements, EpochOpen, EventState, OrchestratorState, Progress,
+    Deliveries, Delivery, Elements, EpochOpen, EventState, HourKey, OrchestratorState, Progress,
     SessionState, SourcePartition, Uid, Written,
 };
 use naap_protocol::time::Timestamp;
@@ -283,7 +283,10 @@ pub(crate) fn session_state() -> SessionState {
             latency: [3, 4],
             segments: vec![5, 6],
             swaps: vec![7],
-            hours: BTreeMap::from([((at(0), 1), 8)]),
+            hours: BTreeMap::from([(
+                HourKey { window_start: at(0), segment_index: 1, identity_index: 2 },
+                8,
+            )]),
             start: Some(at(0)),
         },
         owes_rows: true,
