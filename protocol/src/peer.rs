@@ -140,7 +140,7 @@ pub struct Notes(pub Vec<Note>);
 
 impl Framed for Notes {
     const TYPE_ID: u16 = 0x0302;
-    /// Version 2 added backfills.
-    const VERSION: u16 = 2;
+    /// Version 2 added backfills, version 3 capacities to decisions.
+    const VERSION: u16 = 3;
     const NAME: &'static str = "notes";
 }

@@ -99,7 +99,8 @@ pub struct EnvelopeHead {
 
 impl Framed for EnvelopeHead {
     const TYPE_ID: u16 = 0x0301;
-    const VERSION: u16 = 1;
+    /// Version 2 added capacities to advertisements.
+    const VERSION: u16 = 2;
     const NAME: &'static str = "envelope";
 }
 

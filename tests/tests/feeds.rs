@@ -348,11 +348,12 @@ fn the_capacity_at_start_is_that_of_the_advertisement_that_decided() {
     script.replay(&dir, "events.jsonl");
     let rows = dir.query(
         "SELECT workflow_session_id, capacity_units_at_start AS units,
-            toUnixTimestamp64Milli(capacity_snapshot_ts) AS at FROM naap.v_session_capacity_at_start",
+            toUnixTimestamp64Milli(capacity_snapshot_ts) AS at
+         FROM naap.fact_workflow_sessions FINAL ORDER BY workflow_session_id",
     );
     assert_eq!(
         shown(&rows, "workflow_session_id units at"),
-        [format!("S|r-S 3 {}", start - MINUTE)]
+        [format!("S|r-S 3 {}", start - MINUTE), "X|r-X null null".to_owned()]
     );
 }
 

@@ -166,7 +166,7 @@ fn settled(
 
 #[cfg(test)]
 mod tests {
-    use naap_protocol::capability::advertise::{Advertisement, Content, Node, Offer};
+    use naap_protocol::capability::advertise::{Advertisement, Capacities, Content, Node, Offer};
     use proptest::prelude::*;
 
     use super::*;
@@ -191,6 +191,7 @@ mod tests {
                     }],
                     aliases: Vec::new(),
                 },
+                capacities: Capacities::default(),
             },
         )
     }

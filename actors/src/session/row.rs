@@ -2,7 +2,7 @@
 
 use naap_protocol::rows::sessions::Session;
 
-use super::attribution::{Identity, attributed};
+use super::attribution::{Attributed, Identity, attributed};
 use super::outcome::{StartupClass, completeness, service_failure_reason};
 use super::pen::Stamp;
 use super::story::Story;
@@ -59,7 +59,9 @@ pub fn session_row<'a>(story: &'a Story<'a>, parts: &'a RowParts<'a>, stamp: Sta
     let names: Vec<Identity<'_>> = resolved().map(|s| Identity::of(s, symbols)).collect();
     let canonicals = story.canonicals().len();
     let served = !identity.address.is_empty();
-    let assigned = resolved().next().map(|first| first.selection.ts);
+    let first = resolved().next();
+    let assigned = first.map(|first| first.selection.ts);
+    let sized = first.and_then(Attributed::chosen).filter(|chosen| chosen.capacity.is_some());
     let end = summary.closed_ts.or(summary.end_ts);
     let swaps = u16::try_from(summary.swaps).unwrap_or(u16::MAX);
     let observed_url = last.map_or("", |s| symbols.text(s.url));
@@ -126,6 +128,8 @@ pub fn session_row<'a>(story: &'a Story<'a>, parts: &'a RowParts<'a>, stamp: Sta
         orchestrator_assigned_ts: assigned,
         served_duration_ms: assigned.zip(end).map(|(from, to)| to.millis_since(from).max(0)),
         active_duration_ms: (summary.health.samples > 0).then_some(summary.active_ms),
+        capacity_units_at_start: sized.and_then(|chosen| chosen.capacity),
+        capacity_snapshot_ts: sized.map(|chosen| chosen.snapshot_ts),
         skew_ms: summary.skew_ms,
         event_count: summary.events,
         source_first_event_uid: &parts.first_uid,

@@ -27,6 +27,35 @@ const AMBIGUOUS: &str = "attribution_status=ambiguous attribution_reason=ambiguo
     attribution_source=unattributed orchestrator_address= gpu_attribution_method=none \
     gpu_attribution_confidence=0 attribution_identity=";
 
+/// The capacity at the start is that of the evidence of the first assignment.
+const CAPACITY: &[Vector<'_>] = &[
+    (
+        "not advertised",
+        "CAP@900{A} ST@1000{A}",
+        "capacity_units_at_start=null capacity_snapshot_ts=null",
+    ),
+    (
+        "of the evidence, which another capacity does not cut from its interval",
+        "CAP@900{A,slots=1} CAP@1000{A,slots=3} CAP@3000{A,slots=0} ST@2000{A} ST@4000{A}",
+        "capacity_units_at_start=3 capacity_snapshot_ts=1000 orchestrator_address=0xa",
+    ),
+    (
+        "the greatest of one moment",
+        "CAP@900{A,slots=1} CAP@900{A,slots=4} CAP@900{A,slots=2} ST@2000{A}",
+        "capacity_units_at_start=4 capacity_snapshot_ts=900",
+    ),
+    (
+        "of the first node, not of the last",
+        "CAP@900{A,slots=1} CAP@900{B,slots=5} ST@1000{A} ST@2000{B}",
+        "capacity_units_at_start=1 orchestrator_address=0xb",
+    ),
+    (
+        "whatever the spelling of the model",
+        "CAP@900{A,m=SDXL,slots=2} ST@1000{A,p=sdxl}",
+        "capacity_units_at_start=2 model_id=SDXL",
+    ),
+];
+
 /// Who is chosen among those that advertise.
 const CHOICE: &[Vector<'_>] = &[
     (
@@ -373,6 +402,11 @@ fn segments(stage: &mut Stage) -> String {
 #[test]
 fn choices_in_every_order() {
     run_all(CHOICE);
+}
+
+#[test]
+fn capacities_in_every_order() {
+    run_all(CAPACITY);
 }
 
 #[test]

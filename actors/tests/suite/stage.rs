@@ -73,9 +73,11 @@ fn advertisement(word: Word<'_>, number: usize) -> Advertisement {
     };
     let gpus = text("g", known[3]);
     let hot = text("h", known[1]);
+    let model = text("m", "m1");
+    let slots = given("slots").then(|| (model.clone(), text("slots", "").parse().expect("slots")));
     let offer = Offer {
         pipeline: text("p", "live-video-to-video"),
-        model: text("m", "m1"),
+        model,
         gpus: gpus.split('+').filter(|gpu| !gpu.is_empty()).map(str::to_owned).collect(),
     };
     Advertisement {
@@ -86,6 +88,7 @@ fn advertisement(word: Word<'_>, number: usize) -> Advertisement {
             offers: vec![offer],
             aliases: Some(hot).filter(|hot| !hot.is_empty()).into_iter().collect(),
         },
+        capacities: slots.into_iter().collect(),
     }
 }
 

@@ -2,6 +2,7 @@
 //! clarifications 2, 19, 22, 25).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -73,6 +74,26 @@ impl Content {
     }
 }
 
+/// How many slots each model of a node has: models in lower case, ascending, each once. Capacities
+/// change with the load, so they are no part of [`Content`] and cut no interval. Shared, as most
+/// advertisements of a node repeat the ones before.
+pub type Capacities = Arc<[(String, i64)]>;
+
+/// The greater capacity of each model.
+pub fn greatest(a: &Capacities, b: &Capacities) -> Capacities {
+    if b.is_empty() || a == b {
+        return a.clone();
+    }
+    let mut slots: BTreeMap<&str, i64> = BTreeMap::new();
+    for (model, capacity) in a.iter().chain(b.iter()) {
+        slots
+            .entry(model)
+            .and_modify(|known| *known = (*known).max(*capacity))
+            .or_insert(*capacity);
+    }
+    slots.into_iter().map(|(model, capacity)| (model.to_owned(), capacity)).collect()
+}
+
 /// Everything that one event says about one node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Advertisement {
@@ -84,6 +105,9 @@ pub struct Advertisement {
     pub uid: String,
     /// What is advertised.
     pub content: Content,
+    /// How much of it; empty in what a build before the field has written.
+    #[serde(default)]
+    pub capacities: Capacities,
 }
 
 impl Advertisement {
@@ -127,6 +151,7 @@ pub fn advertisements(document: &Document<'_>, event_ts: Timestamp, uid: &str) -
             node,
             event_ts,
             uid: uid.to_owned(),
+            capacities: builder.capacities(),
             content: builder.build(),
         })
         .collect();
@@ -138,6 +163,7 @@ pub fn advertisements(document: &Document<'_>, event_ts: Timestamp, uid: &str) -
 struct Builder {
     offers: BTreeMap<(String, String), BTreeSet<String>>,
     aliases: BTreeSet<String>,
+    slots: BTreeMap<String, i64>,
 }
 
 impl Builder {
@@ -160,9 +186,20 @@ impl Builder {
         for (pipeline, model) in models_without_hardware(entry) {
             self.offer(pipeline, &model.model_id);
         }
+        for (model, settings) in entry.models.iter().filter_map(|m| Some((m, m.settings.as_ref()?)))
+        {
+            let slots = self.slots.entry(model.model_id.trim().to_ascii_lowercase());
+            slots
+                .and_modify(|known| *known = (*known).max(settings.capacity))
+                .or_insert(settings.capacity);
+        }
         if !entry.local_address.is_empty() && entry.local_address != entry.address {
             self.aliases.insert(entry.local_address.clone().into_owned());
         }
+    }
+
+    fn capacities(&self) -> Capacities {
+        self.slots.iter().map(|(model, slots)| (model.clone(), *slots)).collect()
     }
 
     /// A node without any model still exists: it has the blank offer, and only then (lifecycle 1.6).

@@ -264,6 +264,10 @@ pub struct Chosen {
     pub snapshot_uid: String,
     /// Milliseconds between selection and evidence, not negative.
     pub distance_ms: i64,
+    /// Slots that the evidence gives the model; `None` when it says nothing of it, or was taken in by a
+    /// build that did not keep them.
+    #[serde(default)]
+    pub capacity: Option<i64>,
 }
 
 /// The answer for one selection.

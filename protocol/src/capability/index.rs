@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::advertise::{Advertisement, Content, Node};
+use super::advertise::{Advertisement, Capacities, Content, Node, greatest};
 use crate::time::Timestamp;
 
 /// How far behind the newest event time advertisements are kept, ms (48 h).
@@ -59,6 +59,23 @@ pub struct Seen {
     pub ts: Timestamp,
     /// Smallest event uid of that moment (clarification 24).
     pub uid: String,
+    /// The greatest capacities that were advertised at that moment; empty in a state of version 1.
+    #[serde(default)]
+    pub capacities: Capacities,
+}
+
+impl Seen {
+    /// Takes in another event of the same moment. `true` when that is news.
+    fn unite(&mut self, other: &Self) -> bool {
+        let smaller = other.uid < self.uid;
+        if smaller {
+            self.uid.clone_from(&other.uid);
+        }
+        let united = greatest(&self.capacities, &other.capacities);
+        let grown = united != self.capacities;
+        self.capacities = united;
+        smaller || grown
+    }
 }
 
 /// What became of an advertisement.
@@ -101,7 +118,11 @@ impl Index {
 
     /// As [`Index::insert`], and tells what was given up for it.
     pub fn take(&mut self, advertisement: &Advertisement) -> Taken {
-        let seen = Seen { ts: advertisement.event_ts, uid: advertisement.uid.clone() };
+        let seen = Seen {
+            ts: advertisement.event_ts,
+            uid: advertisement.uid.clone(),
+            capacities: advertisement.capacities.clone(),
+        };
         self.insert_seen(&advertisement.node, seen, &advertisement.content, false)
     }
 
@@ -238,9 +259,16 @@ impl Runs {
     }
 
     /// `seen` lies after run `after - 1` and before run `after`.
-    fn insert_between(&mut self, after: usize, seen: Seen, content: &Content, conflicting: bool) {
+    fn insert_between(
+        &mut self,
+        after: usize,
+        mut seen: Seen,
+        content: &Content,
+        conflicting: bool,
+    ) {
         let joins = |run: &&mut Run| !conflicting && run.takes(content);
         if let Some(run) = after.checked_sub(1).and_then(|at| self.runs.get_mut(at)).filter(joins) {
+            run.share(&mut seen);
             run.seen.push(seen);
         } else if let Some(run) = self.runs.get_mut(after).filter(joins) {
             run.seen.insert(0, seen);
@@ -254,7 +282,7 @@ impl Runs {
     fn insert_within(
         &mut self,
         at: usize,
-        seen: Seen,
+        mut seen: Seen,
         content: &Content,
         conflicting: bool,
     ) -> Inserted {
@@ -266,21 +294,21 @@ impl Runs {
                 } else {
                     !conflicting && run.content == *content
                 };
-                let known = &mut run.seen[place].uid;
-                let smaller = seen.uid < *known;
-                if smaller {
-                    known.clone_from(&seen.uid);
-                }
+                let known = &mut run.seen[place];
+                let news = known.unite(&seen);
                 if fits {
-                    return if smaller { Inserted::Changed } else { Inserted::Known };
+                    return if news { Inserted::Changed } else { Inserted::Known };
                 }
+                let known = known.clone();
                 let united = run.content.union(content);
-                let uid = known.clone();
-                self.split(at, place, place + 1, Run::single(united, true, seen.ts, uid));
+                self.split(at, place, place + 1, Run::single(united, true, known));
             }
-            Err(place) if !conflicting && run.takes(content) => run.seen.insert(place, seen),
+            Err(place) if !conflicting && run.takes(content) => {
+                run.share(&mut seen);
+                run.seen.insert(place, seen);
+            }
             Err(place) => {
-                let single = Run::single(content.clone(), conflicting, seen.ts, seen.uid);
+                let single = Run::single(content.clone(), conflicting, seen);
                 self.split(at, place, place, single);
             }
         }
@@ -342,8 +370,15 @@ impl Run {
         &self.seen
     }
 
-    fn single(content: Content, conflicting: bool, ts: Timestamp, uid: String) -> Self {
-        Self { content, conflicting, seen: vec![Seen { ts, uid }] }
+    fn single(content: Content, conflicting: bool, seen: Seen) -> Self {
+        Self { content, conflicting, seen: vec![seen] }
+    }
+
+    /// Equal capacities are held once: mostly they are those of the newest advertisement.
+    fn share(&self, seen: &mut Seen) {
+        if let Some(last) = self.seen.last().filter(|last| last.capacities == seen.capacities) {
+            seen.capacities = last.capacities.clone();
+        }
     }
 
     fn takes(&self, content: &Content) -> bool {

@@ -96,4 +96,5 @@ migrations! {
     12 "0012_catalogue.sql",
     13 "0013_storage.sql",
     14 "0014_hours_by_identity.sql",
+    15 "0015_capacity_at_start.sql",
 }

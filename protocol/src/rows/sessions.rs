@@ -167,10 +167,10 @@ table! {
             /// Time from each status sample to the next one, at most 30 s each, ms; NULL without
             /// status samples.
             active_duration_ms: Option<i64>,
-            /// NULL here: a session is not told capacities. `v_session_capacity_at_start` joins the advertised
-            /// capacity of the assigned node and model, slots.
+            /// Slots that the session's first assigned node advertised for the model, in the advertisement that is the
+            /// evidence (`selected_snapshot_event_uid` of the first segment); NULL when it says none.
             capacity_units_at_start: Option<i64>,
-            /// NULL here, see `capacity_units_at_start`: time of the advertisement of that capacity.
+            /// Time of the advertisement of that capacity, UTC, gateway clock; NULL with it.
             capacity_snapshot_ts: Option<Timestamp>,
             /// Gateway minus runner clock, ms, smallest seen; NULL without runner stamps.
             skew_ms: Option<i64>,

@@ -18,6 +18,7 @@ pub struct OrchestratorState {
 
 impl Framed for OrchestratorState {
     const TYPE_ID: u16 = 0x0103;
-    const VERSION: u16 = 1;
+    /// Version 2 added capacities.
+    const VERSION: u16 = 2;
     const NAME: &'static str = "orchestrator state";
 }

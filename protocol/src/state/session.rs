@@ -103,7 +103,7 @@ impl Written {
 
 impl Framed for SessionState {
     const TYPE_ID: u16 = 0x0101;
-    /// Version 2 added the identity to the keys of status hours.
+    /// Version 2 added capacities to decisions and the identity to the keys of status hours.
     const VERSION: u16 = 2;
     const NAME: &'static str = "session state";
 }

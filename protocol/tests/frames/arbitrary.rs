@@ -358,12 +358,14 @@ fn advertisement() -> BoxedStrategy<Advertisement> {
         .prop_map(|(offers, aliases)| Content { offers, aliases });
     // Few nodes and moments, so that runs join, split and conflict.
     let node = ("[ab]", "[ab]?").prop_map(|(canonical, url)| Node { canonical, url });
-    (node, 0..20_i64, "[a-c]", content)
-        .prop_map(|(node, event_ts, uid, content)| Advertisement {
+    let capacities = btree_map("[mn]", any::<i64>(), 0..2);
+    (node, 0..20_i64, "[a-c]", content, capacities)
+        .prop_map(|(node, event_ts, uid, content, capacities)| Advertisement {
             node,
             event_ts: Timestamp(event_ts),
             uid,
             content,
+            capacities: capacities.into_iter().collect(),
         })
         .boxed()
 }
@@ -446,6 +448,7 @@ fn decision() -> BoxedStrategy<Decision> {
             snapshot_ts: Timestamp(ts),
             snapshot_uid: a,
             distance_ms: ts,
+            capacity: Some(ts).filter(|ts| *ts > 0),
         });
     let status = select(vec![Decided::Resolved, Decided::Stale, Decided::Ambiguous]);
     (status, option::of(chosen))

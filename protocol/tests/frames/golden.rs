@@ -6,9 +6,11 @@ use std::fmt::Debug;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use naap_protocol::capability::decide::Decision;
+use naap_protocol::capability::index::Run;
 use naap_protocol::cluster::{BatchAck, BatchHead, Beat, Hello, Request, Response, Verdict};
 use naap_protocol::codec::{Framed, decode, encode, open};
-use naap_protocol::peer::{Note, Notes};
+use naap_protocol::peer::Notes;
 use naap_protocol::state::{
     EpochOpen, EventState, HourKey, OrchestratorState, Progress, SessionState,
 };
@@ -82,17 +84,45 @@ fn earlier<T: Framed + DeserializeOwned>(file: &str) -> T {
     decode(&fs::read(root().join("tests/golden").join(file)).unwrap()).unwrap()
 }
 
+/// Capacities came with the versions of today.
+fn forget_capacity(decision: &mut Option<Decision>) {
+    if let Some(chosen) = decision.as_mut().and_then(|decision| decision.chosen.as_mut()) {
+        chosen.capacity = None;
+    }
+}
+
 #[test]
 fn the_version_before_is_read() {
     assert_eq!(earlier::<Request>("cluster_request.v1.bin"), Request::Drain("naap-1".to_owned()));
-    let mut notes = sample::notes();
-    notes.0.retain(|note| !matches!(note, Note::Backfill { .. }));
-    assert_eq!(earlier::<Notes>("notes.v1.bin"), notes);
     let mut session = sample::session_state();
     let hours = std::mem::take(&mut session.written.hours).into_iter();
     session.written.hours =
         hours.map(|(key, hash)| (HourKey { identity_index: 0, ..key }, hash)).collect();
+    for answer in &mut session.answers {
+        forget_capacity(&mut answer.by_url);
+        forget_capacity(&mut answer.by_address);
+    }
     assert_eq!(earlier::<SessionState>("session_state.v1.bin"), session);
+    let found = earlier::<OrchestratorState>("orchestrator_state.v1.bin");
+    let runs = |state: &OrchestratorState| -> Vec<_> {
+        let nodes = state.index.nodes();
+        nodes.map(|(node, runs)| (node.clone(), runs.as_slice()[0].content().clone())).collect()
+    };
+    assert_eq!(runs(&found), runs(&sample::orchestrator_state()));
+    let seen = found
+        .index
+        .nodes()
+        .flat_map(|(_, runs)| runs.as_slice())
+        .flat_map(Run::seen)
+        .collect::<Vec<_>>();
+    assert!(!seen.is_empty() && seen.iter().all(|seen| seen.capacities.is_empty()));
+    earlier::<Notes>("notes.v2.bin");
+    let bytes = fs::read(root().join("tests/golden/envelope.v1.bin")).unwrap();
+    let envelope = Envelope::from_frame(&bytes).unwrap();
+    let of_then = envelope.items().map(Result::unwrap).filter(|item| {
+        matches!(&**item, Item::Advertisement(15, said) if said.advertisement.capacities.is_empty())
+    });
+    assert_eq!(of_then.count(), 1);
 }
 
 #[test]

@@ -257,6 +257,7 @@ fn advertisement(offset: i64, model: &str) -> Advertisement {
         event_ts: at(offset),
         uid: format!("cap{offset}"),
         content: Content { offers: vec![offer], aliases: vec!["0xhota".to_owned()] },
+        capacities: [(model.to_owned(), 3)].into_iter().collect(),
     }
 }
 
@@ -332,6 +333,7 @@ fn answer() -> Answer {
         snapshot_ts: at(2),
         snapshot_uid: "cap2".to_owned(),
         distance_ms: 1,
+        capacity: Some(3),
     };
     let decision = Decision {
         status: Decided::Resolved,

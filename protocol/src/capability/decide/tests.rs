@@ -1,4 +1,4 @@
-use super::super::advertise::{Advertisement, Content, advertisements};
+use super::super::advertise::{Advertisement, Capacities, Content, advertisements};
 use super::super::catalogue::Catalogue;
 use super::super::decode::decode;
 use super::super::fixtures::{capture, live};
@@ -22,6 +22,7 @@ fn ad(letter: &str, ts: i64, model: &str, gpus: &[&str]) -> Advertisement {
         event_ts: Timestamp(ts),
         uid: format!("cap-{letter}-{ts}"),
         content: Content { offers: vec![offer], aliases: vec![format!("0xhot{letter}")] },
+        capacities: Capacities::default(),
     }
 }
 

@@ -220,6 +220,11 @@ fn single_surface(band: Band, candidates: &mut [Candidate<'_>], t: Timestamp) ->
         snapshot_ts: evidence.ts,
         snapshot_uid: evidence.uid.clone(),
         distance_ms: t.0.abs_diff(evidence.ts.0).try_into().unwrap_or(i64::MAX),
+        capacity: evidence
+            .capacities
+            .iter()
+            .find(|(model, _)| model.eq_ignore_ascii_case(&offer.model))
+            .map(|(_, slots)| *slots),
     })
 }
 

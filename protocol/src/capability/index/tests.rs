@@ -13,12 +13,19 @@ fn content(models: &str) -> Content {
     Content { offers: models.split('+').map(offer).collect(), aliases: vec![] }
 }
 
+/// Every uid tells another capacity, the smaller the more, so that moments have several.
+fn slots(uid: &str) -> Capacities {
+    let slots = uid.bytes().map(|byte| -i64::from(byte)).sum();
+    [(String::from("m"), slots)].into_iter().collect()
+}
+
 fn ad(canonical: &str, ts: i64, model: &str, uid: &str) -> Advertisement {
     Advertisement {
         node: Node { canonical: canonical.to_owned(), url: String::new() },
         event_ts: Timestamp(ts),
         uid: uid.to_owned(),
         content: content(model),
+        capacities: slots(uid),
     }
 }
 
@@ -49,13 +56,16 @@ fn specified(ads: &[Advertisement]) -> Index {
     let horizon = index.horizon();
     let mut moments: BTreeMap<(Node, Timestamp), Run> = BTreeMap::new();
     for ad in ads.iter().filter(|ad| ad.event_ts >= horizon) {
-        let single = || Run::single(ad.content.clone(), false, ad.event_ts, ad.uid.clone());
+        let seen =
+            || Seen { ts: ad.event_ts, uid: ad.uid.clone(), capacities: ad.capacities.clone() };
+        let single = || Run::single(ad.content.clone(), false, seen());
         let run = moments.entry((ad.node.clone(), ad.event_ts)).or_insert_with(single);
         run.conflicting |= run.content != ad.content;
         run.content = run.content.union(&ad.content);
         if ad.uid < run.seen[0].uid {
             run.seen[0].uid.clone_from(&ad.uid);
         }
+        run.seen[0].capacities = greatest(&run.seen[0].capacities, &ad.capacities);
     }
     for ((node, _), run) in moments {
         let runs = &mut index.nodes.entry(node).or_default().runs;
