@@ -161,7 +161,7 @@ impl Stage {
             .args([
                 "run",
                 "--log",
-                "info,naap_actors::region=debug,naap_node::kafka=debug",
+                "info,naap_actors::region=debug,naap_actors::commit=debug,naap_node::kafka=debug",
                 "--name",
                 name,
                 "--data-dir",

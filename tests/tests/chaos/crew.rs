@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use naap_actors::placement::{Member, Placement};
 use naap_tests::stage::{Node, PARTITIONS, PATIENCE, SHARDS, Team};
 
 use crate::folds::Folds;
@@ -14,24 +15,35 @@ pub fn row(what: &str, goal: &str, found: &str) {
     println!("\n| {what} | {goal} | {found} |");
 }
 
+/// How a node is started.
+type Start = Box<dyn Fn(&Team, usize) -> Node>;
+
 /// Nodes under load; a number that does not run has no node.
 pub struct Crew {
+    start: Start,
     pub team: Team,
     pub nodes: Vec<Option<Node>>,
     pulse: Option<Pulse>,
-    /// Shards that were handed off by nodes that are gone, and when.
-    moved: Vec<(u16, i64)>,
+    /// What nodes that are gone have handed off.
+    moved: Vec<Moved>,
 }
 
 impl Crew {
     /// The first `running` of `size` nodes under load: the pulse, and a generated network.
     pub fn new(bootstrap: String, name: &str, (running, size): (usize, usize)) -> Self {
         let team = Team::new(bootstrap, name, size, 100);
+        Self::of(team, running, Box::new(|team, number| team.start(number)))
+    }
+
+    /// The first `running` nodes of a team, which are started like this.
+    pub fn of(team: Team, running: usize, start: Start) -> Self {
         team.stage.write(0, 1);
-        let nodes =
-            (0..size).map(|number| (number < running).then(|| team.start(number))).collect();
-        let crew = Self { pulse: Some(Pulse::start(&team.stage)), team, nodes, moved: Vec::new() };
+        let nodes = 0..team.ports().len();
+        let nodes = nodes.map(|number| (number < running).then(|| start(&team, number))).collect();
+        let pulse = Some(Pulse::start(&team.stage));
+        let crew = Self { start, pulse, team, nodes, moved: Vec::new() };
         crew.until_settled();
+        crew.until_caught_up();
         crew
     }
 
@@ -41,7 +53,7 @@ impl Crew {
     }
 
     pub fn start(&mut self, number: usize) {
-        self.nodes[number] = Some(self.team.start(number));
+        self.nodes[number] = Some((self.start)(&self.team, number));
     }
 
     /// Stops node `number` in order.
@@ -67,15 +79,24 @@ impl Crew {
 
     fn is_settled(&self) -> bool {
         let running = self.running();
-        let shards: Option<Vec<_>> = running.iter().map(|node| node.shards()).collect();
-        let Some(shards) = shards else { return false };
-        let open: u16 = shards.iter().map(|(open, _)| open).sum();
         let partitions: Vec<_> = running.iter().map(|node| partitions(node).len()).collect();
         let least = usize::from(running.len() <= PARTITIONS as usize);
-        open == SHARDS
-            && shards.iter().all(|(open, pending)| *open > 0 && *pending == 0)
+        let has_its_shards = |(number, node): (usize, &Node)| {
+            let due = self.shards_of(number).len() as u16;
+            node.shards().unwrap_or_default() == (due, 0)
+        };
+        let nodes = self.nodes.iter().enumerate();
+        nodes.filter_map(|(number, node)| Some((number, node.as_ref()?))).all(has_its_shards)
             && partitions.iter().sum::<usize>() == PARTITIONS as usize
             && partitions.iter().all(|count| *count >= least)
+    }
+
+    /// The shards that node `number` should have of those that run.
+    pub fn shards_of(&self, number: usize) -> Vec<u16> {
+        let name = |number| format!("naap-{number}");
+        let members = (0..self.nodes.len()).filter(|&number| self.nodes[number].is_some());
+        let placement = Placement::new(members.map(|number| Member::full(name(number))), SHARDS);
+        placement.shards_of(&name(number)).collect()
     }
 
     /// Waits until everything that was written so far is committed.
@@ -83,8 +104,8 @@ impl Crew {
         self.team.until_caught_up(&self.running());
     }
 
-    /// Shards that were handed off, and when.
-    pub fn moves(&self) -> Vec<(u16, i64)> {
+    /// What was handed off.
+    pub fn moves(&self) -> Vec<Moved> {
         let running = self.running().into_iter().flat_map(handed_off);
         self.moved.iter().copied().chain(running).collect()
     }
@@ -121,13 +142,23 @@ pub fn partitions(node: &Node) -> BTreeSet<u32> {
     has
 }
 
-/// Shards that the node has handed off, and when.
-fn handed_off(node: &Node) -> Vec<(u16, i64)> {
+/// An opening of a shard that was closed by its holder.
+#[derive(Clone, Copy, Debug)]
+pub struct Moved {
+    pub shard: u16,
+    pub epoch: u64,
+    /// From when on it took nothing more.
+    pub at: i64,
+}
+
+/// What the node has handed off.
+fn handed_off(node: &Node) -> Vec<Moved> {
     let of = |line: &String| {
-        let (_, rest) = line.split_once("shard=")?;
-        Some((rest.split_whitespace().next()?.parse().ok()?, time_of(line)?))
+        let value = |name| line.split_once(name)?.1.split_whitespace().next();
+        let (shard, epoch) = (value("shard=")?.parse().ok()?, value("epoch=")?.parse().ok()?);
+        Some(Moved { shard, epoch, at: time_of(line)? })
     };
-    node.lines("shard handed off").iter().filter_map(of).collect()
+    node.lines("closing a shard").iter().filter_map(of).collect()
 }
 
 /// When a line was written, ms: it begins with the time in UTC.

@@ -1,6 +1,7 @@
 //! When each event of the [pulse](crate::pulse) was folded, as the rows of the shards say: a typed row
-//! bears the time at which its shard took the event. Of a row that was made again a store may keep
-//! only the later one, so that gaps are never told too short.
+//! bears the time at which its shard took the event, and the opening that did. What was folded and
+//! never stored left no row, and of a row that was made again a store may keep only the later one: so
+//! gaps are never told too short.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ pub struct Fold {
     pub partition: u32,
     pub sent: i64,
     pub at: i64,
+    pub epoch: u64,
 }
 
 /// Everything that was folded, in the order of time.
@@ -24,7 +26,7 @@ impl Folds {
     pub fn read(tables: &Tables) -> Self {
         let rows = tables.query(&format!(
             "SELECT raw_event_uid, toUnixTimestamp64Milli(event_timestamp), \
-             toUnixTimestamp64Milli(ingestion_timestamp) \
+             toUnixTimestamp64Milli(ingestion_timestamp), version \
              FROM naap.raw_stream_trace_events WHERE gateway = '{GATEWAY}'"
         ));
         let fold = |row: Vec<String>| {
@@ -34,6 +36,7 @@ impl Folds {
                 partition: id.next().unwrap(),
                 sent: row[1].parse().unwrap(),
                 at: row[2].parse().unwrap(),
+                epoch: row[3].parse::<u64>().unwrap() >> 48,
             }
         };
         Self::new(rows.into_iter().map(fold).collect())
@@ -55,20 +58,33 @@ impl Folds {
         first.into_values().max().unwrap_or(0)
     }
 
-    /// The time without folding of `shard` that `at` lies in, or that begins with it.
-    pub fn gap_at(&self, shard: u16, at: i64) -> i64 {
-        let mut of = self.0.iter().filter(|fold| fold.shard == shard);
-        let before = self.0.iter().rfind(|fold| fold.shard == shard && fold.at <= at);
-        let after = of.find(|fold| fold.at > at);
-        after.zip(before).map_or(0, |(after, before)| after.at - before.at)
+    /// When an opening of `shard` after `epoch` folded something for the first time.
+    pub fn first_of_next(&self, shard: u16, epoch: u64) -> Option<i64> {
+        let mut of = self.0.iter().filter(|fold| fold.shard == shard && fold.epoch > epoch);
+        of.next().map(|fold| fold.at)
+    }
+
+    /// When opening `epoch` of `shard` folded the last of what it has stored.
+    pub fn last_of(&self, shard: u16, epoch: u64) -> Option<i64> {
+        self.0.iter().rfind(|fold| fold.shard == shard && fold.epoch == epoch).map(|fold| fold.at)
     }
 
     /// The longest time between `from` and `to` in which a shard folded nothing; `apart` looks at each
     /// source partition by itself.
-    pub fn longest(&self, (from, to): (i64, i64), apart: bool) -> i64 {
+    pub fn longest(&self, span: (i64, i64), apart: bool) -> i64 {
+        self.longest_of(span, apart, |_| true)
+    }
+
+    /// The same of the events that `counts`.
+    pub fn longest_of(
+        &self,
+        (from, to): (i64, i64),
+        apart: bool,
+        counts: impl Fn(&Fold) -> bool,
+    ) -> i64 {
         let mut last = BTreeMap::<(u16, u32), i64>::new();
         let mut longest = 0;
-        for fold in &self.0 {
+        for fold in self.0.iter().filter(|fold| counts(fold)) {
             let key = (fold.shard, if apart { fold.partition } else { 0 });
             let before = last.insert(key, fold.at).unwrap_or(fold.at);
             if fold.at >= from && before <= to {
@@ -95,7 +111,8 @@ pub fn spread(values: &[i64]) -> String {
 
 #[test]
 fn gaps_are_found_where_they_are() {
-    let fold = |shard, partition, sent, at| Fold { shard, partition, sent, at };
+    let fold =
+        |shard, partition, sent, at| Fold { shard, partition, sent, at, epoch: sent as u64 / 40 };
     let folds = Folds::new(vec![
         fold(0, 0, 0, 10),
         fold(0, 1, 20, 30),
@@ -108,8 +125,9 @@ fn gaps_are_found_where_they_are() {
     assert_eq!(folds.longest((0, 1000), true), 930);
     assert_eq!(folds.longest((0, 70), false), 870, "it begins with what was folded at the end");
     assert_eq!(folds.longest((0, 69), false), 59);
-    assert_eq!(folds.gap_at(0, 70), 870);
-    assert_eq!(folds.gap_at(0, 69), 40);
+    assert_eq!(folds.first_of_next(0, 0), Some(70));
+    assert_eq!(folds.first_of_next(0, 1), None);
+    assert_eq!(folds.last_of(0, 0), Some(30));
     assert_eq!(folds.first_wait(40, |partition| partition == 0), 900);
     assert_eq!(folds.first_wait(40, |partition| partition == 1), 30);
     let values: Vec<i64> = (1..=200).rev().collect();
