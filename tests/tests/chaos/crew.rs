@@ -32,7 +32,7 @@ impl Crew {
     /// The first `running` of `size` nodes under load: the pulse, and a generated network.
     pub fn new(bootstrap: String, name: &str, (running, size): (usize, usize)) -> Self {
         let team = Team::new(bootstrap, name, size, 100);
-        Self::of(team, running, Box::new(|team, number| team.start(number)))
+        Self::of(team, running, Box::new(Team::start))
     }
 
     /// The first `running` nodes of a team, which are started like this.

@@ -320,9 +320,8 @@ impl World {
     fn deliver(&mut self, n: usize) -> Option<()> {
         let (events, sessions, fault) = (self.bounds.events, self.bounds.sessions, self.fault);
         // Once it is to be handed off, what comes beside the last cycle is all that matters.
-        let takes = |shard: &&mut Shard| {
-            !shard.drained && (!shard.draining || shard.cycle.is_some())
-        };
+        let takes =
+            |shard: &&mut Shard| !shard.drained && (!shard.draining || shard.cycle.is_some());
         let shard = self.nodes[n].shard.as_mut().filter(takes)?;
         let event = shard.applied;
         (event < events).then_some(())?;
