@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cluster sim lint fmt bench fuzz api-fuzz verify docs-check k8s-check co-update
+.PHONY: help setup demo test cluster chaos sim lint fmt bench fuzz api-fuzz verify docs-check k8s-check co-update
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,14 @@ cluster: ## tests of several nodes against a real Kafka, which is started and st
 	export NAAP_KAFKA_FOLDER="$$folder" && \
 	cargo test -p naap-tests --locked --test cluster -- --test-threads 1 && \
 	cargo test -p naap-node --locked --test kafka
+
+chaos: ## how long a cluster stands still when nodes die, move or stall: a table, in about 25 minutes
+	@deploy/setup/setup.sh build
+	@. deploy/setup/env.sh && cargo build -p naap-node --locked && \
+	folder=$$(mktemp -d) && trap 'deploy/setup/kafka.sh wipe "$$folder"' EXIT && \
+	NAAP_KAFKA_BOOTSTRAP=$$(deploy/setup/kafka.sh start "$$folder" 19592) && export NAAP_KAFKA_BOOTSTRAP && \
+	cargo test -p naap-tests --locked --test chaos -- --ignored --test-threads 1 --nocapture | tee "$$folder/said" && \
+	printf '\n| what | goal | figure |\n|---|---|---|\n' && grep '^|' "$$folder/said"
 
 sim: ## random schedules of a small cluster: RUNS of them, or the one of SEED
 	@. deploy/setup/env.sh && NAAP_SIM_SEED=$${SEED:-} NAAP_SIM_RUNS=$${RUNS:-2000} \

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod script;
+pub mod stage;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

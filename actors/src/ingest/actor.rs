@@ -10,6 +10,7 @@ use ractor_cluster::RactorMessage;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use super::flow::{Flow, Out, Reading};
+use super::kept::Kept;
 use super::router::{IngestCounts, Router};
 use super::{Intake, RecordBatch};
 use crate::commit::{CommitError, Committed};
@@ -100,6 +101,7 @@ struct IngestActor;
 struct State {
     args: IngestArgs,
     flow: Flow,
+    kept: Kept,
     started: Instant,
     /// When something was applied last, or it was said what input waits for.
     moved: Instant,
@@ -141,8 +143,11 @@ impl Actor for IngestActor {
         // Looking ten times an interval keeps the commit clock accurate; the timer ends with us.
         let period = (args.options.flush_interval / 10).max(Duration::from_millis(5));
         drop(ractor::time::send_interval(period, myself.get_cell(), || IngestMsg::Tick));
-        let IngestOptions { window_bytes, uncommitted_bytes, .. } = args.options;
+        let IngestOptions { window_bytes, uncommitted_bytes, buffer_bytes, .. } = args.options;
+        // Without other nodes no shard moves, and nothing is read again.
+        let kept = if args.rereads.is_some() { buffer_bytes / 2 } else { 0 };
         Ok(State {
+            kept: Kept::new(kept),
             flow: Flow::new(args.options.shards, window_bytes, uncommitted_bytes),
             started: Instant::now(),
             moved: Instant::now(),
@@ -169,32 +174,36 @@ impl Actor for IngestActor {
         match message {
             IngestMsg::Assign(source, offset) => {
                 state.flow.assign(&source, offset);
+                state.kept.begin(&source, offset);
                 state.unsaved = true;
             }
-            IngestMsg::Unassign(source) => state.flow.unassign(&source),
+            IngestMsg::Unassign(source) => {
+                state.flow.unassign(&source);
+                state.kept.forget(&source);
+            }
             IngestMsg::Records(batch, permit) => state.records(batch, permit).await?,
             IngestMsg::Note(note) => state.note(note),
             IngestMsg::CommitNow => {
                 (state.unsaved, state.hurry) = (true, true);
-                state.maybe_commit(&myself)?;
+                state.maybe_commit(&myself).await?;
             }
             IngestMsg::Tick => {
                 state.flow.tick(state.started.elapsed().as_millis() as u64);
                 state.tell_waits();
-                state.maybe_commit(&myself)?;
+                state.maybe_commit(&myself).await?;
             }
             IngestMsg::CommitDone(outcome) => {
                 state.committed(&outcome?);
-                state.maybe_commit(&myself)?;
+                state.maybe_commit(&myself).await?;
             }
             IngestMsg::Unsaved => state.unsaved = true,
             IngestMsg::Finish(reply) => {
                 state.finishing.push(reply);
-                state.maybe_commit(&myself)?;
+                state.maybe_commit(&myself).await?;
             }
             IngestMsg::Inspect(reply) => drop(reply.send(state.status())),
         }
-        state.send(&myself)
+        state.send(&myself).await
     }
 }
 
@@ -213,15 +222,21 @@ impl State {
                 return Err(what.into());
             }
         }
+        self.kept.keep(&batch);
+        self.dispatch(batch).await?;
+        if self.flow.waiting_bytes() > 0 {
+            self.held.push(permit);
+        }
+        Ok(())
+    }
+
+    async fn dispatch(&mut self, batch: RecordBatch) -> Result<(), ActorProcessingErr> {
         self.unsaved = true;
         for envelope in self.args.router.route(batch, &mut self.flow) {
             self.flow.dispatch(envelope);
         }
         for rows in self.args.router.take_rows() {
             self.args.sinks.send(rows).await?;
-        }
-        if self.flow.waiting_bytes() > 0 {
-            self.held.push(permit);
         }
         Ok(())
     }
@@ -254,32 +269,60 @@ impl State {
     }
 
     /// Sends what the flow lets out.
-    fn send(&mut self, myself: &ActorRef<IngestMsg>) -> Result<(), ActorProcessingErr> {
-        for out in self.flow.take_out() {
-            match out {
-                Out::Envelope(envelope) => {
-                    self.args.region.cast(RegionMsg::Deliver(envelope, myself.clone()))?;
+    async fn send(&mut self, myself: &ActorRef<IngestMsg>) -> Result<(), ActorProcessingErr> {
+        loop {
+            let outs = self.flow.take_out();
+            if outs.is_empty() {
+                return Ok(());
+            }
+            for out in outs {
+                match out {
+                    Out::Envelope(envelope) => {
+                        self.args.region.cast(RegionMsg::Deliver(envelope, myself.clone()))?;
+                    }
+                    Out::Note(note) => {
+                        self.args.region.cast(RegionMsg::Note(note, myself.clone()))?;
+                    }
+                    Out::Reread(source, offset) => self.reread(source, offset).await?,
                 }
-                Out::Note(note) => self.args.region.cast(RegionMsg::Note(note, myself.clone()))?,
-                Out::Reread(source, offset) => self.reread(source, offset)?,
             }
         }
-        Ok(())
     }
 
-    fn reread(&self, source: SourcePartition, offset: u64) -> Result<(), ActorProcessingErr> {
+    /// A shard misses what was read already: it is sent again if it is still here, else read again.
+    async fn reread(
+        &mut self,
+        source: SourcePartition,
+        offset: u64,
+    ) -> Result<(), ActorProcessingErr> {
         let SourcePartition { topic, partition } = &source;
+        if let Some(batches) = self.kept.from(&source, offset) {
+            tracing::debug!(%topic, partition, offset, "a shard misses offsets; sending them again");
+            self.flow.assign(&source, offset);
+            for batch in batches {
+                // It was read a moment ago, and the flow has been told where it begins again.
+                if self.flow.read(&source, batch.next_offset) == Reading::Next {
+                    self.dispatch(batch).await?;
+                }
+            }
+            return Ok(());
+        }
         tracing::info!(%topic, partition, offset, "a shard misses offsets; reading them again");
         metrics::counter!(names::REREADS).increment(1);
         let missing =
             format!("a shard misses {topic}/{partition} from offset {offset} on; starting again");
+        // What comes next begins where the source says.
+        self.kept.forget(&source);
         let rereads = self.args.rereads.as_ref();
         let told = rereads.and_then(|rereads| rereads.send((source, offset)).ok());
         Ok(told.ok_or(missing)?)
     }
 
     /// Starts a commit cycle when one is due and none is under way.
-    fn maybe_commit(&mut self, myself: &ActorRef<IngestMsg>) -> Result<(), ActorProcessingErr> {
+    async fn maybe_commit(
+        &mut self,
+        myself: &ActorRef<IngestMsg>,
+    ) -> Result<(), ActorProcessingErr> {
         metrics::gauge!(names::INGEST_WAITING_BYTES).set(self.flow.waiting_bytes() as f64);
         metrics::gauge!(names::SINK_WAITING_BYTES).set(self.args.sinks.waiting_bytes() as f64);
         if self.committing {
@@ -297,7 +340,7 @@ impl State {
             return Ok(());
         }
         self.flow.mark();
-        self.send(myself)?;
+        self.send(myself).await?;
         self.committing = true;
         (self.unsaved, self.hurry) = (false, false);
         self.flow.begin_commit();
@@ -331,6 +374,7 @@ impl State {
         if applied != self.status.applied {
             self.moved = Instant::now();
         }
+        self.kept.applied(&applied);
         self.status.applied = applied;
         self.args.applied.send_replace(self.status.applied.clone());
     }

@@ -4,7 +4,8 @@
 //! A shard takes nothing of a source partition before the reader has *attached* to its present
 //! opening, and it takes only ranges that join what it has. So whatever gets lost, repeated or sent to
 //! somebody who no longer has the shard, ends in another attachment, whose answer says where the shard
-//! really is. What is missing then is read again from Kafka: there is no other buffer.
+//! really is. What is missing then is sent again: the newest of it from memory (`kept`), the
+//! rest is read from Kafka again.
 
 use std::collections::{BTreeMap, VecDeque};
 

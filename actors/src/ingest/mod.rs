@@ -2,6 +2,7 @@
 
 mod actor;
 mod flow;
+mod kept;
 mod router;
 mod values;
 

@@ -26,7 +26,8 @@ pub enum Event<C> {
     CaughtUp,
     /// State and rows are durable up to the claim: steps 1 and 2 of a commit cycle.
     Stored(C),
-    /// After [`Effect::Drain`]: everything that was taken is stored.
+    /// After [`Effect::Drain`]: what was taken before it is stored. The shard takes no more input from
+    /// now on; what it took in between and did not claim is the next owner's again.
     Drained,
     /// The time of [`Effect::Wait`] has passed.
     Elapsed,
@@ -46,7 +47,7 @@ pub enum Effect<C> {
     Start(Opening, Option<C>),
     /// Everything up to the claim may be acknowledged.
     Ack(C),
-    /// Take no more input, store what was taken.
+    /// Store what was taken, then take no more input; say so with [`Event::Drained`].
     Drain,
     /// Drop the shard: store nothing more, acknowledge nothing more.
     Stop,

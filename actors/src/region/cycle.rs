@@ -60,7 +60,7 @@ impl Cycles {
             epoch: open.opening.epoch,
             actor: open.actor.clone(),
         };
-        let (parts, whole) = (shards.open().map(part).collect::<Vec<_>>(), shards.is_whole());
+        let (parts, whole) = (shards.to_commit().map(part).collect::<Vec<_>>(), shards.is_whole());
         let (sinks, log, region) = (self.sinks.clone(), Arc::clone(&self.log), region.clone());
         tokio::spawn(async move {
             let mut outcome = run_cycle(parts, &sinks, &log, flush).await;

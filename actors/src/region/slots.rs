@@ -64,8 +64,10 @@ pub(super) struct Open {
     /// Newest commit cycle of this opening whose claim was read back.
     pub(super) claimed: u64,
     claim: Progress,
-    /// It takes no more input, since before this commit cycle.
+    /// It is to be handed off, since before this commit cycle.
     draining: Option<u64>,
+    /// It takes no more input: what it has claimed is all that the next owner hears of.
+    closed: bool,
 }
 
 struct Slot {
@@ -146,12 +148,17 @@ impl Shards {
     /// The actor of `shard` if it takes input here.
     pub(super) fn taking(&self, shard: u16) -> Option<&ActorRef<ShardMsg>> {
         let open = self.slots.get(usize::from(shard))?.open.as_ref();
-        open.filter(|open| open.draining.is_none()).map(|open| &open.actor)
+        open.filter(|open| !open.closed).map(|open| &open.actor)
     }
 
     /// The other node that should have `shard`.
     pub(super) fn elsewhere(&self, shard: u16) -> Option<&str> {
         self.placement.owner(shard).filter(|owner| **owner != *self.args.node)
+    }
+
+    /// Every shard that a commit cycle is for, in order.
+    pub(super) fn to_commit(&self) -> impl Iterator<Item = &Open> {
+        self.open().filter(|open| !open.closed)
     }
 
     /// Every open shard, in order.
@@ -357,12 +364,14 @@ impl Shards {
         self.cycle
     }
 
-    /// Commit cycle `cycle` is durable: shards that had stopped taking input before it have nothing
-    /// left to store.
+    /// Commit cycle `cycle` is durable: shards that were to be handed off before it have stored what
+    /// they had taken then. They have gone on since; what they took meanwhile is sent to the next owner
+    /// again, which costs less than a wait for rows to be stored.
     pub(super) async fn end_cycle(&mut self, cycle: u64) -> Result<(), ActorProcessingErr> {
         for shard in 0..self.args.shards {
-            let open = self.slots[usize::from(shard)].open.as_ref();
-            if open.and_then(|open| open.draining).is_some_and(|before| before < cycle) {
+            let Some(open) = &mut self.slots[usize::from(shard)].open else { continue };
+            if !open.closed && open.draining.is_some_and(|before| before < cycle) {
+                open.closed = true;
                 self.tell(shard, Event::Drained).await?;
             }
         }
@@ -384,6 +393,7 @@ impl Shards {
         let slot = &mut self.slots[usize::from(shard)];
         match effect {
             Effect::Follow => {
+                tracing::debug!(shard, "reading the state log of a shard");
                 slot.following += 1;
                 let (region, following) = (self.region.clone(), slot.following);
                 // A region that is gone hears nothing.
@@ -396,10 +406,12 @@ impl Shards {
                 self.args.log.unfollow(shard);
             }
             Effect::Append(Record::Open(open)) => {
+                tracing::debug!(shard, epoch = open.epoch, "claiming a shard");
                 self.writer.append(StateRecord::Open { shard, open: open.into() });
             }
             Effect::Append(Record::Close(open)) => {
                 step("handed_off");
+                tracing::debug!(shard, epoch = open.epoch, "closing a shard");
                 self.writer.append(StateRecord::Close { shard, open: open.into() });
             }
             Effect::Append(Record::Progress(open, progress)) => {
@@ -413,6 +425,8 @@ impl Shards {
             Effect::Ack(claim) => self.acknowledge(shard, claim),
             Effect::Drain => {
                 if let Some(open) = &mut slot.open {
+                    let epoch = open.opening.epoch;
+                    tracing::debug!(shard, epoch, "a shard is to be handed off");
                     open.draining = Some(self.cycle);
                     self.hurry = true;
                 }
@@ -487,7 +501,8 @@ impl Shards {
         if asked {
             self.reopened.insert(number);
         }
-        slot.open = Some(Open { number, opening, actor, claimed: 0, claim, draining: None });
+        slot.open =
+            Some(Open { number, opening, actor, claimed: 0, claim, draining: None, closed: false });
         self.publish(number);
         Ok(())
     }

@@ -43,8 +43,10 @@ pub struct Open {
     pub dirty: BTreeSet<SessionId>,
     pub cycle: u64,
     pub sequence: u64,
-    /// Takes no more input since before this cycle of the node.
+    /// To be handed off, since before this cycle of the node.
     pub draining: Option<u64>,
+    /// Takes no more input.
+    pub closed: bool,
     pub claimed: u64,
 }
 
@@ -131,7 +133,7 @@ impl Node {
 
     /// The shard if it takes input here.
     pub fn taking(&mut self, shard: u16) -> Option<&mut Open> {
-        self.slots[usize::from(shard)].open.as_mut().filter(|open| open.draining.is_none())
+        self.slots[usize::from(shard)].open.as_mut().filter(|open| !open.closed)
     }
 
     /// The other node that should have the shard, as this one sees it.

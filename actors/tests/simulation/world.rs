@@ -474,7 +474,7 @@ impl World {
         let mut cycle =
             Cycle { number: node.cycles, stage: 0, rows: Vec::new(), claims: Vec::new() };
         for (shard, slot) in (0..).zip(&mut node.slots) {
-            let Some(open) = &mut slot.open else { continue };
+            let Some(open) = slot.open.as_mut().filter(|open| !open.closed) else { continue };
             open.cycle += 1;
             let claim = Claim {
                 epoch: open.opening.epoch,
@@ -522,9 +522,10 @@ impl World {
                 node.flow.end_commit();
                 self.outgoing(number);
                 for shard in 0..SHARDS {
-                    let open = self.nodes[number].slots[usize::from(shard)].open.as_ref();
-                    if open.and_then(|open| open.draining).is_some_and(|before| before < number_of)
-                    {
+                    let slot = &mut self.nodes[number].slots[usize::from(shard)];
+                    let Some(open) = &mut slot.open else { continue };
+                    if !open.closed && open.draining.is_some_and(|before| before < number_of) {
+                        open.closed = true;
                         self.ownership(number, shard, Event::Drained);
                     }
                 }

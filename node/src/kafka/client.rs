@@ -68,6 +68,8 @@ pub(super) fn consumer(config: &Config, node: &str) -> Result<ClientConfig, Kafk
         ("auto.offset.reset", "error".to_owned()),
         ("queued.max.messages.kbytes", prefetch_kib.to_string()),
         ("fetch.queue.backoff.ms", "20".to_owned()),
+        // A partition that is read from elsewhere waits for the fetch that is under way.
+        ("fetch.wait.max.ms", "100".to_owned()),
         ("topic.metadata.refresh.interval.ms", "30000".to_owned()),
         ("statistics.interval.ms", "5000".to_owned()),
     ];

@@ -229,7 +229,8 @@ impl World {
             }
             Step::Drain(n) => {
                 let shard = self.nodes[n].shard.as_mut()?;
-                let done = shard.draining && !shard.drained && shard.idle();
+                // Whatever is not claimed by now is the next owner's.
+                let done = shard.draining && !shard.drained && shard.cycle.is_none();
                 done.then_some(())?;
                 shard.drained = true;
                 self.tell(n, Event::Drained);
@@ -318,7 +319,10 @@ impl World {
     /// The input repeats what the shard wants next; anything else is skipped or refused.
     fn deliver(&mut self, n: usize) -> Option<()> {
         let (events, sessions, fault) = (self.bounds.events, self.bounds.sessions, self.fault);
-        let shard = self.nodes[n].shard.as_mut().filter(|shard| !shard.draining)?;
+        // Once it is to be handed off, what comes beside the last cycle is all that matters.
+        let takes =
+            |shard: &&mut Shard| !shard.drained && (!shard.draining || shard.cycle.is_some());
+        let shard = self.nodes[n].shard.as_mut().filter(takes)?;
         let event = shard.applied;
         (event < events).then_some(())?;
         let session = usize::from(event % sessions);
@@ -489,13 +493,6 @@ impl Node {
             waiting: false,
             shard: None,
         }
-    }
-}
-
-impl Shard {
-    /// Nothing is left to store.
-    fn idle(&self) -> bool {
-        self.cycle.is_none() && self.applied == self.stored
     }
 }
 

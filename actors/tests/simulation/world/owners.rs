@@ -103,6 +103,7 @@ impl World {
             cycle: 0,
             sequence: 0,
             draining: None,
+            closed: false,
             claimed: 0,
         };
         for (session, found) in &slot.restored {

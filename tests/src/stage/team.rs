@@ -1,0 +1,90 @@
+//! Several nodes over one topic and one set of tables.
+
+use rdkafka::admin::{NewTopic, TopicReplication};
+
+use super::{Node, Stage, Tables, assert_same, create_topic, oracle};
+use crate::DataDir;
+
+/// Several nodes over one topic and one set of tables.
+#[allow(missing_debug_implementations, reason = "the producer has none")]
+pub struct Team {
+    /// What they read.
+    pub stage: Stage,
+    /// What they write.
+    pub tables: Tables,
+    dirs: Vec<DataDir>,
+    ports: Vec<u16>,
+}
+
+const GROUP: &str = "team";
+
+impl Team {
+    /// Room for `size` nodes, none of which runs yet.
+    pub fn new(bootstrap: String, name: &str, size: usize, sessions: u64) -> Self {
+        let stage = Stage::new(bootstrap, name, sessions);
+        let members = format!("members-{}", stage.topic);
+        let new = NewTopic::new(&members, 1, TopicReplication::Fixed(1));
+        create_topic(&stage.bootstrap, &new.set("cleanup.policy", "compact"));
+        Self {
+            stage,
+            tables: Tables::new(),
+            dirs: (0..size).map(|_| DataDir::new()).collect(),
+            ports: (0..size).map(|_| free_port()).collect(),
+        }
+    }
+
+    /// Where the nodes listen for each other, by number.
+    pub fn ports(&self) -> &[u16] {
+        &self.ports
+    }
+
+    /// Starts node `number`.
+    pub fn start(&self, number: usize) -> Node {
+        self.start_by(number, &self.ports, &[])
+    }
+
+    /// Starts node `number`, which finds the others at these ports, with further settings.
+    pub fn start_by(&self, number: usize, ports: &[u16], more: &[&str]) -> Node {
+        let peer = |(number, port): (usize, &u16)| format!("naap-{number}=127.0.0.1:{port}");
+        let peers: Vec<_> = ports.iter().enumerate().map(peer).collect();
+        let settings = [
+            "state_log.store=kafka".to_owned(),
+            format!("state_log.topic=state-{}", self.stage.topic),
+            format!("cluster.members_topic=members-{}", self.stage.topic),
+            format!("cluster.listen=127.0.0.1:{}", self.ports[number]),
+            format!("cluster.peers={}", peers.join(",")),
+            format!("clickhouse.url={}", self.tables.url),
+        ];
+        let settings: Vec<_> =
+            settings.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        let dir = self.dirs[number].data();
+        self.stage.node(&format!("naap-{number}"), GROUP, &dir, &settings)
+    }
+
+    /// Waits until this share of the topic is committed, in percent.
+    pub fn until(&self, percent: i64, nodes: &[&Node]) {
+        self.stage.until_committed(&self.stage.group(GROUP), percent, nodes);
+    }
+
+    /// Waits until everything that is in the topic now is committed.
+    pub fn until_caught_up(&self, nodes: &[&Node]) {
+        self.stage.until_caught_up(&self.stage.group(GROUP), nodes);
+    }
+
+    /// Stops all nodes in order, the first of them last, and compares the rows.
+    #[track_caller]
+    pub fn end(self, mut nodes: Vec<Node>) {
+        let last = nodes.remove(0);
+        nodes.into_iter().for_each(Node::stop);
+        last.until_alone();
+        last.stop();
+        let Self { stage, tables, .. } = self;
+        assert_same(&tables.fingerprints(), &oracle(&stage));
+    }
+}
+
+/// A port of the loopback address that nobody uses.
+pub fn free_port() -> u16 {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    socket.local_addr().unwrap().port()
+}

@@ -1,0 +1,219 @@
+//! How long a cluster stands still when something is done to it, on purpose or not: figures, and the
+//! same rows as ever. `make chaos` runs these and prints the table of docs/reliability.md.
+//!
+//! The figures are of the machine that they are measured on, so they are told and not judged: what
+//! fails a test is a wrong row, or a node that does not go on.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends with what went wrong")]
+
+mod crew;
+mod folds;
+mod memory;
+mod pulse;
+mod stalls;
+mod wire;
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crew::{Crew, Moved, partitions, row};
+use folds::spread;
+use naap_tests::program;
+use naap_tests::stage::{PATIENCE, Team, bootstrap};
+use pulse::now_ms;
+use wire::Wire;
+
+#[test]
+#[ignore = "minutes: make chaos"]
+fn nodes_are_killed_twenty_times() {
+    let Some(bootstrap) = bootstrap("nodes_are_killed_twenty_times") else { return };
+    let mut crew = Crew::new(bootstrap, "kills", (3, 3));
+    let mut kills = Vec::new();
+    for kill in 0..20 {
+        let victim = kill % 3;
+        crew.until_settled();
+        crew.until_caught_up();
+        // At another moment of the commit cycle and of the heartbeats each time.
+        std::thread::sleep(Duration::from_millis(137 * kill as u64 % 500));
+        let node = crew.nodes[victim].take().unwrap();
+        let dead = partitions(&node);
+        let at = now_ms();
+        node.kill();
+        crew.until_caught_up();
+        kills.push((at, dead));
+        crew.start(victim);
+    }
+    crew.until_settled();
+    let folds = crew.folds();
+    let wait = |dead: bool| -> Vec<i64> {
+        let of = |(at, gone): &(i64, _)| {
+            let gone: &BTreeSet<u32> = gone;
+            folds.first_wait(*at, |partition| gone.contains(&partition) == dead)
+        };
+        kills.iter().map(of).collect()
+    };
+    row(
+        "SIGKILL of one of three nodes: input of living nodes' partitions",
+        "p99 < 5 s",
+        &spread(&wait(false)),
+    );
+    row(
+        "SIGKILL of one of three nodes: input of the dead node's partitions",
+        "p99 < 10 s",
+        &spread(&wait(true)),
+    );
+    crew.end();
+}
+
+#[test]
+#[ignore = "minutes: make chaos"]
+fn shards_are_moved_in_order() {
+    let Some(bootstrap) = bootstrap("shards_are_moved_in_order") else { return };
+    let mut crew = Crew::new(bootstrap, "moves", (3, 3));
+    for round in 0..6 {
+        let node = 1 + round % 2;
+        crew.until_caught_up();
+        std::thread::sleep(Duration::from_secs(2));
+        drain(&crew, node);
+        crew.until_caught_up();
+        crew.stop(node);
+        crew.start(node);
+        crew.until_settled();
+        crew.until_caught_up();
+    }
+    let (moves, folds) = (crew.moves(), crew.folds());
+    let next = |moved: &Moved| folds.first_of_next(moved.shard, moved.epoch);
+    let gaps = moves.iter().filter_map(|moved| Some(next(moved)? - moved.at));
+    let late = moves.iter().filter_map(|moved| {
+        // What the last commit cycle could not claim any more is folded by the next owner again.
+        Some(next(moved)? - folds.last_of(moved.shard, moved.epoch)?)
+    });
+    let (gaps, late): (Vec<_>, Vec<_>) = (gaps.collect(), late.collect());
+    row("planned move of a shard: it takes no input for", "p99 < 250 ms", &spread(&gaps));
+    row("planned move of a shard: longest delay of input that is folded anew", "–", &spread(&late));
+    crew.end();
+}
+
+/// Asks node `number` to give its shards away, and waits until it has.
+fn drain(crew: &Crew, number: usize) {
+    let name = format!("naap-{number}");
+    let port = crew.team.ports()[number];
+    let node = crew.nodes[number].as_ref().unwrap();
+    let mut command = Command::new(program());
+    command.args(["cluster", "drain", &name, "--set", &format!("node.name={name}")]);
+    command.args(["--set", &format!("cluster.listen=127.0.0.1:{port}")]);
+    naap_tests::run(&mut command);
+    let since = Instant::now();
+    while node.shards() != Some((0, 0)) {
+        if node.has_failed() || since.elapsed() > PATIENCE {
+            node.show();
+            panic!("the node keeps its shards");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+#[ignore = "minutes: make chaos"]
+fn all_nodes_restart_in_turn() {
+    let Some(bootstrap) = bootstrap("all_nodes_restart_in_turn") else { return };
+    let mut crew = Crew::new(bootstrap, "rolling", (3, 3));
+    let begin = now_ms();
+    crew.until_caught_up();
+    std::thread::sleep(Duration::from_secs(5));
+    let calm = (begin, now_ms());
+    for _ in 0..2 {
+        for node in 0..3 {
+            crew.stop(node);
+            crew.start(node);
+            crew.until_settled();
+            crew.until_caught_up();
+        }
+    }
+    let (restarts, folds) = ((calm.1, now_ms()), crew.folds());
+    let shard = [calm, restarts].map(|span| folds.longest(span, false));
+    let apart = [calm, restarts].map(|span| folds.longest(span, true));
+    let found =
+        |[calm, restarts]: [i64; 2]| format!("{restarts} ms; {calm} ms while nothing happens");
+    row(
+        "rolling restart of all nodes, twice: longest time in which a shard folds nothing",
+        "1 s",
+        &found(shard),
+    );
+    row("the same for each source partition by itself", "–", &found(apart));
+    crew.end();
+}
+
+#[test]
+#[ignore = "minutes: make chaos"]
+fn a_line_between_two_nodes_is_cut() {
+    let Some(bootstrap) = bootstrap("a_line_between_two_nodes_is_cut") else { return };
+    let team = Team::new(bootstrap, "cuts", 3, 100);
+    // Node 1 dials node 0.
+    let wire = Wire::to(team.ports()[0]);
+    let mut ports = team.ports().to_vec();
+    ports[0] = wire.port;
+    let start = move |team: &Team, number: usize| match number {
+        1 => team.start_by(1, &ports, &[]),
+        _ => team.start(number),
+    };
+    let mut crew = Crew::of(team, 3, Box::new(start));
+    let (mut found, opened) = (Vec::new(), openings(&crew));
+    for (name, out, back) in [
+        ("from the dialling node", true, false),
+        ("towards it", false, true),
+        ("both ways", true, true),
+    ] {
+        // Longer than it takes to miss beats, and than a connection without answers lasts.
+        wire.cut(out, back);
+        std::thread::sleep(Duration::from_secs(12));
+        wire.cut(false, false);
+        let healed = Instant::now();
+        crew.until_caught_up();
+        found.push(format!("{name} {:.1} s", healed.elapsed().as_secs_f64()));
+    }
+    let moved = openings(&crew) - opened;
+    drop(crew.folds());
+    row(
+        "line between two of three nodes cut for 12 s, Kafka reachable: all input taken after it is whole",
+        "nothing moves, rows equal",
+        &format!("{}; {moved} shards moved", found.join(", ")),
+    );
+    crew.end();
+}
+
+/// Shards that were opened so far.
+fn openings(crew: &Crew) -> usize {
+    crew.running().iter().map(|node| node.lines("shard opened").len()).sum()
+}
+
+#[test]
+#[ignore = "minutes: make chaos"]
+fn a_cluster_grows_and_shrinks() {
+    let Some(bootstrap) = bootstrap("a_cluster_grows_and_shrinks") else { return };
+    let mut crew = Crew::new(bootstrap, "scale", (1, 5));
+    let begin = now_ms();
+    let mut steps = Vec::new();
+    for (name, more, fewer) in
+        [("1 to 3", 1..3, 0..0), ("3 to 5", 3..5, 0..0), ("5 to 2", 0..0, 2..5)]
+    {
+        let before: Vec<_> = (0..5).map(|number| crew.shards_of(number)).collect();
+        more.for_each(|number| crew.start(number));
+        fewer.for_each(|number| crew.stop(number));
+        crew.until_settled();
+        crew.until_caught_up();
+        let came = |number: usize| {
+            let now = crew.shards_of(number);
+            now.iter().filter(|shard| !before[number].contains(shard)).count()
+        };
+        let moved: usize = (0..5).map(came).sum();
+        steps.push(format!("{name} {moved}"));
+    }
+    let (end, folds) = (now_ms(), crew.folds());
+    row(
+        "1, 3, 5, 2 nodes under load: shards moved of 8, longest time in which a shard folds nothing",
+        "rows equal",
+        &format!("{}; {} ms", steps.join(", "), folds.longest((begin, end), false)),
+    );
+    crew.end();
+}
