@@ -31,7 +31,7 @@ sim: ## random schedules of a small cluster: RUNS of them, or the one of SEED
 	@. deploy/setup/env.sh && NAAP_SIM_SEED=$${SEED:-} NAAP_SIM_RUNS=$${RUNS:-2000} \
 	cargo test -p naap-actors --locked --test simulation -- random
 
-lint: ## formatting, clippy, rustdoc, licences, spelling, shell, docs, names, manifests
+lint: ## formatting, clippy, rustdoc, licences, spelling, shell, docs, names, manifests, HTTP interface
 	@deploy/setup/setup.sh all
 	@deploy/checks/lint.sh
 

@@ -56,6 +56,7 @@ step "rustdoc" rustdoc
 # The commands in the examples are compared with the binary that this tree builds.
 step "naap" cargo build --package naap-node --locked --quiet
 step "docs" deploy/checks/docs.sh
+step "HTTP interface" deploy/checks/api_fuzz.sh --optional
 if [ -n "${NAAP_CHANGE_BASE:-}" ]; then
     step "co-update" python3 deploy/checks/coupdate.py --base "$NAAP_CHANGE_BASE"
 fi
