@@ -47,7 +47,7 @@ fuzz: ## run every fuzz target for NAAP_FUZZ_SECONDS (default 60)
 	@deploy/setup/fuzz.sh
 
 api-fuzz: ## ask the HTTP interface what its document allows, and what not
-	@deploy/setup/setup.sh build
+	@deploy/setup/setup.sh all
 	@deploy/checks/api_fuzz.sh
 
 verify: ## replay a generated network, check its facts, and test the checks

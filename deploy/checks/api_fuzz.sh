@@ -37,12 +37,16 @@ MOVE
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 "$naap" serve --data-dir "$scratch/data" --listen "127.0.0.1:$port" >/dev/null 2>&1 &
 server=$!
+get() {
+    python3 -c 'import sys, urllib.request as u; sys.stdout.buffer.write(u.urlopen(sys.argv[1]).read())' \
+        "http://127.0.0.1:$port$1" 2>/dev/null
+}
 for _ in $(seq 100); do
-    if curl -fs "http://127.0.0.1:$port/readyz" >/dev/null; then break; fi
+    if get /readyz >/dev/null; then break; fi
     sleep 0.2
 done
 for list in gpu-metrics demand sla inventory; do
-    curl -fs "http://127.0.0.1:$port/v1/streaming/$list?limit=1000" >"$scratch/$list.json" || true
+    get "/v1/streaming/$list?limit=1000" >"$scratch/$list.json" || true
     grep -q '"org"' "$scratch/$list.json" || die "the interface has no rows of $list to be fuzzed with"
 done
 hooks=$PWD/deploy/checks/api_fuzz_known.py
