@@ -47,6 +47,7 @@ step "spelling" typos --config typos.toml
 step "shell" scripts
 step "names" python3 deploy/checks/names.py
 step "joins of demand" python3 deploy/checks/demand.py
+step "alerts" python3 deploy/checks/alerts.py
 step "dependency table" python3 deploy/checks/dependencies.py
 step "manifests" deploy/checks/k8s.sh
 step "dependencies: licences, bans, sources" dependencies
