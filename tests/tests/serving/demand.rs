@@ -7,9 +7,9 @@ use crate::facts::{Advertised, Facts, HOUR, Identity, Session, number, text};
 use crate::figures::{Tallies, Tally, key, rows};
 
 pub(crate) struct Grains {
-    pub(crate) by_model: Rows,
-    pub(crate) by_pipeline: Rows,
-    pub(crate) by_gpu: Rows,
+    pub(crate) model: Rows,
+    pub(crate) pipeline: Rows,
+    pub(crate) gpu: Rows,
 }
 
 /// Place among the rows by model, and an orchestrator.
@@ -17,9 +17,9 @@ type Place = (Vec<String>, String);
 
 #[derive(Default)]
 struct Adding {
-    by_model: Tallies,
-    by_pipeline: Tallies,
-    by_gpu: Tallies,
+    model: Tallies,
+    pipeline: Tallies,
+    gpu: Tallies,
     /// The GPU of the session that started last in this place, with what makes it the last.
     last_gpus: BTreeMap<Place, (i64, String, String)>,
 }
@@ -60,9 +60,9 @@ impl Grains {
             });
         }
         Self {
-            by_model: rows(&adding.by_model, Tally::demand),
-            by_pipeline: rows(&adding.by_pipeline, Tally::demand),
-            by_gpu: adding.by_gpu.iter().map(|(key, tally)| shown(facts, key, tally)).collect(),
+            model: rows(&adding.model, Tally::demand),
+            pipeline: rows(&adding.pipeline, Tally::demand),
+            gpu: adding.gpu.iter().map(|(key, tally)| shown(facts, key, tally)).collect(),
         }
     }
 }
@@ -77,9 +77,9 @@ impl Adding {
             gpu.clone_from(last);
         }
         let (key, orchestrator) = place;
-        add(self.by_pipeline.entry(key[..5].to_vec()).or_default());
-        add(self.by_gpu.entry([&key[..], &[orchestrator, gpu]].concat()).or_default());
-        add(self.by_model.entry(key).or_default());
+        add(self.pipeline.entry(key[..5].to_vec()).or_default());
+        add(self.gpu.entry([&key[..], &[orchestrator, gpu]].concat()).or_default());
+        add(self.model.entry(key).or_default());
     }
 }
 

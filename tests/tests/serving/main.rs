@@ -47,7 +47,7 @@ fn the_views_say_what_the_facts_say() {
     let facts = Facts::read(&dir);
     let found = Figures::of(&facts);
     let [quality, reasons] = others::attribution(&facts);
-    let by_gpu = &found.demand.by_gpu;
+    let by_gpu = &found.demand.gpu;
     for status in ["resolved", "hardware_unresolved"] {
         assert!(by_gpu.keys().any(|key| key[9] == status), "no row of demand by GPU is {status}");
     }
@@ -57,8 +57,8 @@ fn the_views_say_what_the_facts_say() {
         ("v_api_sla_compliance", served, &found.service),
         ("v_api_sla_compliance_1d", served, &found.days),
         ("v_api_gpu_metrics", served, &found.gpu_metrics()),
-        ("v_api_network_demand", &format!("{demand}, model_id"), &found.demand.by_model),
-        ("v_api_network_demand_pipeline", demand, &found.demand.by_pipeline),
+        ("v_api_network_demand", &format!("{demand}, model_id"), &found.demand.model),
+        ("v_api_network_demand_pipeline", demand, &found.demand.pipeline),
         (
             "v_api_network_demand_by_gpu",
             &format!(
