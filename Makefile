@@ -39,7 +39,7 @@ sim: ## random schedules of a small cluster: RUNS of them, or the one of SEED
 	@. deploy/setup/env.sh && NAAP_SIM_SEED=$${SEED:-} NAAP_SIM_RUNS=$${RUNS:-2000} \
 	cargo test -p naap-actors --locked --test simulation -- random
 
-lint: ## formatting, clippy, rustdoc, licences, spelling, shell, docs, names, manifests
+lint: ## formatting, clippy, rustdoc, licences, spelling, shell, docs, names, manifests, HTTP interface
 	@deploy/setup/setup.sh all
 	@deploy/checks/lint.sh
 
@@ -55,7 +55,7 @@ fuzz: ## run every fuzz target for NAAP_FUZZ_SECONDS (default 60)
 	@deploy/setup/fuzz.sh
 
 api-fuzz: ## ask the HTTP interface what its document allows, and what not
-	@deploy/setup/setup.sh build
+	@deploy/setup/setup.sh all
 	@deploy/checks/api_fuzz.sh
 
 verify: ## replay a generated network, check its facts, and test the checks

@@ -47,6 +47,7 @@ step "spelling" typos --config typos.toml
 step "shell" scripts
 step "names" python3 deploy/checks/names.py
 step "joins of demand" python3 deploy/checks/demand.py
+step "alerts" python3 deploy/checks/alerts.py
 step "dependency table" python3 deploy/checks/dependencies.py
 step "manifests" deploy/checks/k8s.sh
 step "dependencies: licences, bans, sources" dependencies
@@ -56,6 +57,7 @@ step "rustdoc" rustdoc
 # The commands in the examples are compared with the binary that this tree builds.
 step "naap" cargo build --package naap-node --locked --quiet
 step "docs" deploy/checks/docs.sh
+step "HTTP interface" deploy/checks/api_fuzz.sh --optional
 if [ -n "${NAAP_CHANGE_BASE:-}" ]; then
     step "co-update" python3 deploy/checks/coupdate.py --base "$NAAP_CHANGE_BASE"
 fi

@@ -7,6 +7,7 @@ pub mod stage;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -28,6 +29,9 @@ pub fn program() -> PathBuf {
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
 }
+
+/// How long a replay may take, on a machine that does much else.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// A data folder of its own, gone with the value.
 #[derive(Debug)]
@@ -73,6 +77,41 @@ impl DataDir {
     /// When it fails.
     pub fn replay<S: AsRef<OsStr>>(&self, args: &[S]) -> Value {
         json(&run(&mut self.replay_command(args)))
+    }
+
+    /// Starts a replay and kills it once `caught` holds. Whether it was still running then.
+    ///
+    /// # Panics
+    /// When it can not be started or makes no progress.
+    #[allow(clippy::expect_used, reason = "a test can not go on without the program")]
+    pub fn kill_replay<S: AsRef<OsStr>>(&self, args: &[S], caught: impl Fn() -> bool) -> bool {
+        let mut command = self.replay_command(args);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let mut child = child.expect("the program starts");
+        let mut has_ended = || child.try_wait().expect("a child can be asked").is_some();
+        let patience = Instant::now();
+        let mut ended = false;
+        while !ended && !caught() && patience.elapsed() < PATIENCE {
+            // Nothing tells of files that grow.
+            std::thread::sleep(Duration::from_millis(5));
+            ended = has_ended();
+        }
+        ended = ended || has_ended();
+        // One that has ended is not there to be killed.
+        drop(child.kill());
+        child.wait().expect("the child can be waited for");
+        assert!(patience.elapsed() < PATIENCE, "the replay makes no progress");
+        !ended
+    }
+
+    /// Whether rows of a published relation were written.
+    pub fn has_published(&self, relation: &str) -> bool {
+        let parts = self.data().join("clickhouse/data/naap").join(relation);
+        let parts = std::fs::read_dir(parts).into_iter().flatten().flatten();
+        parts.map(|part| part.file_name()).any(|name| {
+            // Named by month and blocks; one that is being written has another beginning.
+            name.to_string_lossy().starts_with(|first: char| first.is_ascii_digit())
+        })
     }
 
     /// The rows of `sql`.

@@ -1,5 +1,5 @@
-//! Random orders of delivery and late advertisements end in the facts of the ordered run (backlog
-//! 024).
+//! Random orders of delivery and late advertisements end in the facts and figures of the ordered run
+//! (backlog 024).
 #![allow(clippy::unwrap_used, reason = "a test ends with what went wrong")]
 
 use std::fs::File;
@@ -13,6 +13,9 @@ use serde_json::Value;
 
 /// Runs at the same time: each has an engine of its own.
 const RUNS: usize = 2;
+
+/// The delay of the run that is killed on its way, while it computes figures.
+const KILLED: &str = "3h";
 
 /// Some sessions of eight hours, in which orchestrators come, go and change.
 fn generate(events: &Path) {
@@ -31,7 +34,7 @@ fn generate(events: &Path) {
 /// Arguments of the bent runs.
 fn bends() -> Vec<Vec<String>> {
     let shuffles = (1..=20).map(|seed| vec!["--shuffle".to_owned(), seed.to_string()]);
-    let delays = ["10m", "3h", "100h"];
+    let delays = ["10m", KILLED, "100h"];
     let delays = delays.map(|delay| vec!["--capability-delay".to_owned(), delay.to_owned()]);
     shuffles.chain(delays).chain([vec!["--capability-precede-session".to_owned()]]).collect()
 }
@@ -53,7 +56,15 @@ fn every_order_ends_in_the_same_facts() {
     let work = || {
         while let Some(mut args) = { left.lock().unwrap().pop() } {
             args.push(events.to_owned());
-            let found = DataDir::new().replay(&args);
+            let dir = DataDir::new();
+            if args[1] == KILLED {
+                let computing = || dir.has_published("agg_orchestrator_1h");
+                assert!(
+                    dir.kill_replay(&args, computing),
+                    "not caught while it computed: {args:?}"
+                );
+            }
+            let found = dir.replay(&args);
             assert_same(&found, &ordered, &args);
         }
     };

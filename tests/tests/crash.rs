@@ -1,10 +1,9 @@
-//! A replay that is killed in the middle and run again ends where an uninterrupted one does.
+//! A replay that is killed in the middle and run again ends where an uninterrupted one does, up to the
+//! serving views.
 #![allow(clippy::unwrap_used, reason = "a test ends with what went wrong")]
 
 use std::fs::File;
 use std::io::BufWriter;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 use naap_generator::Plan;
 use naap_tests::DataDir;
@@ -23,31 +22,21 @@ fn a_killed_replay_goes_on_where_its_state_is() {
     let killed = DataDir::new();
     let mut kills = 0;
     for _ in 0..3 {
-        let mut child = killed
-            .replay_command(&args)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
         // The state log grows with the commits: after some of them the replay is in its middle.
         let state = killed.data().join("state.redb");
-        let before = std::fs::metadata(&state).map_or(0, |m| m.len());
-        let patience = Instant::now();
-        while std::fs::metadata(&state).map_or(0, |m| m.len()) < before + (2 << 20) {
-            if child.try_wait().unwrap().is_some() {
-                break;
-            }
-            assert!(patience.elapsed() < Duration::from_mins(2), "the replay makes no progress");
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        if child.try_wait().unwrap().is_none() {
-            child.kill().unwrap();
-            kills += 1;
-        }
-        child.wait().unwrap();
+        let size = || std::fs::metadata(&state).map_or(0, |m| m.len());
+        let before = size();
+        kills += u32::from(killed.kill_replay(&args, || size() >= before + (2 << 20)));
     }
     assert!(kills > 0, "the replay was never caught in its middle");
+    assert!(!killed.has_published("agg_orchestrator_1h"), "figures are computed at the end");
+    // Once more while the figures are computed: the first relation is written, the last one is not.
+    let caught = killed.kill_replay(&args, || killed.has_published("agg_orchestrator_1h"));
+    assert!(caught, "the replay was not caught while it computed");
+    assert!(!killed.has_published("agg_quality_benchmark_1d"), "all figures were written");
     let report = killed.replay(&args);
+    let fingerprints = report["fingerprints"].as_object().unwrap();
+    assert!(fingerprints.keys().filter(|name| name.starts_with("v_")).count() > 14);
     assert_eq!(report["fingerprints"], expected["fingerprints"]);
     let again = killed.replay(&args);
     assert_eq!(again["records"]["read"], 0, "a file that was applied is not read again");

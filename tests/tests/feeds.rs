@@ -275,6 +275,33 @@ fn inventory_is_the_newest_advertisement_of_each_url() {
     }
 }
 
+/// Backlog 007: at most two rows are read for each that is answered, once the storage has merged versions
+/// away: the advertised GPU, and when it was first seen. A granule is no larger than a table this small.
+#[test]
+fn inventory_reads_twice_what_it_answers() {
+    let (start, mut script) = (base(), Script::default());
+    for poll in 0..3 {
+        for node in 0..40 {
+            let gpus = [0, 1, 2, 3].map(|gpu| format!("GPU-{node}-{gpu}"));
+            let gpus = gpus.each_ref().map(|gpu| (gpu.as_str(), "m1"));
+            let at = start + 10 * poll * MINUTE + i64::from(node);
+            script.advertise(at, "gw", &format!("o{node}"), &gpus);
+        }
+    }
+    let dir = DataDir::new();
+    script.replay(&dir, "events.jsonl");
+    for table in ["dim_orchestrator_gpu_current", "dim_orchestrator_gpu_first_seen"] {
+        dir.query(&format!("OPTIMIZE TABLE naap.{table} FINAL"));
+    }
+    let mut naap = Command::new(program());
+    naap.arg("query").arg("--data-dir").arg(dir.data());
+    let sql = "SELECT * FROM naap.v_api_gpu_inventory_current";
+    let answer = naap_tests::json(&run(naap.args(["--format", "JSON", sql])));
+    let read = answer["statistics"]["rows_read"].as_u64().unwrap();
+    assert_eq!(answer["rows"], 160);
+    assert!(read <= 2 * 160, "{read} rows are read for 160");
+}
+
 #[test]
 fn payments_are_linked_by_request_id_and_by_the_session_at_the_orchestrator() {
     let dir = DataDir::new();

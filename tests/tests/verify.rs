@@ -131,6 +131,65 @@ fn sessions_that_never_play_fail_the_gate() {
     }
 }
 
+/// Twenty sessions that meet the targets of the network, but for one of them.
+fn on_target(missed: &str) -> Script {
+    let begin = 1_772_035_200_000;
+    let mut script = Script::default();
+    script.advertise(begin - MINUTE, "gw", "o1", &[("GPU-o1", "m1")]);
+    for n in 0..20 {
+        let (session, at) = (format!("s{n:02}"), begin + 60_000 + 100 * n);
+        let is_missed = |target, sessions| missed == target && n < sessions;
+        script.trace(at, &session, "gateway_receive_stream_request");
+        script.trace(at + 100, &session, "gateway_send_first_ingest_segment");
+        let first_out = if missed == "e2e latency, ms" { 3_200 } else { 2_000 };
+        script.trace(at + first_out, &session, "runner_send_first_processed_segment");
+        // Health is two of three signals then.
+        if !is_missed("SLA score", 4) {
+            script.trace(at + 3_300, &session, "gateway_receive_first_processed_segment");
+        }
+        if !is_missed("startup failures", 1) {
+            script.trace(at + 3_400, &session, "gateway_receive_few_processed_segments");
+        }
+        if is_missed("swapped sessions", 1) {
+            script.trace(at + 30_000, &session, "orchestrator_swap");
+        }
+        for sample in 0..12 {
+            let frames = if missed == "jitter of frames" { 20 + 10 * (sample % 2) } else { 20 };
+            let sampled = at + 4_000 + 5_000 * i64::from(sample);
+            script.sample(sampled, &session, ("o1", "m1"), ("ONLINE", frames as u32));
+        }
+        script.trace(at + 70_000, &session, "gateway_ingest_stream_closed");
+    }
+    script
+}
+
+#[test]
+fn each_missed_target_is_reported() {
+    let dir = DataDir::new();
+    let targets = [
+        "startup failures",
+        "swapped sessions",
+        "jitter of frames",
+        "e2e latency, ms",
+        "SLA score",
+    ];
+    for (org, missed) in
+        [("none", "")].into_iter().chain(["a", "b", "c", "d", "e"].into_iter().zip(targets))
+    {
+        let events = dir.path().join(org);
+        std::fs::write(&events, on_target(missed).text()).unwrap();
+        dir.replay(&["--org", org, events.to_str().unwrap()]);
+        let (code, report) = verified(&dir, &["--org", org, "--check", "M1"]);
+        let check = &report["checks"][0];
+        let found: Vec<&Value> =
+            check["examples"].as_array().unwrap().iter().map(|row| &row["kpi"]).collect();
+        let expected: Vec<&str> = Some(missed).filter(|kpi| !kpi.is_empty()).into_iter().collect();
+        assert_eq!(found, expected, "{check:#}");
+        let verdict = if missed.is_empty() { "PASS" } else { "WARN" };
+        assert_eq!((code, &check["verdict"]), (Some(0), &verdict.into()), "{check:#}");
+    }
+}
+
 #[test]
 fn an_archive_that_gets_nothing_is_stale() {
     let dir = DataDir::new();

@@ -77,15 +77,15 @@ impl ViewSpec {
     }
 
     /// The queries that fingerprint the view's rows and count those that share their key with another
-    /// one; `None` for a view that shows clocks or versions.
+    /// one; `None` for a view of what the store did when.
     pub fn fingerprint_sqls(&self, database: &str) -> Option<(String, String)> {
-        let arrival = ["checked_at", "latest_version", "age_seconds"];
-        if self.columns().any(|column| arrival.contains(&column.name)) {
+        if self.columns().any(|column| column.name == "checked_at") {
             return None;
         }
         let columns = self.columns().map(|column| column.name);
-        let columns: Vec<&str> =
-            columns.filter(|name| !FINGERPRINT_EXCLUDED.contains(name)).collect();
+        let columns: Vec<&str> = columns
+            .filter(|name| *name != "latest_version" && !FINGERPRINT_EXCLUDED.contains(name))
+            .collect();
         let from = format!("`{database}`.`{}`", self.name);
         let key: Vec<String> =
             self.key.iter().map(|name| format!("ifNull(toString({name}), '')")).collect();

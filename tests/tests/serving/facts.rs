@@ -32,11 +32,68 @@ pub(crate) struct Session {
     pub(crate) samples: Vec<Sample>,
     /// Prompt, startup and end-to-end latency by edges v2 that enter means.
     pub(crate) latency: [Option<f64>; 3],
+    /// The times of its first and last signal, or of an earlier start that a status sample tells.
+    pub(crate) seen: (i64, i64),
+    /// That of its last valid segment with one.
+    pub(crate) last_orchestrator: String,
+    /// The greatest version of its rows.
+    pub(crate) versions: String,
+}
+
+/// What a node advertised at a time: a name or a number of slots.
+pub(crate) struct Advertised {
+    pub(crate) org: String,
+    pub(crate) orchestrator: String,
+    pub(crate) model: String,
+    /// Lower case; '' where slots are advertised.
+    pub(crate) gpu: String,
+    ts: i64,
+    pub(crate) gpu_name: String,
+    pub(crate) capacity: f64,
 }
 
 pub(crate) struct Facts {
     pub(crate) sessions: BTreeMap<Id, Session>,
     pub(crate) payments: Vec<Value>,
+    /// Ascending by time and what decides among equal times.
+    pub(crate) gpus: Vec<Advertised>,
+    pub(crate) slots: Vec<Advertised>,
+}
+
+impl Session {
+    /// The time from a sample to the next one of the session, at most half a minute and to the end of
+    /// the hour.
+    pub(crate) fn active_ms(&self, place: usize) -> f64 {
+        let ts = self.samples[place].ts;
+        let end = (ts.div_euclid(HOUR) + 1) * HOUR;
+        let next = self.samples.get(place + 1).map_or(ts, |next| next.ts.min(end));
+        (next - ts).clamp(0, 30_000) as f64
+    }
+}
+
+impl Advertised {
+    fn read(dir: &DataDir, table: &str) -> Vec<Self> {
+        let sql = format!(
+            "SELECT *, toUnixTimestamp64Milli(snapshot_ts) AS ts FROM naap.{table} FINAL
+             ORDER BY snapshot_ts, source_event_uid, element"
+        );
+        let one = |row: Value| Self {
+            org: text(&row, "org"),
+            orchestrator: text(&row, "orchestrator_address"),
+            model: text(&row, "model_id"),
+            gpu: row["gpu_id"].as_str().unwrap_or_default().to_lowercase(),
+            ts: number(&row, "ts"),
+            gpu_name: row["gpu_name"].as_str().unwrap_or_default().to_owned(),
+            capacity: row["capacity"].as_f64().unwrap_or_default(),
+        };
+        dir.query(&sql).into_iter().map(one).collect()
+    }
+
+    /// Whether it labels this hour: not after its end, and a day old at most then.
+    pub(crate) fn labels(&self, hour: i64) -> bool {
+        let end = (hour + 1) * HOUR;
+        self.ts <= end && self.ts > end - 24 * HOUR
+    }
 }
 
 /// A text column.
@@ -53,6 +110,46 @@ fn id(row: &Value) -> Id {
     (text(row, "org"), text(row, "workflow_session_id"))
 }
 
+/// What tells of a session beside its own row: signals, starts told by samples, segments.
+fn read_signals(dir: &DataDir, sessions: &mut BTreeMap<Id, Session>) {
+    let sql = "
+        SELECT org, workflow_session_id, toUnixTimestamp64Milli(gateway_ts) AS ts, ts AS start
+        FROM naap.fact_stream_trace_edges FINAL
+        UNION ALL
+        SELECT org, workflow_session_id, toUnixTimestamp64Milli(gateway_ts) AS ts, ts FROM naap.fact_stream_status_samples FINAL
+        UNION ALL
+        SELECT org, concat(stream_id, '|', request_id), toUnixTimestamp64Milli(event_timestamp) AS ts, ts
+        FROM naap.raw_ai_stream_events FINAL WHERE stream_id != '' AND request_id != ''
+        UNION ALL
+        SELECT org, concat(stream_id, '|', request_id), toUnixTimestamp64Milli(event_timestamp) AS ts,
+            toUnixTimestamp64Milli(start_time)
+        FROM naap.raw_ai_stream_status FINAL WHERE stream_id != '' AND request_id != ''";
+    for row in dir.query(sql) {
+        let Some(session) = sessions.get_mut(&id(&row)) else { panic!("no session of {row}") };
+        let ts = number(&row, "ts");
+        // A start that lies behind its sample, or a day before it, is none.
+        let start = row["start"].as_i64().filter(|start| (0..=24 * HOUR).contains(&(ts - start)));
+        let (from, to) = session.seen;
+        session.seen = (from.min(ts).min(start.unwrap_or(ts)), to.max(ts));
+    }
+    let sql = "SELECT * FROM naap.fact_workflow_session_segments FINAL ORDER BY segment_index";
+    for row in dir.query(sql) {
+        let (session, wallet) =
+            (sessions.get_mut(&id(&row)).unwrap(), text(&row, "orchestrator_address"));
+        if number(&row, "segment_index") < number(&session.row, "segment_count")
+            && !wallet.is_empty()
+        {
+            session.last_orchestrator = wallet;
+        }
+    }
+    // Without FINAL: all rows that are still there.
+    let sql = "SELECT org, workflow_session_id, toString(max(version)) AS newest
+               FROM naap.fact_workflow_sessions GROUP BY ALL";
+    for row in dir.query(sql) {
+        sessions.get_mut(&id(&row)).unwrap().versions = text(&row, "newest");
+    }
+}
+
 impl Facts {
     pub(crate) fn read(dir: &DataDir) -> Self {
         let sql = "SELECT *, toUnixTimestamp64Milli(session_start_ts) AS start,
@@ -60,7 +157,17 @@ impl Facts {
                    FROM naap.fact_workflow_sessions FINAL";
         let session = |row: Value| {
             let (start, end) = (number(&row, "start"), row["end"].as_i64());
-            (id(&row), Session { row, start, end, samples: Vec::new(), latency: [None; 3] })
+            let session = Session {
+                start,
+                end,
+                samples: Vec::new(),
+                latency: [None; 3],
+                seen: (i64::MAX, i64::MIN),
+                last_orchestrator: String::new(),
+                versions: String::new(),
+                row,
+            };
+            (id(&session.row), session)
         };
         let mut sessions: BTreeMap<Id, Session> = dir.query(sql).into_iter().map(session).collect();
         let sql = "SELECT *, toUnixTimestamp64Milli(gateway_ts) AS ts
@@ -88,10 +195,16 @@ impl Facts {
             let latency = [prompt.as_f64(), startup.as_f64(), e2e];
             sessions.get_mut(&id(&row)).unwrap().latency = latency;
         }
+        read_signals(dir, &mut sessions);
         let sql =
             "SELECT *, toUnixTimestamp64Milli(payment_ts) AS ts, toFloat64(face_value_wei) AS face
                    FROM naap.fact_payment_events FINAL";
-        Self { sessions, payments: dir.query(sql) }
+        Self {
+            sessions,
+            payments: dir.query(sql),
+            gpus: Advertised::read(dir, "dim_orchestrator_capability_snapshots"),
+            slots: Advertised::read(dir, "dim_orchestrator_capability_model_constraints"),
+        }
     }
 
     /// The only pipeline among the sessions that started in an hour with this gateway, region and model.

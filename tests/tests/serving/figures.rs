@@ -3,58 +3,69 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::Rows;
+use crate::demand::Grains;
 use crate::facts::{Facts, HOUR, Identity, Session, number, text};
 
 /// What is added up of the sessions of a row.
 #[derive(Default)]
-struct Tally {
+pub(crate) struct Tally {
     samples: f64,
     fps: f64,
     squares: f64,
-    active_ms: f64,
-    sessions: BTreeSet<String>,
+    pub(crate) active_ms: f64,
+    pub(crate) sessions: BTreeSet<String>,
     known: f64,
     counts: BTreeMap<&'static str, f64>,
     starts: f64,
     latency: [Vec<f64>; 3],
-    face: f64,
+    frames: Vec<f64>,
+    hours: f64,
+    pub(crate) payments: f64,
+    pub(crate) face: f64,
+    /// Samples and known sessions that name no GPU.
+    pub(crate) without_gpu: f64,
 }
 
 pub(crate) struct Figures {
     pub(crate) service: Rows,
-    pub(crate) demand: Rows,
-    pub(crate) by_pipeline: Rows,
+    pub(crate) days: Rows,
+    pub(crate) demand: Grains,
     pub(crate) starts: Rows,
+    latencies: Rows,
 }
 
-type Tallies = BTreeMap<Vec<String>, Tally>;
+pub(crate) type Tallies = BTreeMap<Vec<String>, Tally>;
 
 impl Figures {
     pub(crate) fn of(facts: &Facts) -> Self {
-        let (mut service, mut demand) = (Tallies::new(), Tallies::new());
-        let (mut by_pipeline, mut starts) = (Tallies::new(), Tallies::new());
+        let (mut service, mut starts) = (Tallies::new(), Tallies::new());
         for ((org, id), session) in &facts.sessions {
             serve(&mut service, org, id, session);
-            use_minutes(&mut demand, &mut by_pipeline, facts, (org, id), session);
-            begin(&mut demand, &mut by_pipeline, &mut starts, facts, (org, id), session);
+            if number(&session.row, "known_stream") == 1 {
+                let own = ["gateway", "orchestrator_address", "pipeline", "model_id", "region"];
+                let own = own.map(|column| text(&session.row, column));
+                let hour = session.start.div_euclid(HOUR);
+                starts.entry(key(org, hour, &own)).or_default().session(session);
+            }
         }
-        for payment in &facts.payments {
-            let hour = number(payment, "ts").div_euclid(HOUR);
-            let own = [
-                text(payment, "gateway"),
-                String::new(),
-                text(payment, "pipeline"),
-                text(payment, "model_id"),
-            ];
-            let key = demand_key(facts, &text(payment, "org"), hour, own);
-            let face = payment["face"].as_f64().unwrap_or_default();
-            by_pipeline.entry(key[..5].to_vec()).or_default().face += face;
-            demand.entry(key).or_default().face += face;
+        let mut days = Tallies::new();
+        for (hourly, tally) in &service {
+            let day = hourly[1].parse::<i64>().unwrap_or_default().div_euclid(86_400) * 86_400;
+            let mut key = hourly.clone();
+            key[1] = day.to_string();
+            days.entry(key).or_default().sum_up(tally);
         }
         Self {
+            days: rows(&days, |tally| {
+                let mut row = tally.service();
+                // The day has neither: its sessions are session-hours.
+                row.retain(|name, _| !["sessions_count", "avg_output_fps"].contains(name));
+                row.insert("hours", tally.hours);
+                row
+            }),
+            latencies: rows(&service, Tally::latencies),
             service: rows(&service, Tally::service),
-            demand: rows(&demand, Tally::demand),
-            by_pipeline: rows(&by_pipeline, Tally::demand),
+            demand: Grains::of(facts),
             starts: rows(&starts, Tally::start),
         }
     }
@@ -78,17 +89,18 @@ impl Figures {
                 ["no_swap_rate", "startup_success_rate"].map(|name| 1.0 - row[name]);
             row.retain(|name, _| !compliance.contains(name));
             row.extend([("swap_rate", swap), ("startup_unexcused_rate", unexcused)]);
+            row.extend(self.latencies[key].clone());
             (key.clone(), row)
         };
         keys.map(row).collect()
     }
 }
 
-fn rows(tallies: &Tallies, row: fn(&Tally) -> BTreeMap<&'static str, f64>) -> Rows {
+pub(crate) fn rows(tallies: &Tallies, row: fn(&Tally) -> BTreeMap<&'static str, f64>) -> Rows {
     tallies.iter().map(|(key, tally)| (key.clone(), row(tally))).collect()
 }
 
-fn key(org: &str, hour: i64, parts: &[String]) -> Vec<String> {
+pub(crate) fn key(org: &str, hour: i64, parts: &[String]) -> Vec<String> {
     let mut key = vec![org.to_owned(), (hour * HOUR / 1000).to_string()];
     key.extend_from_slice(parts);
     key
@@ -97,8 +109,8 @@ fn key(org: &str, hour: i64, parts: &[String]) -> Vec<String> {
 /// Gold evidence: what remains of it without terminal tails.
 fn serve(service: &mut Tallies, org: &str, id: &str, session: &Session) {
     let mut elements: BTreeMap<(i64, &Identity), (u32, bool)> = BTreeMap::new();
-    let gold = || session.samples.iter().filter(|s| s.attributed && s.direct);
-    for sample in gold() {
+    let gold = || session.samples.iter().enumerate().filter(|(_, s)| s.attributed && s.direct);
+    for (_, sample) in gold() {
         let element = elements.entry((sample.ts.div_euclid(HOUR), &sample.identity)).or_default();
         element.0 += 1;
         element.1 |= sample.fps > 0.0 || sample.running;
@@ -113,13 +125,14 @@ fn serve(service: &mut Tallies, org: &str, id: &str, session: &Session) {
             && idle(hour - 1, identity)
     };
     let mut first = true;
-    for sample in gold() {
+    for (place, sample) in gold() {
         let hour = sample.ts.div_euclid(HOUR);
         if is_tail(hour, &sample.identity) {
             continue;
         }
         let tally = service.entry(key(org, hour, &sample.identity)).or_default();
         tally.sample(sample.fps);
+        tally.active_ms += session.active_ms(place);
         if tally.sessions.insert(id.to_owned()) {
             tally.session(session);
         }
@@ -132,81 +145,16 @@ fn serve(service: &mut Tallies, org: &str, id: &str, session: &Session) {
     }
 }
 
-fn demand_key(facts: &Facts, org: &str, hour: i64, own: [String; 4]) -> Vec<String> {
-    let [gateway, region, pipeline, model] = own;
-    let is_model = |name: &str| !model.is_empty() && name.eq_ignore_ascii_case(&model);
-    let mut named = Some(pipeline).filter(|name| !name.is_empty() && !is_model(name));
-    if named.is_none() {
-        named = facts
-            .only_pipeline(org, [&gateway, &region, &model], hour)
-            .filter(|name| !is_model(name));
-    }
-    key(org, hour, &[gateway, region, named.unwrap_or_default(), model])
-}
-
-/// Attributed samples, each with the time to the session's next one.
-fn use_minutes(
-    demand: &mut Tallies,
-    by_pipeline: &mut Tallies,
-    facts: &Facts,
-    (org, id): (&str, &str),
-    session: &Session,
-) {
-    let mut gateways: BTreeMap<(i64, &Identity), &str> = BTreeMap::new();
-    for sample in session.samples.iter().filter(|s| s.attributed) {
-        let known = gateways.entry((sample.ts.div_euclid(HOUR), &sample.identity)).or_default();
-        if known.is_empty() {
-            *known = &sample.gateway;
-        }
-    }
-    for (place, sample) in session.samples.iter().enumerate().filter(|(_, s)| s.attributed) {
-        let hour = sample.ts.div_euclid(HOUR);
-        let [_, pipeline, model, _, region] = sample.identity.clone();
-        let gateway = gateways[&(hour, &sample.identity)].to_owned();
-        let key = demand_key(facts, org, hour, [gateway, region, pipeline, model]);
-        let end = (hour + 1) * HOUR;
-        let next = session.samples.get(place + 1).map_or(sample.ts, |next| next.ts.min(end));
-        let active = (next - sample.ts).clamp(0, 30_000) as f64;
-        for tally in
-            [by_pipeline.entry(key[..5].to_vec()).or_default(), demand.entry(key).or_default()]
-        {
-            tally.sample(sample.fps);
-            tally.active_ms += active;
-            tally.sessions.insert(id.to_owned());
-        }
-    }
-}
-
-/// The session in the hour that it started in.
-fn begin(
-    demand: &mut Tallies,
-    by_pipeline: &mut Tallies,
-    starts: &mut Tallies,
-    facts: &Facts,
-    (org, _): (&str, &str),
-    session: &Session,
-) {
-    let (row, hour) = (&session.row, session.start.div_euclid(HOUR));
-    let own = ["gateway", "region", "pipeline", "model_id"].map(|column| text(row, column));
-    let key_of_demand = demand_key(facts, org, hour, own);
-    by_pipeline.entry(key_of_demand[..5].to_vec()).or_default().session(session);
-    demand.entry(key_of_demand).or_default().session(session);
-    if number(row, "known_stream") == 1 {
-        let own = ["gateway", "orchestrator_address", "pipeline", "model_id", "region"];
-        let own = own.map(|column| text(row, column));
-        starts.entry(key(org, hour, &own)).or_default().session(session);
-    }
-}
-
 impl Tally {
-    fn sample(&mut self, fps: f64) {
+    pub(crate) fn sample(&mut self, fps: f64) {
         let fps = fps.max(0.0);
+        self.frames.push(fps);
         self.samples += 1.0;
         self.fps += (fps * 1e6).round() / 1e6;
         self.squares += (fps * fps * 1e6).round() / 1e6;
     }
 
-    fn session(&mut self, session: &Session) {
+    pub(crate) fn session(&mut self, session: &Session) {
         let row = &session.row;
         let is = |column| number(row, column) > 0;
         let count = |yes: bool| f64::from(u8::from(yes));
@@ -237,6 +185,54 @@ impl Tally {
         add("unattributed_sessions", count(!served && is("selection_count")));
         add("no_orch_sessions", count(is("no_orchestrators")));
         self.known += count(known);
+    }
+
+    /// Another hour of the same day.
+    fn sum_up(&mut self, hour: &Self) {
+        self.hours += 1.0;
+        self.samples += hour.samples;
+        self.known += hour.known;
+        self.starts += hour.starts;
+        for (name, value) in &hour.counts {
+            *self.counts.entry(name).or_default() += value;
+        }
+    }
+
+    pub(crate) fn steadiness(&self) -> BTreeMap<&'static str, f64> {
+        let mean = self.fps / self.samples;
+        let deviation = (self.squares / self.samples - mean * mean).max(0.0).sqrt();
+        // No frames at all: NaN, which stands for NULL.
+        [
+            ("avg_output_fps", mean),
+            ("status_samples", self.samples),
+            ("jitter_coeff_fps", deviation / mean),
+        ]
+        .into()
+    }
+
+    /// What is shown of a GPU beside its counts.
+    fn latencies(&self) -> BTreeMap<&'static str, f64> {
+        let names = [
+            [
+                "prompt_to_first_frame_sample_count",
+                "avg_prompt_to_first_frame_ms",
+                "p95_prompt_to_first_frame_latency_ms",
+            ],
+            ["startup_latency_sample_count", "avg_startup_latency_ms", "p95_startup_latency_ms"],
+            ["e2e_latency_sample_count", "avg_e2e_latency_ms", "p95_e2e_latency_ms"],
+        ];
+        let mut row = BTreeMap::new();
+        for ([count, mean, p95], values) in names.into_iter().zip(&self.latency) {
+            let n = values.len() as f64;
+            row.insert(count, n);
+            row.insert(mean, values.iter().sum::<f64>() / n);
+            row.insert(p95, percentile95(values));
+        }
+        let tenths: Vec<f64> = self.frames.iter().map(|fps| fps * 10.0).collect();
+        row.insert("p95_output_fps", percentile95(&tenths) / 10.0);
+        row.insert("fps_jitter_coefficient", self.steadiness()["jitter_coeff_fps"]);
+        row.insert("active_ms", self.active_ms);
+        row
     }
 
     fn of(&self, name: &str) -> f64 {
@@ -299,7 +295,7 @@ impl Tally {
         row
     }
 
-    fn demand(&self) -> BTreeMap<&'static str, f64> {
+    pub(crate) fn demand(&self) -> BTreeMap<&'static str, f64> {
         let mut row = self.common();
         for name in
             ["served_sessions", "unserved_sessions", "unattributed_sessions", "no_orch_sessions"]
@@ -308,6 +304,8 @@ impl Tally {
         }
         row.insert("total_demand_sessions", self.known);
         row.insert("total_minutes", self.active_ms / 60_000.0);
+        row.insert("unserved_rate", self.of("unserved_sessions") / self.known);
+        row.insert("payments_count", self.payments);
         row.insert("ticket_face_value_eth", self.face / 1e18);
         row
     }
@@ -323,6 +321,23 @@ impl Tally {
         let mut row: BTreeMap<_, _> = names.map(|name| (name, self.of(name))).into();
         row.insert("known_sessions_count", self.known);
         row.insert("startup_success_rate", self.without("startup_unexcused_sessions"));
+        row.insert("startup_playable_rate", self.of("startup_success_sessions") / self.known);
         row
     }
+}
+
+/// The least value that 95 of 100 do not exceed, brought down to the begin of its bucket: whole below 32,
+/// then 32 buckets between powers of two. NaN without values.
+fn percentile95(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = (sorted.len() * 19).div_ceil(20);
+    let Some(value) = rank.checked_sub(1).map(|place| sorted[place].floor()) else {
+        return f64::NAN;
+    };
+    let mut width = 1.0;
+    while value / width >= 64.0 {
+        width *= 2.0;
+    }
+    (value / width).floor() * width
 }
