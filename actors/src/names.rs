@@ -92,6 +92,10 @@ pub const LATENESS_SECONDS: &str = "naap_lifecycle_lateness_seconds";
 pub const SESSIONS_OPEN: &str = "naap_lifecycle_sessions_open";
 /// Sessions whose state is kept, by `shard`.
 pub const SESSIONS_RETAINED: &str = "naap_lifecycle_sessions_retained";
+/// Sessions that are over and of which a mark is kept, by `shard`.
+pub const EXPIRED_MARKS: &str = "naap_state_expired_marks";
+/// States that were given up, by `kind`: `session` (a mark is kept), `event` (without a session), `mark`.
+pub const STATE_ENDED: &str = "naap_state_ended_total";
 /// Rows that replaced others, by `cause`.
 pub const CORRECTIONS: &str = "naap_lifecycle_corrections_total";
 /// Versions of a session's row between waking and sleep.

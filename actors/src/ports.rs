@@ -47,6 +47,15 @@ pub enum StateRecord {
         /// Its state.
         frame: Vec<u8>,
     },
+    /// The state of an entity protects nothing any more: every record of it goes.
+    Forget {
+        /// Shard of the entity.
+        shard: u16,
+        /// The opening that forgets it.
+        epoch: u64,
+        /// The entity.
+        entity: EntityId,
+    },
     /// Every effect up to the vector is durable.
     Progress {
         /// Shard.
@@ -63,7 +72,10 @@ impl StateRecord {
     pub fn size(&self) -> usize {
         match self {
             Self::Snapshot { frame, .. } => frame.len(),
-            Self::Open { .. } | Self::Close { .. } | Self::Progress { .. } => 0,
+            Self::Open { .. }
+            | Self::Close { .. }
+            | Self::Forget { .. }
+            | Self::Progress { .. } => 0,
         }
     }
 }

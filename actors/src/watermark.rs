@@ -1,8 +1,8 @@
 //! The watermark of a shard: how far its event time has come (design.md, time).
 //!
 //! It is the minimum over the source partitions that are active, and never moves back. A partition
-//! that gives nothing for a while does not hold it back, so one silent partition stops no clock. No
-//! row depends on it: it tells how far behind a shard is.
+//! that gives nothing for a while does not hold it back, so one silent partition stops no clock. It
+//! tells how far behind a shard is, and when the state of an entity ends.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,38 +23,42 @@ pub struct Watermark {
 
 #[derive(Clone, Copy, Debug)]
 struct Source {
-    /// Greatest event time.
-    newest: Timestamp,
-    /// When its last record came, node clock.
+    /// Greatest event time; `None` before the first record.
+    newest: Option<Timestamp>,
+    /// When its last record came or its reader began, node clock.
     seen: Timestamp,
 }
 
 impl Watermark {
-    /// A watermark that nothing has moved yet. Partitions are idle after `idle` without a record.
-    pub fn new(idle: Duration) -> Self {
+    /// A watermark that has come to `mark` before. Partitions are idle after `idle` without a record.
+    pub fn new(idle: Duration, mark: Option<Timestamp>) -> Self {
         let idle_ms = i64::try_from(idle.as_millis()).unwrap_or(i64::MAX);
-        Self { idle_ms, sources: BTreeMap::new(), mark: None }
+        Self { idle_ms, sources: BTreeMap::new(), mark }
     }
 
     /// Takes in that `source` gave records, the greatest event time of which is `event_ts`. `now` is
     /// the node clock.
     pub fn observe(&mut self, source: &SourcePartition, event_ts: Timestamp, now: Timestamp) {
-        match self.sources.get_mut(source) {
-            Some(known) => {
-                known.newest = known.newest.max(event_ts);
-                known.seen = now;
-            }
-            None => {
-                self.sources.insert(source.clone(), Source { newest: event_ts, seen: now });
-            }
+        if let Some(known) = self.sources.get_mut(source) {
+            known.newest = known.newest.max(Some(event_ts));
+            known.seen = now;
+        } else {
+            let newest = Some(event_ts);
+            self.sources.insert(source.clone(), Source { newest, seen: now });
         }
+    }
+
+    /// A reader of `source` has begun: until it gives a record or is idle, the watermark stays.
+    pub fn attach(&mut self, source: &SourcePartition, now: Timestamp) {
+        let unknown = Source { newest: None, seen: now };
+        self.sources.entry(source.clone()).or_insert(unknown);
     }
 
     /// The watermark at `now`, node clock; `None` before the first record.
     pub fn advance(&mut self, now: Timestamp) -> Option<Timestamp> {
         let active = self.sources.values().filter(|s| now.millis_since(s.seen) <= self.idle_ms);
         // `None` is below every time: with no partition active the mark stays.
-        self.mark = self.mark.max(active.map(|source| source.newest).min());
+        self.mark = self.mark.max(active.map(|source| source.newest).min().flatten());
         self.mark
     }
 
@@ -82,7 +86,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_what_the_definition_says_and_never_moves_back(records in records()) {
-            let mut watermark = Watermark::new(DEFAULT_IDLE);
+            let mut watermark = Watermark::new(DEFAULT_IDLE, None);
             let (mut now, mut mark) = (Timestamp(0), None);
             for (place, (partition, event_ts, wait)) in records.iter().enumerate() {
                 now.0 += wait;
@@ -109,7 +113,7 @@ mod tests {
         fn it_is_not_ahead_of_an_active_partition_that_was_there_from_the_start(
             records in records(), start in 0..100_000_i64
         ) {
-            let mut watermark = Watermark::new(DEFAULT_IDLE);
+            let mut watermark = Watermark::new(DEFAULT_IDLE, None);
             let mut newest = Timestamp(start);
             watermark.observe(&source(0), newest, Timestamp(0));
             for (partition, event_ts, _) in records {
@@ -123,8 +127,24 @@ mod tests {
     }
 
     #[test]
+    fn it_goes_on_where_it_was_and_waits_for_partitions_that_begin() {
+        let mut watermark = Watermark::new(DEFAULT_IDLE, Some(Timestamp(500)));
+        assert_eq!(watermark.advance(Timestamp(0)), Some(Timestamp(500)));
+        watermark.attach(&source(1), Timestamp(0));
+        watermark.observe(&source(0), Timestamp(9_000), Timestamp(10));
+        assert_eq!(watermark.advance(Timestamp(10)), Some(Timestamp(500)), "1 may hold older ones");
+        watermark.observe(&source(1), Timestamp(700), Timestamp(20));
+        watermark.attach(&source(1), Timestamp(30));
+        assert_eq!(watermark.advance(Timestamp(30)), Some(Timestamp(700)));
+        watermark.attach(&source(2), Timestamp(30_000));
+        assert_eq!(watermark.advance(Timestamp(30_020)), Some(Timestamp(700)), "1 is not idle yet");
+        watermark.observe(&source(0), Timestamp(9_500), Timestamp(60_000));
+        assert_eq!(watermark.advance(Timestamp(60_001)), Some(Timestamp(9_500)), "1 and 2 are");
+    }
+
+    #[test]
     fn idle_partitions_do_not_hold_it_back() {
-        let mut watermark = Watermark::new(DEFAULT_IDLE);
+        let mut watermark = Watermark::new(DEFAULT_IDLE, None);
         assert_eq!(watermark.lag_seconds(Timestamp(5)), None, "no record yet");
         watermark.observe(&source(0), Timestamp(1_000), Timestamp(10_000));
         watermark.observe(&source(1), Timestamp(9_000), Timestamp(35_000));

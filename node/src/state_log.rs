@@ -173,6 +173,9 @@ impl LocalStateLog {
                     StateRecord::Snapshot { shard, entity, frame, .. } => {
                         entities.insert((shard, entity.0), frame.as_slice())?;
                     }
+                    StateRecord::Forget { shard, entity, .. } => {
+                        entities.remove((shard, entity.0))?;
+                    }
                     StateRecord::Open { shard, open } => {
                         openings.insert(shard, codec::encode(&open, trace)?.as_slice())?;
                         written.push((shard, Record::Open(open.into())));

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)] // helpers of tests panic like tests do
 
 use naap_protocol::codec::{Framed, TraceContext, decode, put_header};
-use naap_protocol::state::{EpochOpen, EventState, OrchestratorState, Progress, SessionState};
+use naap_protocol::state::{
+    EpochOpen, EventState, Expired, OrchestratorState, Progress, SessionState,
+};
 use naap_protocol::wire::{Envelope, EnvelopeHead};
 
 /// Growth that the whole test may cause, bytes.
@@ -29,6 +31,7 @@ fn read_all(body: &[u8]) {
     assert!(decode::<SessionState>(&frame::<SessionState>(body)).is_err());
     assert!(decode::<EventState>(&frame::<EventState>(body)).is_err());
     assert!(decode::<OrchestratorState>(&frame::<OrchestratorState>(body)).is_err());
+    assert!(decode::<Expired>(&frame::<Expired>(body)).is_err());
     assert!(decode::<EpochOpen>(&frame::<EpochOpen>(body)).is_err());
     assert!(decode::<Progress>(&frame::<Progress>(body)).is_err());
     assert!(Envelope::from_frame(&frame::<EnvelopeHead>(body)).is_err());

@@ -465,6 +465,7 @@ impl Shards {
             routing_version: ROUTING_VERSION,
             applied: claim.applied.clone(),
             dirty: claim.dirty.clone().carried_over(),
+            watermark: claim.watermark,
         };
         let (log, clock) = (Arc::clone(&args.log), Arc::clone(&args.clock));
         let shard = ShardArgs {

@@ -161,7 +161,7 @@ impl<'r> Prefix<'r> {
 }
 
 /// The signal is a close trace.
-pub(super) fn is_close(signal: &StoredSignal) -> bool {
+pub(crate) fn is_close(signal: &StoredSignal) -> bool {
     matches!(signal.body, StoredBody::Trace { kind: TraceType::GatewayIngestStreamClosed, .. })
 }
 

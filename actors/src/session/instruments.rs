@@ -7,7 +7,7 @@ use std::array::from_fn;
 use std::time::Duration;
 
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
-use naap_protocol::event::{Body, TraceType};
+use naap_protocol::event::{Body, Event, TraceType};
 use naap_protocol::state::Verdict;
 use naap_protocol::time::Timestamp;
 
@@ -15,10 +15,11 @@ use super::Receipt;
 use super::arrival::Arrival;
 use super::emit::Written;
 use super::latency::{Latencies, Missing, is_implausible};
-use super::lateness::Lateness;
+use super::lateness::{Lateness, late_ms};
 use super::tally::{Cause, Delayed, EDGES, Tally, UNMATCHED};
 use crate::clocks::ClockReport;
 use crate::names;
+use crate::shard::Ended;
 
 /// Labels `type`: the families that hold signals.
 const FAMILIES: [&str; 3] = ["stream_trace", "ai_stream_status", "ai_stream_events"];
@@ -106,6 +107,8 @@ pub struct Instruments {
     inferred_swaps: Counter,
     open: Gauge,
     retained: Gauge,
+    marks: Gauge,
+    ended: [Counter; Ended::LABELS.len()],
     watermark_lag: Gauge,
 }
 
@@ -152,6 +155,8 @@ impl Instruments {
             inferred_swaps: counter!(names::SWAP_SIGNALS, "kind" => "inferred"),
             open: gauge!(names::SESSIONS_OPEN, "shard" => shard.clone()),
             retained: gauge!(names::SESSIONS_RETAINED, "shard" => shard.clone()),
+            marks: gauge!(names::EXPIRED_MARKS, "shard" => shard.clone()),
+            ended: Ended::LABELS.map(|kind| counter!(names::STATE_ENDED, "kind" => kind)),
             watermark_lag: gauge!(names::WATERMARK_LAG, "shard" => shard),
         }
     }
@@ -167,6 +172,21 @@ impl Instruments {
             (Verdict::New, Some(arrival)) => self.arrived(family, body, arrival),
             (Verdict::New, None) => self.signal(family, Outcome::Ignored),
         }
+    }
+
+    /// Counts an event of a session that is over, of which only a mark is kept.
+    pub fn late_expired(&self, event: &Event<'_>) {
+        let Some(family) = family(&event.body) else { return };
+        self.signal(family, Outcome::LateExpired);
+        let class = Lateness::Expired as usize;
+        self.late[class].increment(1);
+        let late_ms = late_ms(event.record_ts, event.event_ts);
+        self.lateness[class].record(late_ms.unsigned_abs() as f64 / 1_000.0);
+    }
+
+    /// Counts a state that was given up.
+    pub fn ended(&self, ended: Ended) {
+        self.ended[ended as usize].increment(1);
     }
 
     fn signal(&self, family: usize, outcome: Outcome) {
@@ -244,10 +264,11 @@ impl Instruments {
         self.versions.record(f64::from(versions));
     }
 
-    /// Sessions without a close, and sessions whose state is kept.
-    pub fn sessions(&self, open: usize, retained: usize) {
+    /// Sessions without a close, sessions whose state is kept, and those of which only a mark is.
+    pub fn sessions(&self, open: usize, retained: usize, marks: usize) {
         self.open.set(open as f64);
         self.retained.set(retained as f64);
+        self.marks.set(marks as f64);
     }
 
     /// How far the watermark is behind, seconds; `None` before the first record.

@@ -13,7 +13,8 @@ use ractor::{
 };
 use ractor_cluster::RactorMessage;
 
-use super::core::{Applied, Saved, ShardCore, ShardCounts};
+use super::core::{Applied, Saved, ShardCore};
+use super::counts::ShardCounts;
 use crate::clocks::ClockSigns;
 use crate::orchestrator::{self, Flushed, OrchestratorArgs, OrchestratorMsg, OrchestratorOptions};
 use crate::peers::Reader;

@@ -9,12 +9,17 @@ use naap_protocol::codec::{self, CodecError, TraceContext};
 use naap_protocol::event::Event;
 use naap_protocol::identity::{EntityId, session_key};
 use naap_protocol::slice::DirtySlices;
-use naap_protocol::state::{Delivery, EventState, Progress, Sighting, SourcePartition, Verdict};
+use naap_protocol::state::{
+    Delivery, EventState, Expired, Progress, Sighting, SourcePartition, Verdict, event_due,
+    session_due,
+};
 use naap_protocol::wire::{Advertised, Envelope, EnvelopeHead, Item};
 use thiserror::Error;
 
+use super::counts::ShardCounts;
 use super::entities::{Due, Entities};
 use super::evidence::wake;
+use super::expiry::Calendar;
 use super::meters::Meters;
 use super::rows::{Origin, RowWriter, elements_of};
 use crate::clocks::ClockSigns;
@@ -62,6 +67,19 @@ pub enum ShardError {
     Log(#[from] StateLogError),
 }
 
+/// Why a session was not woken.
+enum Unwoken {
+    /// It is over.
+    Expired,
+    Failed(ShardError),
+}
+
+impl<E: Into<ShardError>> From<E> for Unwoken {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
 /// What became of an envelope.
 #[derive(Debug, PartialEq)]
 pub enum Applied {
@@ -74,50 +92,6 @@ pub enum Applied {
         /// First offset that the shard has not applied.
         wanted: u64,
     },
-}
-
-impl ShardCounts {
-    /// Adds `other`.
-    pub fn add(&mut self, other: Self) {
-        self.accepted += other.accepted;
-        self.duplicates += other.duplicates;
-        self.conflicts += other.conflicts;
-        self.redelivered += other.redelivered;
-        self.sessions += other.sessions;
-        self.panics += other.panics;
-        self.passivated += other.passivated;
-        self.corrections += other.corrections;
-    }
-
-    fn sighted(&mut self, verdict: Verdict) {
-        match verdict {
-            Verdict::New => self.accepted += 1,
-            Verdict::Redelivery => self.redelivered += 1,
-            Verdict::Duplicate => self.duplicates += 1,
-            Verdict::Conflict => self.conflicts += 1,
-        }
-    }
-}
-
-/// Counts since the last [`ShardCore::take_counts`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ShardCounts {
-    /// First deliveries of an event.
-    pub accepted: u64,
-    /// Further deliveries of known events.
-    pub duplicates: u64,
-    /// Deliveries that carried other content under a known uid.
-    pub conflicts: u64,
-    /// The same record once more.
-    pub redelivered: u64,
-    /// Sessions first seen.
-    pub sessions: u64,
-    /// Panics inside a session.
-    pub panics: u64,
-    /// Entities put to sleep.
-    pub passivated: u64,
-    /// Rows that were replaced because evidence came after they had been written.
-    pub corrections: u64,
 }
 
 /// What a commit cycle of a shard leaves behind.
@@ -146,7 +120,8 @@ pub struct ShardCore {
     pub(super) progress: Progress,
     pub(super) sessions: Entities<SessionActor>,
     singles: Entities<EventState>,
-    writer: RowWriter,
+    pub(super) calendar: Calendar,
+    pub(super) writer: RowWriter,
     counts: ShardCounts,
     /// Sessions that may have to ask something.
     pub(super) curious: Vec<u128>,
@@ -171,13 +146,14 @@ impl ShardCore {
             log,
             sessions: Entities::new(options.idle_ticks.min(options.after_close_ticks)),
             singles: Entities::new(1),
+            calendar: Calendar::default(),
+            meters: Meters::new(shard, progress.watermark),
             writer: RowWriter::new(progress.epoch, clock),
             progress,
             counts: ShardCounts::default(),
             curious: Vec::new(),
             correction_credit: 0,
             ticks: 0,
-            meters: Meters::new(shard),
         }
     }
 
@@ -234,24 +210,51 @@ impl ShardCore {
         event: &Event<'_>,
     ) -> Result<(), ShardError> {
         let Self {
-            sessions, log, shard, counts, options, progress, writer, curious, meters, ..
+            sessions,
+            log,
+            shard,
+            counts,
+            options,
+            progress,
+            writer,
+            curious,
+            meters,
+            calendar,
+            ..
         } = self;
+        let origin = Origin::of(head);
         let hosted = sessions.get_or_wake(id, || {
             let retention_ms = options.retention_ms;
-            if let Some(woken) = wake(log.as_ref(), *shard, id, progress.epoch, retention_ms)? {
-                return Ok::<_, ShardError>(woken);
+            if let Some(frame) = log.entity(*shard, EntityId(id))? {
+                if codec::is::<Expired>(&frame) {
+                    return Err(Unwoken::Expired);
+                }
+                return Ok(wake(&frame, progress.epoch, retention_ms)?);
             }
             counts.sessions += 1;
             let mut session = new_session(&head.org, event);
             session.enter(progress.epoch);
+            if let Some(retention_ms) = retention_ms {
+                calendar.insert(id, session_due(event.event_ts, retention_ms));
+            }
             Ok((session, Due::Nothing))
-        })?;
+        });
+        let hosted = match hosted {
+            Ok(hosted) => hosted,
+            Err(Unwoken::Failed(error)) => return Err(error),
+            Err(Unwoken::Expired) => {
+                // A session made anew would write rows of a higher version over the full ones.
+                writer.event(origin, event);
+                meters.late_expired(event);
+                counts.late_expired += 1;
+                return Ok(());
+            }
+        };
         let delivery = Delivery::of(event, &head.source.topic, head.source.partition);
         let session = &mut hosted.entity;
         let receipt = catch_unwind(AssertUnwindSafe(|| {
             session.receive(event, &delivery, options.retention_ms)
         }));
-        let origin = Origin::of(head);
         let Ok(receipt) = receipt else {
             session.forget(event, &delivery);
             counts.panics += 1;
@@ -284,7 +287,7 @@ impl ShardCore {
         id: u128,
         event: &Event<'_>,
     ) -> Result<(), ShardError> {
-        let Self { singles, log, shard, counts, writer, .. } = self;
+        let Self { singles, log, shard, counts, writer, calendar, options, .. } = self;
         let mut delivery = Delivery::of(event, &head.source.topic, head.source.partition);
         let mut first = false;
         let hosted = singles.get_or_wake(id, || -> Result<_, ShardError> {
@@ -292,6 +295,9 @@ impl ShardCore {
                 return Ok((codec::decode::<EventState>(&frame)?, Due::Nothing));
             }
             first = true;
+            if options.retention_ms.is_some() {
+                calendar.insert(id, event_due(event.event_ts));
+            }
             Ok((EventState::new(delivery.clone().into_owned()), Due::Nothing))
         })?;
         let state = &mut hosted.entity;
@@ -315,6 +321,7 @@ impl ShardCore {
     /// A reader of `source` says where it can begin, if nothing better is known. Returns the first
     /// offset that the shard has not applied.
     pub fn attach(&mut self, source: SourcePartition, start: u64) -> u64 {
+        self.meters.attached(&source, self.writer.now());
         *self.progress.applied.entry(source).or_insert(start)
     }
 
@@ -389,7 +396,9 @@ impl ShardCore {
         })?;
         meters.publish(writer.now());
         progress.dirty.mark(writer.outbox().slices(), progress.cycle);
-        let (progress, signs) = (progress.clone(), meters.take_signs());
+        let signs = meters.take_signs();
+        self.sweep(&mut records)?;
+        let progress = self.progress.clone();
         Ok(Saved { records, progress, questions, owing, oldest_wait, signs })
     }
 
@@ -445,6 +454,11 @@ impl ShardCore {
     /// The claim that a commit would make now.
     pub fn progress(&self) -> &Progress {
         &self.progress
+    }
+
+    /// Whether an entity without an actor of its own is awake.
+    pub(super) fn is_awake(&mut self, id: u128) -> bool {
+        self.sessions.awake(id).is_some() || self.singles.awake(id).is_some()
     }
 
     /// Sessions awake.

@@ -10,23 +10,19 @@ use naap_protocol::state::{Progress, SessionState};
 
 use super::core::{ShardCore, ShardError};
 use super::entities::Due;
-use crate::ports::StateLog;
 use crate::session::SessionActor;
 use crate::session::tally::Cause;
 
-/// The stored session `id`; `None` when there is none.
+/// The stored session that `frame` holds.
 pub(super) fn wake(
-    log: &dyn StateLog,
-    shard: u16,
-    id: u128,
+    frame: &[u8],
     epoch: u64,
     retention_ms: Option<i64>,
-) -> Result<Option<(SessionActor, Due)>, ShardError> {
-    let Some(frame) = log.entity(shard, EntityId(id))? else { return Ok(None) };
-    let mut session = SessionActor::restore(&frame)?;
+) -> Result<(SessionActor, Due), ShardError> {
+    let mut session = SessionActor::restore(frame)?;
     recall(&mut session, retention_ms);
     let repeat = session.enter(epoch) || session.state().owes_rows;
-    Ok(Some((session, if repeat { Due::Rows } else { Due::Nothing })))
+    Ok((session, if repeat { Due::Rows } else { Due::Nothing }))
 }
 
 /// A session that can not be folded is left to the next write, which counts the panic.
@@ -81,7 +77,8 @@ impl ShardCore {
         failure.map_or(Ok(questions), Err)
     }
 
-    /// Takes in what an orchestrator, or a backfill, says about a session; nothing for a session that is not known.
+    /// Takes in what an orchestrator, or a backfill, says about a session; nothing for a session that is not
+    /// known or over.
     ///
     /// # Errors
     /// When the state log fails or a state is malformed.
@@ -89,11 +86,11 @@ impl ShardCore {
         let Self { sessions, log, shard, progress, curious, options, .. } = self;
         let id = evidence.session;
         if sessions.awake(id).is_none() {
-            let retention_ms = options.retention_ms;
-            let woken = wake(log.as_ref(), *shard, id, progress.epoch, retention_ms)?;
-            let Some(woken) = woken else {
+            let frame = log.entity(*shard, EntityId(id))?;
+            let Some(frame) = frame.filter(|frame| codec::is::<SessionState>(frame)) else {
                 return Ok(());
             };
+            let woken = wake(&frame, progress.epoch, options.retention_ms)?;
             sessions.get_or_wake(id, || Ok::<_, ShardError>(woken))?;
         }
         if sessions.awake(id).is_some_and(|session| session.learn(evidence, cause)) {
@@ -110,16 +107,26 @@ impl ShardCore {
     /// # Errors
     /// When the state log fails or a state is malformed.
     pub fn resume(&mut self, claim: &Progress) -> Result<Vec<Question>, ShardError> {
-        let Self { sessions, log, shard, progress, meters, options, .. } = self;
+        let Self { sessions, log, shard, progress, meters, options, calendar, .. } = self;
         let mut questions = Vec::new();
         let mut failure = None;
         log.entities(*shard, &mut |id, frame| {
-            if failure.is_some() || !codec::is::<SessionState>(frame) {
+            if failure.is_some() {
+                return;
+            }
+            if !codec::is::<SessionState>(frame) {
+                match calendar.found(id.0, frame, options.retention_ms) {
+                    Ok(()) => meters.kept(frame),
+                    Err(e) => failure = Some(e),
+                }
                 return;
             }
             match SessionActor::restore(frame) {
                 Ok(mut session) => {
                     meters.found(&session);
+                    if let Some(retention_ms) = options.retention_ms {
+                        calendar.insert(id.0, session.state().due(retention_ms));
+                    }
                     questions.extend(session.ask((id.0, *shard)));
                     let written = &session.state().written;
                     let lost = (written.epoch, written.cycle) > (claim.epoch, claim.cycle);

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use naap_protocol::codec;
 use naap_protocol::event::Event;
-use naap_protocol::state::{SessionState, SourcePartition, Verdict};
+use naap_protocol::state::{Expired, SessionState, SourcePartition, Verdict};
 use naap_protocol::time::Timestamp;
 
+use super::expiry::Ended;
 use crate::clocks::ClockSigns;
 use crate::session::emit::Written;
 use crate::session::instruments::{Instruments, WaitOutcome};
@@ -26,16 +28,20 @@ pub(super) struct Meters {
     open: usize,
     /// Sessions whose state is kept.
     retained: usize,
+    /// Sessions of which only the mark is kept.
+    marks: usize,
 }
 
 impl Meters {
-    pub(super) fn new(shard: u16) -> Self {
+    /// The meters of `shard`, whose watermark has come to `mark`.
+    pub(super) fn new(shard: u16, mark: Option<Timestamp>) -> Self {
         Self {
             instruments: Box::new(Instruments::new(shard)),
-            watermark: Watermark::new(IDLE_PARTITION),
+            watermark: Watermark::new(IDLE_PARTITION, mark),
             signs: ClockSigns::default(),
             open: 0,
             retained: 0,
+            marks: 0,
         }
     }
 
@@ -51,6 +57,40 @@ impl Meters {
     pub(super) fn found(&mut self, session: &SessionActor) {
         self.retained += 1;
         self.open += usize::from(session.shown_open() == Some(true));
+    }
+
+    /// Another entity was found in the state log.
+    pub(super) fn kept(&mut self, frame: &[u8]) {
+        self.marks += usize::from(codec::is::<Expired>(frame));
+    }
+
+    /// An event came for a session that is over.
+    pub(super) fn late_expired(&self, event: &Event<'_>) {
+        self.instruments.late_expired(event);
+    }
+
+    /// The state of an entity has ended. `open` says whether it was a session without a close.
+    pub(super) fn ended(&mut self, ended: Ended, open: bool) {
+        self.instruments.ended(ended);
+        match ended {
+            Ended::Session => {
+                self.marks += 1;
+                self.retained = self.retained.saturating_sub(1);
+                self.open = self.open.saturating_sub(usize::from(open));
+            }
+            Ended::Mark => self.marks = self.marks.saturating_sub(1),
+            Ended::Event => {}
+        }
+    }
+
+    /// A reader of `source` has begun.
+    pub(super) fn attached(&mut self, source: &SourcePartition, now: Timestamp) {
+        self.watermark.attach(source, now);
+    }
+
+    /// How far the event time of the shard has come.
+    pub(super) fn watermark(&mut self, now: Timestamp) -> Option<Timestamp> {
+        self.watermark.advance(now)
     }
 
     /// The rows of a session were written. `before` and `now` say whether it is without a close;
@@ -86,7 +126,7 @@ impl Meters {
 
     /// Brings the gauges up to date at the end of a commit cycle.
     pub(super) fn publish(&mut self, now: Timestamp) {
-        self.instruments.sessions(self.open, self.retained);
+        self.instruments.sessions(self.open, self.retained, self.marks);
         self.instruments.watermark_lag(self.watermark.lag_seconds(now));
     }
 

@@ -3,8 +3,10 @@
 mod actor;
 mod capability_rows;
 mod core;
+mod counts;
 mod entities;
 mod evidence;
+mod expiry;
 mod inventory_rows;
 mod meters;
 mod retraction;
@@ -13,5 +15,7 @@ mod wheel;
 
 pub use actor::{Attach, Mark, ShardCommit, ShardMsg, ShardStatus, Traffic};
 pub(crate) use actor::{ShardArgs, spawn};
-pub use core::{Applied, ROUTING_VERSION, Saved, ShardCore, ShardCounts, ShardError, ShardOptions};
+pub use core::{Applied, ROUTING_VERSION, Saved, ShardCore, ShardError, ShardOptions};
+pub use counts::ShardCounts;
+pub use expiry::Ended;
 pub use rows::{Origin, RowWriter, SEQUENCE_BITS};

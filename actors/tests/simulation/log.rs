@@ -25,6 +25,46 @@ pub struct Snapshot {
     pub saved: (u64, u64),
 }
 
+/// What a reader makes of the records of a session, in their order.
+#[derive(Clone, Debug, Default)]
+pub struct Merged {
+    pub authors: BTreeSet<Opening>,
+    /// Highest epoch of an author; of a mark that of its author.
+    highest: u64,
+    pub state: Option<State>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum State {
+    Live(Snapshot),
+    Over,
+}
+
+impl Merged {
+    /// As `join_frames` of the state log.
+    pub fn take(&mut self, author: &Opening, value: &Value) {
+        let later = author.epoch >= self.highest;
+        match (&mut self.state, value) {
+            (_, Value::Tombstone) => {
+                if self.authors.remove(author) && self.authors.is_empty() {
+                    *self = Self::default();
+                }
+                return;
+            }
+            (Some(State::Live(known)), Value::State(state)) => known.merge(state),
+            (Some(State::Over), Value::State(state)) if later => {
+                self.state = Some(State::Live(state.clone()));
+            }
+            (None, Value::State(state)) => self.state = Some(State::Live(state.clone())),
+            (None, Value::Mark) => self.state = Some(State::Over),
+            (Some(_), Value::Mark) if later => self.state = Some(State::Over),
+            _ => {}
+        }
+        self.authors.insert(author.clone());
+        self.highest = self.highest.max(author.epoch);
+    }
+}
+
 impl Snapshot {
     pub fn merge(&mut self, other: &Self) {
         self.events.extend(&other.events);
@@ -45,6 +85,8 @@ pub enum Value {
     Empty,
     Claim(Claim),
     State(Snapshot),
+    /// The session is over.
+    Mark,
     Tombstone,
 }
 
@@ -88,23 +130,33 @@ impl Log {
         self.entries.reverse();
     }
 
-    /// The state of `session` by all that a reader would find.
-    pub fn merged(&self, session: SessionId) -> Snapshot {
-        let mut by_author: BTreeMap<&Opening, Option<&Snapshot>> = BTreeMap::new();
-        for entry in &self.entries {
-            if let Key::Snapshot(author, of) = &entry.key
-                && *of == session
-            {
-                let state = match &entry.value {
-                    Value::State(state) => Some(state),
-                    _ => None,
-                };
-                by_author.insert(author, state);
+    /// What a reader would make of `session` if the log were compacted now.
+    pub fn merged(&self, session: SessionId) -> Option<State> {
+        let mut newest = BTreeMap::new();
+        for (place, entry) in self.entries.iter().enumerate() {
+            if matches!(entry.key, Key::Snapshot(_, of) if of == session) {
+                newest.insert(&entry.key, place);
             }
         }
-        let mut merged = Snapshot::default();
-        by_author.values().flatten().for_each(|state| merged.merge(state));
-        merged
+        let mut places: Vec<_> = newest.into_values().collect();
+        places.sort_unstable();
+        let mut merged = Merged::default();
+        for entry in places.into_iter().map(|place| &self.entries[place]) {
+            if let Key::Snapshot(author, _) = &entry.key {
+                merged.take(author, &entry.value);
+            }
+        }
+        merged.state
+    }
+
+    /// Whether `author` has the shard by all that was appended.
+    pub fn is_held_by(&self, author: &Opening) -> bool {
+        let opens = self.entries.iter().filter_map(|entry| match &entry.key {
+            Key::Open(opening) => Some(opening),
+            _ => None,
+        });
+        let highest = opens.clone().map(|opening| opening.epoch).max();
+        opens.clone().find(|opening| Some(opening.epoch) == highest) == Some(author)
     }
 }
 

@@ -50,6 +50,8 @@ fn every_broken_rule_is_noticed() {
         Fault::TakeGaps,
         Fault::TrustState,
         Fault::IgnoreRivals,
+        Fault::BeginAnew,
+        Fault::MarkOwing,
     ];
     for fault in faults {
         let noticed = (0..4000).any(|seed| run(seed, Some(fault)).is_err());

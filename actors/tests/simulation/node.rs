@@ -9,7 +9,7 @@ use naap_actors::peers::Members;
 use naap_protocol::peer::Note;
 use naap_protocol::wire::Envelope;
 
-use crate::log::{Claim, EventId, Key, SessionId, Snapshot, Value};
+use crate::log::{Claim, EventId, Key, Merged, SessionId, Snapshot, Value};
 use crate::world::{SHARDS, WINDOW};
 
 /// What travels.
@@ -41,6 +41,10 @@ pub struct Open {
     pub applied: BTreeMap<u32, u64>,
     pub sessions: BTreeMap<SessionId, Session>,
     pub dirty: BTreeSet<SessionId>,
+    /// Sessions that are over, and what they were: until their mark is durable they may be woken.
+    pub over: BTreeMap<SessionId, Option<Session>>,
+    /// Events of these: their typed rows are due.
+    pub late: BTreeSet<EventId>,
     pub cycle: u64,
     pub sequence: u64,
     /// To be handed off, since before this cycle of the node.
@@ -54,7 +58,7 @@ pub struct Slot {
     pub owner: Owner<Claim>,
     pub position: Option<u64>,
     pub end: Option<u64>,
-    pub restored: BTreeMap<SessionId, BTreeMap<Opening, Snapshot>>,
+    pub restored: BTreeMap<SessionId, Merged>,
     pub leftovers: Leftovers<Thing>,
     pub waiting: bool,
     pub open: Option<Open>,
@@ -68,6 +72,8 @@ pub struct Row {
     pub session: SessionId,
     pub version: (u64, u64),
     pub events: BTreeSet<EventId>,
+    /// Typed rows of events whose session is over.
+    pub typed: bool,
 }
 
 /// A commit cycle.

@@ -14,7 +14,7 @@ use naap_protocol::peer::Note;
 use naap_protocol::state::SourcePartition;
 use naap_protocol::wire::{Envelope, EnvelopeBuilder, EnvelopeHead};
 
-use crate::log::{Claim, EventId, Key, Log, SessionId, Snapshot, Value, record};
+use crate::log::{Claim, EventId, Key, Log, SessionId, Snapshot, State, Value, record};
 use crate::node::{Cycle, Message, Node, Open, Row, Session, Thing};
 
 pub const SHARDS: u16 = 2;
@@ -44,6 +44,10 @@ pub enum Fault {
     TrustState,
     /// An owner does not hear the `Open` of others.
     IgnoreRivals,
+    /// An event of a session that is over begins it anew.
+    BeginAnew,
+    /// A session ends while rows of it are due.
+    MarkOwing,
 }
 
 /// Small, fast, and the same everywhere.
@@ -84,6 +88,12 @@ pub struct World {
     truth: Members,
     logs: Vec<Log>,
     rows: BTreeMap<SessionId, ((u64, u64), BTreeSet<EventId>)>,
+    /// Events with typed rows alone, as their session was over.
+    typed: BTreeSet<EventId>,
+    /// Events that some holder of their shard has saved: they belong into the rows of their session.
+    saved: BTreeSet<EventId>,
+    /// Sessions end in this world.
+    marks: bool,
     partitions: Vec<Partition>,
     links: BTreeMap<(usize, usize), VecDeque<Message>>,
     /// What nodes that died had under way.
@@ -129,6 +139,9 @@ impl World {
             truth,
             logs: (0..SHARDS).map(|_| Log::default()).collect(),
             rows: BTreeMap::new(),
+            typed: BTreeSet::new(),
+            saved: BTreeSet::new(),
+            marks: seed % 3 == 1,
             partitions: (0..PARTITIONS).map(|_| Partition::default()).collect(),
             links: BTreeMap::new(),
             ghosts: Vec::new(),
@@ -164,7 +177,8 @@ impl World {
         for _ in 0..HEALING {
             self.step();
             self.broken.take().map_or(Ok(()), Err)?;
-            if self.partitions.iter().all(|p| p.committed == RECORDS) {
+            if self.partitions.iter().all(|p| p.committed == RECORDS) && self.unwritten().is_none()
+            {
                 return self.verify();
             }
         }
@@ -192,6 +206,14 @@ impl World {
         self.broken.take().map_or(Ok(()), Err)
     }
 
+    /// An event that a holder has saved and that is not in the rows of its session.
+    fn unwritten(&self) -> Option<EventId> {
+        let written = |event: &EventId| {
+            self.rows.get(&home(*event).1).is_some_and(|(_, events)| events.contains(event))
+        };
+        self.saved.iter().find(|event| !written(event)).copied()
+    }
+
     /// What the group has committed must be in the state and in the rows, whoever fails next.
     fn judge(&mut self) {
         for (partition, known) in (0..).zip(&self.partitions) {
@@ -199,10 +221,16 @@ impl World {
                 let event = (partition, offset);
                 let (shard, session) = home(event);
                 let state = self.logs[usize::from(shard)].merged(session);
+                let over = state == Some(State::Over);
+                let known = match &state {
+                    Some(State::Live(state)) => state.events.contains(&event),
+                    _ => over,
+                };
                 let rows = self.rows.get(&session);
-                if !state.events.contains(&event) {
+                let typed = over && self.typed.contains(&event);
+                if !known {
                     self.broken = Some(format!("{event:?} is acknowledged and not in the state"));
-                } else if !rows.is_some_and(|(_, events)| events.contains(&event)) {
+                } else if !typed && !rows.is_some_and(|(_, events)| events.contains(&event)) {
                     self.broken = Some(format!("{event:?} is acknowledged and not in the rows"));
                 }
             }
@@ -429,10 +457,13 @@ impl World {
 
     fn envelope(&mut self, number: usize, envelope: Envelope, from: usize) {
         let (unattached, gaps) = (self.has(Fault::TakeUnattached), self.has(Fault::TakeGaps));
-        let trust = self.has(Fault::TrustState);
+        let (trust, anew) = (self.has(Fault::TrustState), self.has(Fault::BeginAnew));
+        // Until the mark is durable the store may still have what it ends.
+        let wakes = self.marks && self.random.once_in(2);
         let EnvelopeHead { shard, epoch_hint: epoch, source, from: start, to, org, .. } =
             envelope.head.clone();
         let bytes = envelope.cost() as u64;
+        let wakes = wakes && !self.nodes[number].slots[usize::from(shard)].sent.is_empty();
         let Some(open) = self.nodes[number].taking(shard) else {
             let owner = self.nodes[number].elsewhere(shard).filter(|_| from == number);
             if let Some(owner) = owner {
@@ -450,7 +481,10 @@ impl World {
             Some(applied) if to <= applied => {}
             Some(applied) if start <= applied || gaps => {
                 for offset in events_of(&org).filter(|offset| *offset >= applied) {
-                    open.take((source.partition, offset), trust);
+                    let event = (source.partition, offset);
+                    if !open.is_late(event, wakes, anew) {
+                        open.take(event, trust);
+                    }
                 }
                 open.applied.insert(source.partition, to);
             }
@@ -471,6 +505,7 @@ impl World {
         self.outgoing(number);
         let node = &mut self.nodes[number];
         node.cycles += 1;
+        let hasty = self.fault == Some(Fault::MarkOwing);
         let mut cycle =
             Cycle { number: node.cycles, stage: 0, rows: Vec::new(), claims: Vec::new() };
         for (shard, slot) in (0..).zip(&mut node.slots) {
@@ -482,6 +517,10 @@ impl World {
                 applied: open.applied.clone(),
             };
             for session in std::mem::take(&mut open.dirty) {
+                if hasty && self.marks && self.random.once_in(4) {
+                    open.end(session, &mut slot.sent);
+                    continue;
+                }
                 let Some(known) = open.sessions.get_mut(&session) else { continue };
                 known.entered = true;
                 known.state.saved = (open.opening.epoch, open.cycle);
@@ -489,7 +528,15 @@ impl World {
                 slot.sent.push_back((key, Value::State(known.state.clone())));
                 open.sequence += 1;
                 let version = (open.opening.epoch, open.sequence);
-                cycle.rows.push(Row { session, version, events: known.state.events.clone() });
+                let events = known.state.events.clone();
+                cycle.rows.push(Row { session, version, events, typed: false });
+            }
+            if self.marks {
+                open.sweep(&mut slot.sent, &mut self.random);
+            }
+            if !open.late.is_empty() {
+                let (events, version) = (std::mem::take(&mut open.late), (0, 0));
+                cycle.rows.push(Row { session: 0, version, events, typed: true });
             }
             cycle.claims.push((shard, open.opening.clone(), claim));
         }
@@ -536,6 +583,39 @@ impl World {
 }
 
 impl Open {
+    /// Ends sessions whose rows are stored and claimed.
+    fn sweep(&mut self, sent: &mut VecDeque<(Key, Value)>, random: &mut Random) {
+        let done = (self.opening.epoch, self.claimed);
+        let settled = |session: &Session| session.state.saved <= done;
+        let all = self.sessions.iter().filter(|(_, session)| settled(session));
+        let all: Vec<_> = all.map(|(session, _)| *session).collect();
+        for session in all {
+            if !self.dirty.contains(&session) && random.once_in(8) {
+                self.end(session, sent);
+            }
+        }
+    }
+
+    fn end(&mut self, session: SessionId, sent: &mut VecDeque<(Key, Value)>) {
+        self.over.insert(session, self.sessions.remove(&session));
+        sent.push_back((Key::Snapshot(self.opening.clone(), session), Value::Mark));
+    }
+
+    /// Whether the event's session is over; then its typed row is due. With `wakes` the session is woken
+    /// from what its mark has not replaced yet, with `anew` from nothing.
+    fn is_late(&mut self, event: EventId, wakes: bool, anew: bool) -> bool {
+        let (_, session) = home(event);
+        let Some(was) = self.over.get_mut(&session) else { return false };
+        if let Some(was) = was.take().filter(|_| wakes) {
+            self.sessions.insert(session, was);
+        } else if !anew {
+            self.late.insert(event);
+            return true;
+        }
+        self.over.remove(&session);
+        false
+    }
+
     fn take(&mut self, event: EventId, trust: bool) {
         let (_, session) = home(event);
         let known = self

@@ -301,7 +301,7 @@ fn every_instrument_has_its_labels() {
     let mut all = once("PROC@2600 REQ@2000{a=0xa} SWAP@2500 CLOSE@3000 ST@2700");
     let node = counted(|| {
         let mut instruments = Instruments::new(7);
-        instruments.sessions(3, 5);
+        instruments.sessions(3, 5, 2);
         instruments.asleep(4);
         let mut tally = Tally::default();
         tally.corrected(Cause::Backfill, 2);
@@ -326,6 +326,7 @@ fn every_instrument_has_its_labels() {
         ("naap_lifecycle_corrections_total{cause=backfill}", 2.0),
         ("naap_lifecycle_sessions_open{shard=7}", 3.0),
         ("naap_lifecycle_sessions_retained{shard=7}", 5.0),
+        ("naap_state_expired_marks{shard=7}", 2.0),
         ("naap_lifecycle_versions_per_session{}", 1.0),
         ("naap_shard_watermark_lag_seconds{shard=7}", 1.5),
     ];

@@ -7,6 +7,7 @@ mod cells;
 mod clocks;
 mod convergence;
 mod dense;
+mod expiry;
 mod generated;
 mod holding;
 mod instruments;

@@ -112,6 +112,10 @@ impl StateLog for MemoryLog {
                     state.entities.insert((shard, entity.0), frame);
                     continue;
                 }
+                StateRecord::Forget { shard, entity, .. } => {
+                    state.entities.remove(&(shard, entity.0));
+                    continue;
+                }
                 StateRecord::Open { shard, open } => (shard, Record::Open(open.into())),
                 StateRecord::Close { shard, open } => (shard, Record::Close(open.into())),
                 StateRecord::Progress { shard, epoch, progress } => {

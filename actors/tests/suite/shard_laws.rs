@@ -11,10 +11,10 @@ use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::capability::evidence::{Evidence, Question};
 use naap_protocol::capability::index::Index;
 use naap_protocol::capability::{Document, Entry, Hardware, ModelConstraint, Price};
-use naap_protocol::codec::TraceContext;
+use naap_protocol::codec::{self, TraceContext};
 use naap_protocol::event::{Body, Discovered, Event, Payment};
 use naap_protocol::identity::{EntityKey, EntityKind};
-use naap_protocol::state::{EpochOpen, Progress, SourcePartition};
+use naap_protocol::state::{EpochOpen, Expired, Progress, SourcePartition};
 use naap_protocol::time::Timestamp;
 use naap_protocol::wire::{Envelope, EnvelopeBuilder, EnvelopeHead};
 use proptest::prelude::*;
@@ -193,6 +193,8 @@ struct Machine<'a> {
     log: Arc<MemoryLog>,
     core: ShardCore,
     store: Store,
+    /// Every partition has told the shard that it begins, so that none is ahead of the others.
+    attached: bool,
 }
 
 fn open(log: &Arc<MemoryLog>, options: ShardOptions) -> ShardCore {
@@ -203,7 +205,8 @@ fn open(log: &Arc<MemoryLog>, options: ShardOptions) -> ShardCore {
     log.append(record).expect("a log");
     let applied = known.progress.applied.clone();
     let dirty = naap_protocol::slice::DirtySlices::default();
-    let progress = Progress { epoch, cycle: 0, routing_version: ROUTING_VERSION, applied, dirty };
+    let (cycle, routing_version, watermark) = (0, ROUTING_VERSION, known.progress.watermark);
+    let progress = Progress { epoch, cycle, routing_version, applied, dirty, watermark };
     let mut core = ShardCore::new(0, progress, options, log.clone(), clock());
     let questions = core.resume(&known.progress).expect("a log");
     answer(&mut core, questions);
@@ -231,7 +234,30 @@ impl<'a> Machine<'a> {
     fn new(world: &'a World, options: ShardOptions) -> Self {
         let log = Arc::new(MemoryLog::default());
         let core = open(&log, options);
-        Self { world, options, log, core, store: Store::default() }
+        Self { world, options, log, core, store: Store::default(), attached: false }
+    }
+
+    /// Every partition tells of an hour that is far behind the world.
+    fn hour(&mut self, hour: i64) {
+        for partition in 0..PARTITIONS {
+            let (from, to) = (self.next(partition), self.next(partition) + 1);
+            let (uid, ts) = (format!("{hour}-{partition}"), Timestamp(BASE + hour * 3_600_000));
+            let payment = event(&uid, ts, "gw", Body::Payment(Payment::default()));
+            let payment = Event { offset: from, ..payment };
+            let mut builder = EnvelopeBuilder::default();
+            let id = EntityKey::owner("org", &payment).id().0;
+            builder.push_single(id, &payment).expect("an event");
+            let (org, source) = ("org".to_owned(), source(partition));
+            let head = EnvelopeHead { shard: 0, epoch_hint: 0, org, source, from, to, count: 0 };
+            let envelope = builder.seal(head, TraceContext::default());
+            assert!(matches!(self.core.apply(&envelope), Ok(Applied::Taken(_))));
+        }
+    }
+
+    fn attach(&mut self) {
+        for partition in 0..PARTITIONS {
+            self.core.attach(source(partition), 0);
+        }
     }
 
     fn next(&self, partition: usize) -> u64 {
@@ -285,6 +311,9 @@ impl<'a> Machine<'a> {
             Op::Crash(step) => {
                 self.cycle(step);
                 self.core = open(&self.log, self.options);
+                if self.attached {
+                    self.attach();
+                }
             }
             Op::Tick => self.core.tick(),
         }
@@ -411,6 +440,39 @@ proptest! {
         let options = ShardOptions { awake_budget, ..OPTIONS };
         let calm = latest(&world, OPTIONS, &[]);
         prop_assert_eq!(latest(&world, options, &ops).latest(), calm.latest());
+    }
+
+    /// The same while state ends: no event is late, and what has ended is never written again.
+    #[test]
+    fn the_end_of_state_changes_no_row(
+        deliveries in deliveries(1000, 0),
+        ops in prop::collection::vec(op(), 0..40),
+    ) {
+        let world = without_repetition(deliveries);
+        let mut calm = Machine::new(&world, OPTIONS);
+        (0..PARTITIONS).for_each(|partition| calm.deliver(partition, u64::MAX / 2, 0));
+        (1000..1002).for_each(|hour| calm.hour(hour));
+        let calm = calm.finish();
+        let mut machine = Machine::new(&world, OPTIONS);
+        machine.attached = true;
+        machine.attach();
+        for op in &ops {
+            machine.step(op);
+        }
+        (0..PARTITIONS).for_each(|partition| machine.deliver(partition, u64::MAX / 2, 0));
+        while machine.cycle(Step::Claim) > 0 {}
+        for hour in 1000..1002 {
+            machine.hour(hour);
+            for _ in 0..3 {
+                machine.cycle(Step::Claim);
+                machine.core.tick();
+            }
+        }
+        let mut kept = 0;
+        let mut each = |_, frame: &[u8]| kept += usize::from(!codec::is::<Expired>(frame));
+        machine.log.entities(0, &mut each).unwrap();
+        prop_assert_eq!(kept, 2 * PARTITIONS, "only what is new is kept");
+        prop_assert_eq!(machine.store.latest(), calm.latest());
     }
 
     /// Typed and session rows are those of a world where only what counts was delivered; quarantine

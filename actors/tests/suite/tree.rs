@@ -10,14 +10,16 @@ use naap_actors::ingest::{
     IngestGone, IngestOptions, IngestStatus, Intake, RecordBatch, RecordEntry, Router,
 };
 use naap_actors::orchestrator::OrchestratorOptions;
+use naap_actors::ports::StateLog;
 use naap_actors::shard::ShardOptions;
 use naap_actors::sink::SinkOptions;
 use naap_actors::supervisor::{Cluster, Node, NodeArgs};
 use naap_generator::{Plan, Profile, Totals};
+use naap_protocol::codec;
 use naap_protocol::gate::Gate;
 use naap_protocol::privacy::PrivacyMode;
 use naap_protocol::rows;
-use naap_protocol::state::SourcePartition;
+use naap_protocol::state::{Expired, SessionState, SourcePartition};
 use tokio::time::timeout;
 
 use crate::cells::{Cells, Store};
@@ -129,11 +131,13 @@ struct Setup {
     log: Arc<MemoryLog>,
     tables: Arc<MemoryTables>,
     budgets: Budgets,
+    /// As in live mode; `None` as in a replay of files.
+    retention_ms: Option<i64>,
 }
 
 impl Setup {
     fn new(budgets: Budgets) -> Self {
-        Self { log: Arc::default(), tables: Arc::default(), budgets }
+        Self { log: Arc::default(), tables: Arc::default(), budgets, retention_ms: None }
     }
 
     async fn node(&self) -> Node {
@@ -157,7 +161,7 @@ impl Setup {
                 idle_ticks: 2,
                 after_close_ticks: 1,
                 awake_budget: 50_000,
-                retention_ms: None,
+                retention_ms: self.retention_ms,
                 hold_ticks: 0,
                 correction_rows: None,
             },
@@ -455,4 +459,75 @@ async fn rows_that_late_evidence_replaces_are_counted() {
     let (status, setup) = in_two_parts(&first, [0, 1, 2].map(count)).await;
     assert!(attributed(&setup.store()) > 10);
     assert_eq!(status.shards.corrections, 0, "what is known in time corrects nothing");
+}
+
+/// The value of text field `name` in a line.
+fn text_of<'l>(line: &'l str, name: &str) -> &'l str {
+    let rest = line.split_once(&format!("\"{name}\":\"")).expect("the field").1;
+    rest.split_once('"').expect("an end").0
+}
+
+/// `line` under another id.
+fn renamed(line: &str, id: &str) -> Vec<u8> {
+    line.replacen(text_of(line, "id"), id, 1).into_bytes()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_end_and_late_records_change_nothing() {
+    let mut input = Input::new(10);
+    let setup = Setup { retention_ms: Some(3_600_000), ..Setup::new(AMPLE) };
+    let trace = |line: &Vec<u8>| {
+        let line = String::from_utf8(line.clone()).ok()?;
+        (line.contains("\"stream_trace\"") && line.contains("\"id\":\"")).then_some(line)
+    };
+    let line = input.logs[0].iter().find_map(trace).expect("a trace");
+    let node = setup.node().await;
+    feed_all(&input, &node, &BTreeMap::new()).await;
+    drain(node).await;
+    let states = |setup: &Setup| {
+        let mut marks = (0, 0);
+        for shard in 0..SHARDS {
+            let mut each = |_, frame: &[u8]| {
+                marks.0 += usize::from(codec::is::<SessionState>(frame));
+                marks.1 += usize::from(codec::is::<Expired>(frame));
+            };
+            setup.log.entities(shard, &mut each).unwrap();
+        }
+        marks
+    };
+    let (sessions, none) = states(&setup);
+    assert!(sessions >= 10 && none == 0, "{sessions} sessions, {none} marks");
+    // Days later every shard hears of new sessions, in every partition.
+    let stamp = text_of(&line, "timestamp").to_owned();
+    let later = (stamp.parse::<i64>().expect("ms") + 5 * 86_400_000).to_string();
+    let stream = text_of(&line, "stream_id").to_owned();
+    let new = |number: usize| {
+        let line = line.replace(&stamp, &later).replace(&stream, &format!("later-{number}"));
+        renamed(&line, &format!("later-{number}"))
+    };
+    for number in 0..120 {
+        input.logs[number % PARTITIONS].push(new(number));
+    }
+    let before = facts(&setup.store());
+    let node = setup.node().await;
+    feed_all(&input, &node, &setup.applied()).await;
+    drain(node).await;
+    // The next node finds what is over by the watermark that was claimed.
+    let node = setup.node().await;
+    feed_all(&input, &node, &setup.applied()).await;
+    drain(node).await;
+    let (new, marks) = states(&setup);
+    assert_eq!((new, marks), (120, sessions));
+    let (late, offset) = (renamed(&line, "late"), input.logs[0].len());
+    input.logs[0].push(late);
+    let node = setup.node().await;
+    feed_all(&input, &node, &setup.applied()).await;
+    let status = drain(node).await;
+    assert_eq!(status.applied[&source(0)], offset as u64 + 1);
+    assert_eq!((status.shards.late_expired, status.shards.sessions), (1, 0));
+    let now = setup.store();
+    let typed = now.table("raw_stream_trace_events");
+    assert!(typed.iter().any(|row| row["raw_event_uid"] == "late"), "raw and typed rows only");
+    let old = facts(&now).into_iter().filter(|row| before.contains(row)).count();
+    assert_eq!(old, before.len(), "no fact of a session that is over has changed");
 }

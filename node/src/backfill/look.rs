@@ -9,7 +9,7 @@ use naap_protocol::capability::evidence::{Evidence, Subject};
 use naap_protocol::capability::index::WINDOW_MS;
 use naap_protocol::codec;
 use naap_protocol::identity::EntityId;
-use naap_protocol::state::SessionState;
+use naap_protocol::state::{Expired, SessionState};
 use naap_protocol::time::Timestamp;
 use sha2::{Digest, Sha256};
 
@@ -81,6 +81,7 @@ pub(super) async fn look(
             found.extend(Some((shard, evidence)).filter(|(_, evidence)| !evidence.is_empty()));
         })
         .map_err(environment)?;
+    report.settled = window.settled(log).map_err(environment)?;
     report.input_fingerprint = hex::encode(fingerprint.finalize());
     Ok(Found { report, evidence: found })
 }
@@ -120,6 +121,25 @@ impl Window<'_> {
             malformed.map_or(Ok(()), Err)?;
         }
         Ok(())
+    }
+
+    /// Sessions that ended in the window and of which only a mark is kept.
+    fn settled(&self, log: &dyn StateLog) -> Result<u64, StateLogError> {
+        let mut settled = 0;
+        for shard in 0..self.shards {
+            let mut malformed = None;
+            log.entities(shard, &mut |id, frame| {
+                if !codec::is::<Expired>(frame) {
+                    return;
+                }
+                match codec::decode::<Expired>(frame) {
+                    Ok(mark) => settled += u64::from((self.from..self.to).contains(&mark.ended)),
+                    Err(e) => malformed = Some(StateLogError(format!("session {id}: {e}"))),
+                }
+            })?;
+            malformed.map_or(Ok(()), Err)?;
+        }
+        Ok(settled)
     }
 
     fn concerns(&self, session: &SessionActor) -> bool {

@@ -20,6 +20,9 @@ pub struct Report {
     pub looked_at: u64,
     /// Those of them that something changes for.
     pub changed: u64,
+    /// Sessions, of any organisation, that ended in the window and are settled: only a mark is kept of
+    /// them, and nothing changes them any more.
+    pub settled: u64,
     rows: BTreeMap<Relabel, u64>,
     /// SHA-256 over the advertisements and sessions that were looked at.
     pub input_fingerprint: String,
@@ -54,6 +57,10 @@ impl Report {
         let verb = if self.dry_run { "would change" } else { "changed" };
         // Writing to a string does not fail.
         let _ = writeln!(out, "sessions  {} looked at, {} {verb}", self.looked_at, self.changed);
+        if self.settled > 0 {
+            let _ =
+                writeln!(out, "settled   {} sessions are over and stay as they are", self.settled);
+        }
         let _ = writeln!(out, "rows      {rows}");
         for (Relabel { table, before, after }, count) in &self.rows {
             let [before, after] = [before, after].map(|l| if l.is_empty() { "-" } else { l });
@@ -80,7 +87,11 @@ impl Report {
             "from": self.from,
             "to": self.to,
             "dry_run": self.dry_run,
-            "sessions": { "looked_at": self.looked_at, "changed": self.changed },
+            "sessions": {
+                "looked_at": self.looked_at,
+                "changed": self.changed,
+                "settled": self.settled,
+            },
             "rows": rows,
         });
         format!("{report:#}\n")

@@ -13,7 +13,8 @@ use naap_node::state_log::LocalStateLog;
 use naap_protocol::codec::{self, TraceContext};
 use naap_protocol::identity::EntityId;
 use naap_protocol::state::{
-    Coordinates, Delivery, Elements, EpochOpen, EventState, Family, Progress, SourcePartition,
+    Coordinates, Delivery, Elements, EpochOpen, EventState, Expired, Family, Progress,
+    SourcePartition,
 };
 use naap_protocol::time::Timestamp;
 use rdkafka::ClientConfig;
@@ -66,6 +67,20 @@ fn snapshot(epoch: u64, entity: u128, offsets: &[u64]) -> StateRecord {
     StateRecord::Snapshot { shard: 1, epoch, entity: EntityId(entity), frame: state(offsets) }
 }
 
+/// The mark of an entity that is over.
+fn mark(epoch: u64) -> Vec<u8> {
+    let mark = Expired { epoch, ended: Timestamp(1), at: Timestamp(2) };
+    codec::encode(&mark, TraceContext::default()).unwrap()
+}
+
+fn ends(epoch: u64, entity: u128) -> StateRecord {
+    StateRecord::Snapshot { shard: 1, epoch, entity: EntityId(entity), frame: mark(epoch) }
+}
+
+fn forget(epoch: u64, entity: u128) -> StateRecord {
+    StateRecord::Forget { shard: 1, epoch, entity: EntityId(entity) }
+}
+
 fn claim(epoch: u64, claim: Progress) -> StateRecord {
     StateRecord::Progress { shard: 1, epoch, progress: claim }
 }
@@ -110,13 +125,14 @@ fn conforms(log: &dyn StateLog) {
     append(log, vec![opened(1, 1)]);
     assert_eq!(next(&heard), Heard::Record(Record::Open(open(1, 1).into())));
     append(log, vec![snapshot(1, 7, &[1]), snapshot(1, 8, &[2])]);
-    append(log, vec![snapshot(1, 7, &[1, 3])]);
+    append(log, vec![snapshot(1, 7, &[1, 3]), snapshot(1, 9, &[1]), snapshot(1, 10, &[1])]);
+    append(log, vec![ends(1, 9), forget(1, 10)]);
     append(log, vec![claim(1, progress(1, 1, 4))]);
     let told = Record::Progress(open(1, 1).into(), progress(1, 1, 4));
     assert_eq!(next(&heard), Heard::Record(told));
     assert_eq!(log.entity(1, EntityId(7)).unwrap(), Some(state(&[1, 3])));
-    assert_eq!(log.entity(1, EntityId(9)).unwrap(), None);
-    assert_eq!(entities(log), [(7, state(&[1, 3])), (8, state(&[2]))]);
+    assert_eq!(log.entity(1, EntityId(10)).unwrap(), None);
+    assert_eq!(entities(log), [(7, state(&[1, 3])), (8, state(&[2])), (9, mark(1))]);
     append(log, vec![StateRecord::Close { shard: 1, open: open(1, 1) }]);
     assert_eq!(next(&heard), Heard::Record(Record::Close(open(1, 1).into())));
 
@@ -130,7 +146,7 @@ fn conforms(log: &dyn StateLog) {
     assert_eq!(ledger.claim(), Some(&progress(1, 1, 4)));
     assert!(ledger.free(), "it was closed");
     assert_eq!(ledger.holder().map(|holder| holder.epoch), Some(1));
-    assert_eq!(entities(log), [(7, state(&[1, 3])), (8, state(&[2]))]);
+    assert_eq!(entities(log), [(7, state(&[1, 3])), (8, state(&[2])), (9, mark(1))]);
     // An inherited claim stands under the new opening as it was.
     append(log, vec![opened(2, 1)]);
     assert_eq!(next(&heard), Heard::Record(Record::Open(open(2, 1).into())));
@@ -215,6 +231,28 @@ fn two_writers(first: &dyn StateLog, second: &dyn StateLog, fresh: &dyn StateLog
     assert_eq!(entities(fresh), [(7, state(&[1, 4, 5])), (8, state(&[2]))]);
 }
 
+/// The second ends what the first has written: a late append of the first does not bring it back, its
+/// record goes, and what is forgotten is gone for whoever comes next.
+fn an_end(first: &dyn StateLog, second: &dyn StateLog, fresh: &dyn StateLog, removed: &dyn Fn()) {
+    let heard = follow(first);
+    history(&heard);
+    append(first, vec![opened(1, 1), snapshot(1, 7, &[1]), snapshot(1, 8, &[2])]);
+    let later = follow(second);
+    history(&later);
+    append(second, vec![opened(2, 2)]);
+    assert_eq!(next(&later), Heard::Record(Record::Open(open(2, 2).into())));
+    append(second, vec![ends(2, 7)]);
+    removed();
+    append(first, vec![snapshot(1, 7, &[1, 5])]);
+    append(second, vec![forget(2, 8), claim(2, progress(2, 1, 5))]);
+    let own = Heard::Record(Record::Progress(open(2, 2).into(), progress(2, 1, 5)));
+    while next(&later) != own {}
+    assert_eq!(entities(second), [(7, mark(2))]);
+    let heard = follow(fresh);
+    history(&heard);
+    assert_eq!(entities(fresh), [(7, mark(2))]);
+}
+
 /// Waits until the record of an entity that boot 1 has written is removed.
 fn until_removed(bootstrap: &str, entity: u128) {
     let mut client = ClientConfig::new();
@@ -250,6 +288,22 @@ async fn states_of_two_boots_merge_and_the_older_ones_go() {
         two_writers(&*first, &*second, &*fresh);
         until_removed(&bootstrap, 7);
     };
+    tokio::task::spawn_blocking(all).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_mark_stands_whatever_an_older_boot_appends() {
+    let cluster: MockCluster<'static, _> = MockCluster::new(1).unwrap();
+    cluster.create_topic("state", i32::from(SHARDS), 1).unwrap();
+    let config = config(&cluster.bootstrap_servers(), "state", SHARDS);
+    let dirs: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
+    let (first, second, fresh) = (
+        kafka(&config, dirs[0].path(), 1).await,
+        kafka(&config, dirs[1].path(), 2).await,
+        kafka(&config, dirs[2].path(), 3).await,
+    );
+    let bootstrap = cluster.bootstrap_servers();
+    let all = move || an_end(&*first, &*second, &*fresh, &|| until_removed(&bootstrap, 7));
     tokio::task::spawn_blocking(all).await.unwrap();
 }
 

@@ -228,6 +228,12 @@ struct Packed {
 }
 
 impl Deliveries {
+    /// Latest envelope time of an event; `None` without any.
+    pub fn newest(&self) -> Option<Timestamp> {
+        let all = self.by_uid.values().chain(self.further.values().flatten());
+        all.map(|packed| packed.event_ts).max()
+    }
+
     /// Records a delivery of `uid` and says what it is.
     pub fn observe(&mut self, uid: &str, delivery: &Delivery<'_>) -> Sighting {
         self.take(key(uid), delivery)

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::session::{StoredBody, StoredSignal, Uid};
-use super::{EventState, OrchestratorState, SessionState, Sym, Symbols};
+use super::{EventState, Expired, OrchestratorState, SessionState, Sym, Symbols};
 use crate::codec::{self, CodecError, TraceContext};
 
 /// The union of two snapshots of one entity, as a frame. Where it does not matter for the rows,
@@ -32,6 +32,33 @@ pub fn merge_frames(newer: &[u8], older: &[u8]) -> Result<Vec<u8>, CodecError> {
     let mut state: OrchestratorState = codec::decode(newer)?;
     state.index.merge(&codec::decode::<OrchestratorState>(older)?.index);
     encode(&state)
+}
+
+/// The state of an entity with one more record of it, in the order in which the log holds them. `known` is
+/// what the records before it make, the highest of whose openings has epoch `highest`; `frame` is of an
+/// opening of `epoch`.
+///
+/// A mark ends the snapshots of its own opening and of all before. What its author has read of those was
+/// stored with all of its rows; what it has not read, because an author that was displaced has appended it
+/// later, was never claimed and comes again as input. The snapshot of a later opening goes before the mark:
+/// its author had not read it and has taken more in, or had forgotten it.
+///
+/// # Errors
+/// When a frame is not a readable state, or they are of different types.
+pub fn join_frames(
+    known: &[u8],
+    highest: u64,
+    frame: &[u8],
+    epoch: u64,
+) -> Result<Vec<u8>, CodecError> {
+    let mark = |frame| codec::is::<Expired>(frame).then(|| codec::decode::<Expired>(frame));
+    let frame_counts = match (mark(known).transpose()?, mark(frame).transpose()?) {
+        (Some(known), _) => epoch >= known.epoch,
+        (None, Some(_)) => epoch >= highest,
+        (None, None) if epoch >= highest => return merge_frames(frame, known),
+        (None, None) => return merge_frames(known, frame),
+    };
+    Ok(if frame_counts { frame } else { known }.to_vec())
 }
 
 fn encode<T: codec::Framed + serde::Serialize>(state: &T) -> Result<Vec<u8>, CodecError> {

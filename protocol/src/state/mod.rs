@@ -2,6 +2,7 @@
 
 mod delivery;
 mod event;
+mod expired;
 mod merge;
 mod orchestrator;
 mod progress;
@@ -10,7 +11,8 @@ mod session;
 
 pub use delivery::{Coordinates, Deliveries, Delivery, Family, Sighting, Verdict};
 pub use event::{Elements, EventState};
-pub use merge::merge_frames;
+pub use expired::{Expired, event_due, session_due};
+pub use merge::{join_frames, merge_frames};
 pub use orchestrator::OrchestratorState;
 pub use progress::{EpochOpen, Progress, SourcePartition};
 pub use sample::{IngestReading, Reading, Samples, StoredSample, TransportReading};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::Framed;
 use crate::slice::DirtySlices;
+use crate::time::Timestamp;
 
 /// Name of one partition of a source.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -46,10 +47,15 @@ pub struct Progress {
     pub applied: BTreeMap<SourcePartition, u64>,
     /// Slices that rows of this shard have entered since their figures were computed.
     pub dirty: DirtySlices,
+    /// How far the event time of the shard has come, by which it ends states; `None` where it ends
+    /// none. Every owner goes on from here, so that all judge alike.
+    #[serde(default)]
+    pub watermark: Option<Timestamp>,
 }
 
 impl Framed for Progress {
     const TYPE_ID: u16 = 0x0202;
-    const VERSION: u16 = 1;
+    /// Version 2 added the watermark.
+    const VERSION: u16 = 2;
     const NAME: &'static str = "progress";
 }

@@ -21,8 +21,8 @@ use naap_protocol::event::{
 use naap_protocol::signal::signal;
 use naap_protocol::slice::DirtySlices;
 use naap_protocol::state::{
-    Delivery, Elements, EpochOpen, EventState, HourKey, OrchestratorState, Progress, SessionState,
-    SourcePartition, Uid, Written,
+    Delivery, Elements, EpochOpen, EventState, Expired, HourKey, OrchestratorState, Progress,
+    SessionState, SourcePartition, Uid, Written,
 };
 use naap_protocol::time::Timestamp;
 use naap_protocol::wire::{Advertised, EnvelopeHead};
@@ -512,14 +512,25 @@ pub(crate) fn epoch_open() -> BoxedStrategy<EpochOpen> {
         .boxed()
 }
 
+pub(crate) fn expired() -> BoxedStrategy<Expired> {
+    any::<(u64, i64, i64)>()
+        .prop_map(|(epoch, ended, at)| Expired {
+            epoch,
+            ended: Timestamp(ended),
+            at: Timestamp(at),
+        })
+        .boxed()
+}
+
 pub(crate) fn progress() -> BoxedStrategy<Progress> {
     let hours = btree_map(any::<i64>().prop_map(Timestamp), any::<u64>(), 0..4);
     let dirty = btree_map(string(), hours, 0..3);
-    (any::<(u64, u64, u16)>(), btree_map(source(), any::<u64>(), 0..5), dirty)
-        .prop_map(|(numbers, applied, dirty)| {
+    let watermark = option::of(any::<i64>().prop_map(Timestamp));
+    (any::<(u64, u64, u16)>(), btree_map(source(), any::<u64>(), 0..5), dirty, watermark)
+        .prop_map(|(numbers, applied, dirty, watermark)| {
             let (epoch, cycle, routing_version) = numbers;
             let dirty = DirtySlices(dirty);
-            Progress { epoch, cycle, routing_version, applied, dirty }
+            Progress { epoch, cycle, routing_version, applied, dirty, watermark }
         })
         .boxed()
 }

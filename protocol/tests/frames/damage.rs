@@ -6,7 +6,9 @@ use naap_protocol::codec::{
     CodecError, Framed, HEADER_LEN, MAX_BODY, TraceContext, decode, encode, open,
 };
 use naap_protocol::peer::Notes;
-use naap_protocol::state::{EpochOpen, EventState, OrchestratorState, Progress, SessionState};
+use naap_protocol::state::{
+    EpochOpen, EventState, Expired, OrchestratorState, Progress, SessionState,
+};
 use naap_protocol::wire::{Envelope, EnvelopeHead};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -100,11 +102,12 @@ where
     (T::NAME, encode(value, sample::TRACE).unwrap(), reader::<T>)
 }
 
-fn samples() -> [Sample; 7] {
+fn samples() -> [Sample; 8] {
     [
         sample_of::<SessionState>(&sample::session_state()),
         sample_of::<EventState>(&sample::event_state()),
         sample_of::<OrchestratorState>(&sample::orchestrator_state()),
+        sample_of::<Expired>(&sample::expired()),
         sample_of::<EpochOpen>(&sample::epoch_open()),
         sample_of::<Progress>(&sample::progress()),
         sample_of::<Notes>(&sample::notes()),

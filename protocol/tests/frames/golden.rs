@@ -12,7 +12,7 @@ use naap_protocol::cluster::{BatchAck, BatchHead, Beat, Hello, Request, Response
 use naap_protocol::codec::{Framed, decode, encode, open};
 use naap_protocol::peer::Notes;
 use naap_protocol::state::{
-    EpochOpen, EventState, HourKey, OrchestratorState, Progress, SessionState,
+    EpochOpen, EventState, Expired, HourKey, OrchestratorState, Progress, SessionState,
 };
 use naap_protocol::wire::{Envelope, EnvelopeHead, Item};
 use serde::Serialize;
@@ -59,6 +59,7 @@ fn states_keep_their_bytes() {
     check::<SessionState>(&sample::session_state());
     check::<EventState>(&sample::event_state());
     check::<OrchestratorState>(&sample::orchestrator_state());
+    check::<Expired>(&sample::expired());
     check::<EpochOpen>(&sample::epoch_open());
     check::<Progress>(&sample::progress());
 }
@@ -123,6 +124,8 @@ fn the_version_before_is_read() {
         matches!(&**item, Item::Advertisement(15, said) if said.advertisement.capacities.is_empty())
     });
     assert_eq!(of_then.count(), 1);
+    let progress = Progress { watermark: None, ..sample::progress() };
+    assert_eq!(earlier::<Progress>("progress.v1.bin"), progress);
 }
 
 #[test]
@@ -152,10 +155,11 @@ fn envelopes_keep_their_bytes() {
 /// Type id, name and golden file of a framed type.
 type Row = (u16, &'static str, fn() -> String);
 
-const REGISTRY: [Row; 14] = [
+const REGISTRY: [Row; 15] = [
     (SessionState::TYPE_ID, "SessionState", file_of::<SessionState>),
     (EventState::TYPE_ID, "EventState", file_of::<EventState>),
     (OrchestratorState::TYPE_ID, "OrchestratorState", file_of::<OrchestratorState>),
+    (Expired::TYPE_ID, "Expired", file_of::<Expired>),
     (EpochOpen::TYPE_ID, "EpochOpen", file_of::<EpochOpen>),
     (Progress::TYPE_ID, "Progress", file_of::<Progress>),
     (EnvelopeHead::TYPE_ID, "EnvelopeHead", file_of::<EnvelopeHead>),

@@ -53,13 +53,14 @@ proptest! {
     fn states_survive(
         session in arbitrary::session_state(), event in arbitrary::event_state(),
         orchestrator in arbitrary::orchestrator_state(), epoch in arbitrary::epoch_open(),
-        progress in arbitrary::progress(),
+        progress in arbitrary::progress(), expired in arbitrary::expired(),
     ) {
         survives(&session)?;
         survives(&event)?;
         survives(&orchestrator)?;
         survives(&epoch)?;
         survives(&progress)?;
+        survives(&expired)?;
     }
 
     #[test]

@@ -28,8 +28,8 @@ use naap_protocol::peer::{Note, Notes};
 use naap_protocol::signal::signal;
 use naap_protocol::slice::DirtySlices;
 use naap_protocol::state::{
-    Deliveries, Delivery, Elements, EpochOpen, EventState, HourKey, OrchestratorState, Progress,
-    SessionState, SourcePartition, Uid, Written,
+    Deliveries, Delivery, Elements, EpochOpen, EventState, Expired, HourKey, OrchestratorState,
+    Progress, SessionState, SourcePartition, Uid, Written,
 };
 use naap_protocol::time::Timestamp;
 use naap_protocol::wire::{Advertised, Envelope, EnvelopeBuilder, EnvelopeHead};
@@ -367,6 +367,10 @@ pub(crate) fn orchestrator_state() -> OrchestratorState {
     OrchestratorState { org: "cloud_spe".to_owned(), key: "0xhota".to_owned(), index }
 }
 
+pub(crate) fn expired() -> Expired {
+    Expired { epoch: 14, ended: at(3), at: at(9) }
+}
+
 pub(crate) fn epoch_open() -> EpochOpen {
     EpochOpen { epoch: 12, node: "naap-0".to_owned(), incarnation: 1 << 50 }
 }
@@ -376,7 +380,8 @@ pub(crate) fn progress() -> Progress {
     let applied = BTreeMap::from([(source(), 1 << 33), (other, 7)]);
     let dirty =
         BTreeMap::from([("cloud_spe".to_owned(), BTreeMap::from([(at(0), 20), (at(9), 21)]))]);
-    Progress { epoch: 13, cycle: 21, routing_version: 2, applied, dirty: DirtySlices(dirty) }
+    let (dirty, watermark) = (DirtySlices(dirty), Some(at(11)));
+    Progress { epoch: 13, cycle: 21, routing_version: 2, applied, dirty, watermark }
 }
 
 pub(crate) fn notes() -> Notes {

@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use naap_protocol::capability::index::Index;
 use naap_protocol::codec::{Framed, HEADER_LEN, TraceContext, decode, encode, put_header};
 use naap_protocol::state::{
-    Delivery, Elements, EpochOpen, EventState, Family, OrchestratorState, Progress, SessionState,
+    Delivery, Elements, EpochOpen, EventState, Expired, Family, OrchestratorState, Progress, SessionState,
 };
 use naap_protocol::time::Timestamp;
 use serde::Serialize;
@@ -19,6 +19,7 @@ fuzz_target!(|data: &[u8]| {
         SessionState::TYPE_ID => read(data, body).map_or((), use_session),
         EventState::TYPE_ID => read(data, body).map_or((), use_event),
         OrchestratorState::TYPE_ID => read(data, body).map_or((), use_orchestrator),
+        Expired::TYPE_ID => drop(read::<Expired>(data, body)),
         EpochOpen::TYPE_ID => drop(read::<EpochOpen>(data, body)),
         _ => drop(read::<Progress>(data, body)),
     }

@@ -26,6 +26,8 @@ pub enum Value {
     Claim(Claim),
     /// The set of events that a session has accepted.
     Events(u8),
+    /// The session is over.
+    Mark,
     Tombstone,
 }
 
@@ -81,15 +83,16 @@ impl Log {
     /// The state of `entity` by all that the log holds, compacted or not.
     pub fn merged(&self, entity: u8, same: fn(&Key, &Key) -> bool) -> u8 {
         let lasts = |n: usize, key: &Key| !self.entries[n + 1..].iter().any(|e| same(&e.key, key));
-        let events = |(n, entry): (usize, &Entry)| match (&entry.key, entry.value) {
-            (Key::Snapshot(_, of), Value::Events(events))
-                if *of == entity && lasts(n, &entry.key) =>
-            {
-                events
+        let mut merged = Merged::default();
+        for (n, entry) in self.entries.iter().enumerate() {
+            match &entry.key {
+                Key::Snapshot(author, of) if *of == entity && lasts(n, &entry.key) => {
+                    merged.take(author, entry.value);
+                }
+                _ => {}
             }
-            _ => 0,
-        };
-        self.entries.iter().enumerate().map(events).fold(0, |all, events| all | events)
+        }
+        merged.state
     }
 
     /// The newest claim of the log that the judge lets count.
@@ -99,6 +102,34 @@ impl Log {
             _ => None,
         };
         self.entries.iter().rev().find_map(valid).unwrap_or(0)
+    }
+}
+
+/// Stands in a set of events for the mark of a session that is over.
+pub const MARK: u8 = 1 << 7;
+
+/// What a reader makes of the records of a session, in their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Merged {
+    /// Events, or [`MARK`].
+    pub state: u8,
+    /// Highest epoch of an author; if the state is the mark, that of its author.
+    highest: u64,
+}
+
+impl Merged {
+    /// As `join_frames` of the state log.
+    pub fn take(&mut self, author: &Opening, value: Value) {
+        let later = author.epoch >= self.highest;
+        self.state = match value {
+            Value::Events(events) if self.state != MARK => self.state | events,
+            Value::Events(events) if later => events,
+            Value::Mark if later => MARK,
+            _ => self.state,
+        };
+        if matches!(value, Value::Events(_) | Value::Mark) {
+            self.highest = self.highest.max(author.epoch);
+        }
     }
 }
 

@@ -21,6 +21,10 @@ pub enum Fault {
     KeysWithoutEpoch,
     /// A redelivered event that changes nothing makes no row.
     TrustState,
+    /// An event of a session that is over begins it anew.
+    BeginAnew,
+    /// A session ends while rows of it are due.
+    MarkOwing,
 }
 
 /// What an exploration has found.
@@ -100,7 +104,10 @@ fn way(came: &[(u32, Step)], mut number: u32) -> Vec<Step> {
     steps
 }
 
-const SMALL: Bounds = Bounds { events: 1, sessions: 1, crashes: 0, flips: 1, quarrels: 0 };
+const SMALL: Bounds =
+    Bounds { events: 1, sessions: 1, crashes: 0, flips: 1, quarrels: 0, marks: 0 };
+/// One event before the end of the session, one after it.
+const ENDING: Bounds = Bounds { events: 2, marks: 1, ..SMALL };
 
 #[track_caller]
 fn holds(bounds: Bounds) {
@@ -136,6 +143,21 @@ fn two_sessions() {
 }
 
 #[test]
+fn the_end_of_a_session_and_a_planned_hand_off() {
+    holds(ENDING);
+}
+
+#[test]
+fn the_end_of_a_session_and_a_crash() {
+    holds(Bounds { flips: 0, crashes: 1, ..ENDING });
+}
+
+#[test]
+fn the_end_of_a_session_and_a_rival_that_lives() {
+    holds(Bounds { flips: 0, quarrels: 1, ..ENDING });
+}
+
+#[test]
 fn every_broken_rule_is_noticed() {
     let quarrel = Bounds { quarrels: 1, ..SMALL };
     let crash = Bounds { crashes: 1, flips: 0, ..SMALL };
@@ -145,6 +167,8 @@ fn every_broken_rule_is_noticed() {
         (Fault::IgnoreRivals, quarrel),
         (Fault::KeysWithoutEpoch, Bounds { events: 2, ..quarrel }),
         (Fault::TrustState, crash),
+        (Fault::BeginAnew, Bounds { flips: 0, ..ENDING }),
+        (Fault::MarkOwing, Bounds { flips: 0, ..ENDING }),
     ];
     for (fault, bounds) in cases {
         let found = explore(bounds, Some(fault));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::Fault;
-use super::log::{Claim, Key, Log, Value, record};
+use super::log::{Claim, Key, Log, MARK, Merged, Value, record};
 use crate::ownership::{Effect, Event, Leftovers, Opening, Owner, Record, Take};
 
 pub const NODES: usize = 2;
@@ -22,6 +22,8 @@ pub struct Bounds {
     pub flips: u8,
     /// Takeovers from a holder that lives, and openings against a rival that lives.
     pub quarrels: u8,
+    /// Sessions that end.
+    pub marks: u8,
 }
 
 /// A shard that runs.
@@ -31,8 +33,10 @@ struct Shard {
     applied: u8,
     /// What the last stored claim said.
     stored: u8,
-    /// By session: the accepted events.
+    /// By session: the accepted events, or the mark.
     state: Vec<u8>,
+    /// Events of sessions that are over: their typed rows are due.
+    late: u8,
     /// By session: touched since its last snapshot.
     dirty: Vec<bool>,
     sequence: u8,
@@ -46,6 +50,7 @@ struct Shard {
 struct Cycle {
     claim: u8,
     rows: Vec<(u8, u8)>,
+    late: u8,
     written: bool,
 }
 
@@ -67,7 +72,7 @@ struct Node {
     /// The end of the partition when reading began.
     end: Option<u8>,
     /// By session: the merge of the snapshots read.
-    restored: Vec<u8>,
+    restored: Vec<Merged>,
     leftovers: Leftovers<Thing>,
     /// On the way to the log. Outlives the process: a broker may still have it.
     sent: VecDeque<(Key, Value)>,
@@ -88,6 +93,8 @@ pub struct World {
     acked: u8,
     /// Who has run the shard in which epoch.
     ran: BTreeMap<u64, Opening>,
+    /// Events with typed rows alone, as their session was over.
+    typed: u8,
     /// What was found wrong.
     pub broken: Option<&'static str>,
 }
@@ -112,6 +119,8 @@ pub enum Step {
     Write(usize),
     Store(usize),
     Drain(usize),
+    /// A session ends.
+    Mark(usize),
 }
 
 impl World {
@@ -126,6 +135,7 @@ impl World {
             rows: vec![((0, 0), 0); sessions],
             acked: 0,
             ran: BTreeMap::new(),
+            typed: 0,
             broken: None,
         }
     }
@@ -146,6 +156,7 @@ impl World {
             Step::Write,
             Step::Store,
             Step::Drain,
+            Step::Mark,
         ];
         let of_nodes =
             (0..NODES).flat_map(move |node| each.map(|step: fn(usize) -> Step| step(node)));
@@ -166,6 +177,7 @@ impl World {
             Step::Vanish(_) => self.bounds.crashes > 0,
             Step::Read(n) => node(n).position.is_some(),
             Step::Land(n) => !node(n).sent.is_empty(),
+            Step::Mark(n) => self.bounds.marks > 0 && node(n).shard.is_some(),
             Step::Deliver(n) | Step::Save(n) | Step::Write(n) | Step::Store(n) | Step::Drain(n) => {
                 node(n).shard.is_some()
             }
@@ -219,6 +231,7 @@ impl World {
                 }
             }
             Step::Deliver(n) => self.deliver(n)?,
+            Step::Mark(n) => self.mark(n)?,
             Step::Save(n) => self.save(n)?,
             Step::Write(n) => self.write(n)?,
             Step::Store(n) => {
@@ -273,8 +286,8 @@ impl World {
             return self.caught_up(n);
         };
         node.position = Some(entry.offset + 1);
-        if let (Key::Snapshot(_, session), Value::Events(events)) = (&entry.key, entry.value) {
-            node.restored[usize::from(*session)] |= events;
+        if let Key::Snapshot(author, session) = &entry.key {
+            node.restored[usize::from(*session)].take(author, entry.value);
         }
         if entry.value != Value::Tombstone {
             self.sweep(n, &entry.key);
@@ -326,10 +339,30 @@ impl World {
         let event = shard.applied;
         (event < events).then_some(())?;
         let session = usize::from(event % sessions);
+        shard.applied += 1;
+        if shard.state[session] == MARK && fault != Some(Fault::BeginAnew) {
+            shard.late |= 1 << event;
+            return Some(());
+        }
+        shard.state[session] &= !MARK;
         let known = shard.state[session] & (1 << event) != 0;
         shard.state[session] |= 1 << event;
         shard.dirty[session] |= !(known && fault == Some(Fault::TrustState));
-        shard.applied += 1;
+        Some(())
+    }
+
+    /// A session whose rows are stored ends.
+    fn mark(&mut self, n: usize) -> Option<()> {
+        let node = &mut self.nodes[n];
+        let hasty = self.fault == Some(Fault::MarkOwing);
+        let shard = node.shard.as_mut().filter(|shard| !shard.draining)?;
+        (hasty || shard.idle()).then_some(())?;
+        let live = |n: &usize| shard.state[*n] & !MARK != 0 && (hasty || !shard.dirty[*n]);
+        let session = (0..shard.state.len()).find(live)?;
+        self.bounds.marks = self.bounds.marks.checked_sub(1)?;
+        (shard.state[session], shard.dirty[session]) = (MARK, false);
+        let key = Key::Snapshot(shard.opening.clone(), session as u8);
+        node.sent.push_back((key, Value::Mark));
         Some(())
     }
 
@@ -347,7 +380,8 @@ impl World {
                 node.sent.push_back((key, Value::Events(events)));
             }
         }
-        shard.cycle = Some(Cycle { claim: shard.applied, rows, written: false });
+        let late = std::mem::take(&mut shard.late);
+        shard.cycle = Some(Cycle { claim: shard.applied, rows, late, written: false });
         Some(())
     }
 
@@ -357,6 +391,7 @@ impl World {
         let shard = node.shard.as_mut().filter(|_| node.sent.is_empty())?;
         let cycle = shard.cycle.as_mut().filter(|cycle| !cycle.written)?;
         cycle.written = true;
+        self.typed |= cycle.late;
         shard.sequence += 1;
         for (session, events) in &cycle.rows {
             let row = &mut self.rows[usize::from(*session)];
@@ -383,7 +418,7 @@ impl World {
             }
             Effect::Unfollow => {
                 (node.position, node.end, node.leftovers) = (None, None, Leftovers::default());
-                node.restored.fill(0);
+                node.restored.fill(Merged::default());
             }
             Effect::Append(record) => {
                 let early = self.fault == Some(Fault::OpenUnread);
@@ -423,8 +458,8 @@ impl World {
         }
         let node = &mut self.nodes[n];
         let applied = claim.map_or(0, |claim| claim.applied);
-        let state = node.restored.clone();
-        if (0..applied).any(|event| !holds(&state, event)) {
+        let state: Vec<u8> = node.restored.iter().map(|merged| merged.state).collect();
+        if (0..applied).any(|event| !covers(&state, event)) {
             self.broken = Some("a shard starts without the state that its claim speaks of");
         }
         let dirty = vec![false; state.len()];
@@ -433,6 +468,7 @@ impl World {
             applied,
             stored: applied,
             state,
+            late: 0,
             dirty,
             sequence: 0,
             cycle: None,
@@ -463,9 +499,10 @@ impl World {
             sessions.map(|session| self.log.merged(session, self.same())).collect();
         let rows: Vec<u8> = self.rows.iter().map(|row| row.1).collect();
         let safe = self.acked.max(self.log.claimed());
-        if (0..safe).any(|event| !holds(&state, event)) {
+        let late = |event: u8| self.typed & (1 << event) != 0 && !holds(&state, event);
+        if (0..safe).any(|event| !covers(&state, event)) {
             self.broken = Some("an event that is claimed or acknowledged is not in the state");
-        } else if (0..safe).any(|event| !holds(&rows, event)) {
+        } else if (0..safe).any(|event| !holds(&rows, event) && !late(event)) {
             self.broken = Some("an event that is claimed or acknowledged is not in the rows");
         }
     }
@@ -487,7 +524,7 @@ impl Node {
             view,
             position: None,
             end: None,
-            restored: vec![0; sessions],
+            restored: vec![Merged::default(); sessions],
             leftovers: Leftovers::default(),
             sent: VecDeque::new(),
             waiting: false,
@@ -496,8 +533,20 @@ impl Node {
     }
 }
 
+impl Shard {
+    /// Nothing is left to store.
+    fn idle(&self) -> bool {
+        self.cycle.is_none() && self.applied == self.stored
+    }
+}
+
 fn name(n: usize) -> Arc<str> {
     Arc::from(if n == 0 { "a" } else { "b" })
+}
+
+/// Whether the states, by session, hold the event, or say that its session is over.
+fn covers(states: &[u8], event: u8) -> bool {
+    holds(states, event) || states[usize::from(event) % states.len()] == MARK
 }
 
 /// Whether `sets`, by session, hold the event.

@@ -100,6 +100,8 @@ impl World {
             applied: claim.applied.clone(),
             sessions: BTreeMap::new(),
             dirty: BTreeSet::new(),
+            over: BTreeMap::new(),
+            late: BTreeSet::new(),
             cycle: 0,
             sequence: 0,
             draining: None,
@@ -107,12 +109,16 @@ impl World {
             claimed: 0,
         };
         for (session, found) in &slot.restored {
-            let mut state = Snapshot::default();
-            for snapshot in found.values() {
-                state.merge(snapshot);
-            }
+            let state = match &found.state {
+                Some(State::Live(state)) => state.clone(),
+                Some(State::Over) => {
+                    open.over.insert(*session, None);
+                    continue;
+                }
+                None => continue,
+            };
             // More than one author may mean that no row holds it all.
-            let lost = state.saved > (claim.epoch, claim.cycle) || found.len() > 1;
+            let lost = state.saved > (claim.epoch, claim.cycle) || found.authors.len() > 1;
             if lost && self.fault != Some(Fault::TrustState) {
                 open.dirty.insert(*session);
             }
@@ -161,11 +167,7 @@ impl World {
         let (author, thing) = match key {
             Key::Progress(author) => (author, Thing::Claim),
             Key::Snapshot(author, session) => {
-                let found = slot.restored.entry(*session).or_default();
-                match value {
-                    Value::State(state) => drop(found.insert(author.clone(), state.clone())),
-                    _ => drop(found.remove(author)),
-                }
+                slot.restored.entry(*session).or_default().take(author, value);
                 (author, Thing::Session(*session))
             }
             Key::Open(_) | Key::Close(_) => return,
@@ -194,11 +196,21 @@ impl World {
             (Key::Progress(_), Value::Claim(claim)) => Some(claim.clone()),
             _ => None,
         };
-        self.logs[usize::from(shard)].append(key, value);
+        self.append(shard, key, value);
         if let Some(claim) = early.filter(|_| self.has(Fault::AckUnread)) {
             self.publish(number, shard, &claim);
         }
         self.judge();
+    }
+
+    pub(super) fn append(&mut self, shard: u16, key: Key, value: Value) {
+        let log = &mut self.logs[usize::from(shard)];
+        if let (Key::Snapshot(author, _), Value::State(state)) = (&key, &value)
+            && log.is_held_by(author)
+        {
+            self.saved.extend(&state.events);
+        }
+        log.append(key, value);
     }
 
     pub(super) fn land_row(&mut self, number: usize) {
@@ -208,6 +220,10 @@ impl World {
     }
 
     pub(super) fn store(&mut self, row: Row) {
+        if row.typed {
+            self.typed.extend(row.events);
+            return self.judge();
+        }
         let known = self.rows.entry(row.session).or_default();
         if row.version >= known.0 {
             *known = (row.version, row.events);

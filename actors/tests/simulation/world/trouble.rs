@@ -94,7 +94,10 @@ impl World {
         let at = self.random.below(self.ghosts.len());
         let (shard, sent) = &mut self.ghosts[at];
         match sent.pop_front() {
-            Some((key, value)) => self.logs[usize::from(*shard)].append(key, value),
+            Some((key, value)) => {
+                let shard = *shard;
+                self.append(shard, key, value);
+            }
             None => drop(self.ghosts.swap_remove(at)),
         }
         self.judge();

@@ -3,7 +3,7 @@
 //!
 //! | bytes | field |
 //! |---|---|
-//! | 0 | kind: 1 open, 2 close, 3 progress, 4 snapshot; 5 is kept for marks of expired entities |
+//! | 0 | kind: 1 open, 2 close, 3 progress, 4 snapshot. The mark of an entity that is over stands under the key of its snapshots, so that it replaces its author's last one |
 //! | 1..9 | epoch, u64 big endian |
 //! | 9..17 | incarnation, u64 big endian |
 //! | 17..19 | length of the node name, u16 big endian |

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use naap_actors::ownership::Opening;
+use naap_protocol::codec;
 use naap_protocol::identity::EntityId;
-use naap_protocol::state::merge_frames;
+use naap_protocol::state::{Expired, join_frames};
 use redb::{
     Database, Durability, ReadableDatabase, ReadableTable, Table, TableDefinition, TableError,
     WriteTransaction,
@@ -105,15 +106,18 @@ impl Mirror {
         Ok(numbers.unwrap_or_default().into_iter().filter_map(|n| self.opening(n)).collect())
     }
 
-    /// Keeps states that this node's present opening writes.
+    /// Keeps states that this node's present opening writes; `None` for one that it forgets.
     pub fn own<'a>(
         &self,
-        states: impl Iterator<Item = (u16, EntityId, &'a [u8])>,
+        states: impl Iterator<Item = (u16, EntityId, Option<&'a [u8]>)>,
     ) -> Result<(), Failure> {
         self.write(|write| {
             let (mut all, mut authors) = (write.open_table(STATES)?, write.open_table(AUTHORS)?);
             for (shard, entity, frame) in states {
-                all.insert((shard, entity.0), frame)?;
+                match frame {
+                    Some(frame) => drop(all.insert((shard, entity.0), frame)?),
+                    None => drop(all.remove((shard, entity.0))?),
+                }
                 authors.remove((shard, entity.0))?;
             }
             Ok(())
@@ -169,10 +173,12 @@ impl Mirror {
         let before = states.get(key)?.map(|value| value.value().to_vec());
         let joined = match before {
             Some(_) if runs => return Ok(()),
+            // A mark of another, for what runs here.
+            None if runs && codec::is::<Expired>(&frame) => return Ok(()),
             Some(before) if !others.is_empty() => {
-                let later =
-                    others.iter().filter_map(|n| self.opening(*n)).max() > Some(author.clone());
-                if later { merge_frames(&before, &frame)? } else { merge_frames(&frame, &before)? }
+                let openings = others.iter().filter_map(|n| self.opening(*n));
+                let highest = openings.map(|opening| opening.epoch).max().unwrap_or_default();
+                join_frames(&before, highest, &frame, author.epoch)?
             }
             _ => frame,
         };

@@ -126,6 +126,9 @@ impl KafkaStateLog {
                 let frame = codec::encode(progress, trace).map_err(failed)?;
                 (*shard, Key { kind: Kind::Progress, author: self.author(*epoch) }, frame)
             }
+            StateRecord::Forget { shard, epoch, entity } => {
+                return self.forget((*shard, *epoch, *entity), pending);
+            }
             StateRecord::Snapshot { shard, epoch, entity, frame } => {
                 self.expect_back(*shard, *entity)?;
                 let key = Key { kind: Kind::Snapshot(entity.0), author: self.author(*epoch) };
@@ -133,6 +136,20 @@ impl KafkaStateLog {
             }
         };
         self.writer.send(shard, &key.encode(), Some(&frame), pending)
+    }
+
+    /// Removes every record of an entity: this node's own, and those of earlier openings.
+    fn forget(
+        &self,
+        (shard, epoch, entity): (u16, u64, EntityId),
+        pending: &Arc<Pending>,
+    ) -> Result<(), StateLogError> {
+        let earlier = self.mirror.authors(shard, entity.0).map_err(failed)?;
+        for author in earlier.into_iter().chain([self.author(epoch)]) {
+            let key = Key { kind: Kind::Snapshot(entity.0), author };
+            self.writer.send(shard, &key.encode(), None, pending)?;
+        }
+        Ok(())
     }
 }
 
@@ -189,8 +206,9 @@ impl StateLog for KafkaStateLog {
         }
         let states = records.iter().filter_map(|record| match record {
             StateRecord::Snapshot { shard, entity, frame, .. } => {
-                Some((*shard, *entity, frame.as_slice()))
+                Some((*shard, *entity, Some(frame.as_slice())))
             }
+            StateRecord::Forget { shard, entity, .. } => Some((*shard, *entity, None)),
             _ => None,
         });
         // Ahead of the brokers: if they refuse, the shards are opened anew, and with them the mirror.
