@@ -28,6 +28,9 @@ pub fn connection(kafka: &Kafka, client_id: &str) -> Result<ClientConfig, KafkaE
     client.set("security.protocol", protocol(kafka.security_protocol));
     client.set("socket.keepalive.enable", "true");
     client.set("reconnect.backoff.max.ms", "2000");
+    // A broker that has just started may answer that a partition has no leader; the client believes it
+    // until it asks again, by default for five minutes.
+    client.set("topic.metadata.refresh.interval.ms", "5000");
     client.set("allow.auto.create.topics", "false");
     let files = [
         ("ssl.ca.location", &kafka.ca_file),
@@ -70,7 +73,6 @@ pub(super) fn consumer(config: &Config, node: &str) -> Result<ClientConfig, Kafk
         ("fetch.queue.backoff.ms", "20".to_owned()),
         // A partition that is read from elsewhere waits for the fetch that is under way.
         ("fetch.wait.max.ms", "100".to_owned()),
-        ("topic.metadata.refresh.interval.ms", "30000".to_owned()),
         ("statistics.interval.ms", "5000".to_owned()),
     ];
     for (key, value) in settings {
