@@ -167,6 +167,7 @@ fn cores() -> Vec<ShardCore> {
         after_close_ticks: IDLE_TICKS,
         awake_budget: 1 << 30,
         retention_ms: None,
+        kept_ms: 0,
         hold_ticks: 0,
         correction_rows: None,
     };

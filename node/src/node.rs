@@ -96,6 +96,7 @@ pub async fn node_args(
             after_close_ticks: ticks(config.passivation.after_close),
             awake_budget: config.memory.active_entities.0 as usize / usize::from(shards.max(1)),
             retention_ms: (!bounded).then_some(config.retention.state.as_millis() as i64),
+            kept_ms: config.retention.kept.as_millis() as i64,
             hold_ticks: if bounded { 0 } else { config.attribution.hold.as_secs() },
             correction_rows: (!bounded).then(|| correction_rows(config)),
         },

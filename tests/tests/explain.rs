@@ -221,7 +221,7 @@ fn a_backfill_corrects_once_what_came_too_late() {
         before,
         "nothing is written"
     );
-    assert_eq!(dry["sessions"], json!({ "looked_at": 1, "changed": 1 }));
+    assert_eq!(dry["sessions"], json!({ "looked_at": 1, "changed": 1, "settled": 0 }));
     let session = json!({
         "table": "fact_workflow_sessions", "before": "unattributed", "after": "mapped_window", "rows": 1
     });

@@ -43,6 +43,9 @@ pub struct ShardOptions {
     pub awake_budget: usize,
     /// Longest silence inside a session, ms; `None` in bounded replay.
     pub retention_ms: Option<i64>,
+    /// How long the state of a session is kept after its last event, ms, if that is longer than such a silence:
+    /// a backfill can change it until then.
+    pub kept_ms: i64,
     /// Ticks that rows without attribution wait for evidence (backlog 024); 0 in bounded replay.
     pub hold_ticks: u64,
     /// Rows of corrections written per commit cycle, on average; `None` for no limit.
@@ -50,6 +53,11 @@ pub struct ShardOptions {
 }
 
 impl ShardOptions {
+    /// How long a session can still change without new advertisements, ms; `None` if it never ends.
+    pub(super) fn lasting_ms(&self) -> Option<i64> {
+        self.retention_ms.map(|silence| silence.max(self.kept_ms))
+    }
+
     /// Idle ticks after which `session` goes to sleep.
     fn patience(&self, session: &SessionActor) -> u64 {
         if session.closed_ts().is_some() { self.after_close_ticks } else { self.idle_ticks }
@@ -234,8 +242,8 @@ impl ShardCore {
             counts.sessions += 1;
             let mut session = new_session(&head.org, event);
             session.enter(progress.epoch);
-            if let Some(retention_ms) = retention_ms {
-                calendar.insert(id, session_due(event.event_ts, retention_ms));
+            if let Some(lasting_ms) = options.lasting_ms() {
+                calendar.insert(id, session_due(event.event_ts, lasting_ms));
             }
             Ok((session, Due::Nothing))
         });

@@ -115,7 +115,7 @@ impl ShardCore {
                 return;
             }
             if !codec::is::<SessionState>(frame) {
-                match calendar.found(id.0, frame, options.retention_ms) {
+                match calendar.found(id.0, frame, options.lasting_ms()) {
                     Ok(()) => meters.kept(frame),
                     Err(e) => failure = Some(e),
                 }
@@ -124,8 +124,8 @@ impl ShardCore {
             match SessionActor::restore(frame) {
                 Ok(mut session) => {
                     meters.found(&session);
-                    if let Some(retention_ms) = options.retention_ms {
-                        calendar.insert(id.0, session.state().due(retention_ms));
+                    if let Some(lasting_ms) = options.lasting_ms() {
+                        calendar.insert(id.0, session.state().due(lasting_ms));
                     }
                     questions.extend(session.ask((id.0, *shard)));
                     let written = &session.state().written;

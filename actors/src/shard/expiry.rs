@@ -40,10 +40,10 @@ impl Calendar {
         &mut self,
         id: u128,
         frame: &[u8],
-        retention_ms: Option<i64>,
+        lasting_ms: Option<i64>,
     ) -> Result<(), ShardError> {
-        let Some(retention_ms) = retention_ms else { return Ok(()) };
-        if let Some(Look::Later(due)) = look(frame, retention_ms, Timestamp(i64::MIN))? {
+        let Some(lasting_ms) = lasting_ms else { return Ok(()) };
+        if let Some(Look::Later(due)) = look(frame, lasting_ms, Timestamp(i64::MIN))? {
             self.insert(id, due);
         }
         Ok(())
@@ -100,7 +100,7 @@ impl Ended {
 /// What is to be done at `watermark` with the entity that `frame` holds; `None` for one that never ends.
 pub(super) fn look(
     frame: &[u8],
-    retention_ms: i64,
+    lasting_ms: i64,
     watermark: Timestamp,
 ) -> Result<Option<Look>, ShardError> {
     let (due, over) = if codec::is::<Expired>(frame) {
@@ -114,7 +114,7 @@ pub(super) fn look(
             return Ok(Some(Look::Later(later)));
         }
         let open = !state.signals.is_empty() && !state.signals.iter().any(is_close);
-        (state.due(retention_ms), Look::Mark { ended: state.ended(), open })
+        (state.due(lasting_ms), Look::Mark { ended: state.ended(), open })
     } else {
         return Ok(None);
     };
@@ -124,7 +124,7 @@ pub(super) fn look(
 impl ShardCore {
     /// Ends what is over by the watermark, a bounded part of it: the records go behind `records`.
     pub(super) fn sweep(&mut self, records: &mut Vec<StateRecord>) -> Result<(), ShardError> {
-        let Some(retention_ms) = self.options.retention_ms else { return Ok(()) };
+        let Some(lasting_ms) = self.options.lasting_ms() else { return Ok(()) };
         let heard = self.meters.watermark(self.writer.now());
         self.progress.watermark = self.progress.watermark.max(heard);
         let Some(watermark) = self.progress.watermark else { return Ok(()) };
@@ -145,7 +145,7 @@ impl ShardCore {
             bytes += frame.len();
             let forget = StateRecord::Forget { shard, epoch, entity };
             let mut without_close = false;
-            let (record, ended) = match look(&frame, retention_ms, watermark)? {
+            let (record, ended) = match look(&frame, lasting_ms, watermark)? {
                 None => continue,
                 Some(Look::Later(due)) => {
                     self.calendar.insert(id, due);

@@ -24,6 +24,7 @@ const OPTIONS: ShardOptions = ShardOptions {
     after_close_ticks: 1,
     awake_budget: 1 << 20,
     retention_ms: RETENTION,
+    kept_ms: 0,
     hold_ticks: 0,
     correction_rows: None,
 };
@@ -204,6 +205,21 @@ fn what_is_woken_before_its_mark_is_durable_lives_on() {
     shard.take(&later(74 * HOUR));
     shard.cycle();
     assert!(shard.mark(&request).is_some());
+}
+
+/// For longer than a silence may be, where a backfill is to be able to change it.
+#[test]
+fn a_session_is_kept_as_long_as_is_asked_for() {
+    let log = Arc::new(MemoryLog::default());
+    let mut shard = Shard::open(&log, ShardOptions { kept_ms: 10 * DAY, ..OPTIONS });
+    let request = signal("REQ@1000{uid=a}");
+    shard.take(&request);
+    for (ahead, over) in [(74 * HOUR, false), (11 * DAY, false), (11 * DAY + HOUR, true)] {
+        shard.take(&later(ahead));
+        shard.cycle();
+        shard.cycle();
+        assert_eq!(shard.mark(&request).is_some(), over, "{ahead}");
+    }
 }
 
 #[test]

@@ -26,6 +26,7 @@ const OPTIONS: ShardOptions = ShardOptions {
     after_close_ticks: 1000,
     awake_budget: 1 << 20,
     retention_ms: None,
+    kept_ms: 0,
     hold_ticks: 15,
     correction_rows: None,
 };

@@ -29,6 +29,7 @@ const OPTIONS: ShardOptions = ShardOptions {
     after_close_ticks: 1,
     awake_budget: 1 << 20,
     retention_ms: RETENTION,
+    kept_ms: 0,
     hold_ticks: 0,
     correction_rows: None,
 };

@@ -162,6 +162,7 @@ impl Setup {
                 after_close_ticks: 1,
                 awake_budget: 50_000,
                 retention_ms: self.retention_ms,
+                kept_ms: 0,
                 hold_ticks: 0,
                 correction_rows: None,
             },

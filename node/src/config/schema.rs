@@ -306,6 +306,8 @@ section! {
     pub struct Retention {
         /// Longest silence inside a session; later events leave raw and typed rows, but do not change its facts.
         state: Duration = hours(48), hours(1)..=hours(720);
+        /// How long a session is kept after its last event, if that is longer, so that a backfill can change it; a day later only its mark is left.
+        kept: Duration = hours(192), hours(1)..=hours(8760);
     }
 
     /// How a session is attributed to an orchestrator. The windows decide about rows: change them on all nodes at once.

@@ -49,9 +49,10 @@ impl SessionState {
     }
 
     /// The watermark above which the session is over: no event may be folded any more, and no
-    /// advertisement may change an answer. `retention_ms` is the longest silence inside a session.
-    pub fn due(&self, retention_ms: i64) -> Timestamp {
-        session_due(self.ended(), retention_ms)
+    /// advertisement may change an answer. `lasting_ms` is the longest silence inside a session, or for how
+    /// long a backfill may change it, whichever is longer.
+    pub fn due(&self, lasting_ms: i64) -> Timestamp {
+        session_due(self.ended(), lasting_ms)
     }
 }
 
@@ -64,8 +65,8 @@ impl EventState {
 }
 
 /// As [`SessionState::due`], of a session whose last event is of `ended`.
-pub fn session_due(ended: Timestamp, retention_ms: i64) -> Timestamp {
-    after(ended, retention_ms.saturating_add(EVIDENCE_MS))
+pub fn session_due(ended: Timestamp, lasting_ms: i64) -> Timestamp {
+    after(ended, lasting_ms.saturating_add(EVIDENCE_MS))
 }
 
 /// As [`EventState::due`], of an event whose latest delivery says `newest`.
