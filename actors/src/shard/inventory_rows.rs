@@ -1,7 +1,7 @@
 //! What a capability document says is there now (backlog 007): the newest advertisement of each GPU and
 //! of each capability.
 //!
-//! The rows are ordered by time and content of their event, not by who wrote them when: so every
+//! The rows are ordered by time, content and uid of their event, not by who wrote them when: so every
 //! delivery of an event writes them, and the greatest is the same in any order. A row that the newest
 //! event of its URL does not have keeps the version of an older one, and readers leave it out.
 
@@ -16,6 +16,7 @@ use naap_protocol::rows::dims::{
     CapabilityCurrent, GpuCurrent, GpuFirstSeen, current_version, first_version,
 };
 use naap_protocol::rows::typed::RowContext;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::outbox::Outbox;
 use crate::reject_rows::oversized;
@@ -28,7 +29,9 @@ pub(super) fn push_all(
     document: &Document<'_>,
 ) {
     let expansion = expand(document);
-    let version = current_version(event.event_ts, event.content_hash);
+    // The content alone does not order what a gateway says twice in one moment under two uids.
+    let content = event.content_hash ^ xxh3_64(event.uid.as_bytes());
+    let version = current_version(event.event_ts, content);
     let rows = Rows { ctx, event, version };
     for row in rows.capabilities(&expansion) {
         push(outbox, &row);
