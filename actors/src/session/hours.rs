@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use naap_protocol::capability::decide::Source;
 use naap_protocol::frames::{bucket, millionths};
 use naap_protocol::rows::sessions::StatusHour;
+use naap_protocol::slice::{HOUR_MS, hour};
 use naap_protocol::state::{HourKey, StoredBody, StoredSignal, Sym};
 use naap_protocol::time::Timestamp;
 
@@ -24,7 +25,6 @@ use super::outcome::{active_ms, is_running};
 use super::pen::{Pen, Stamp};
 use super::story::Story;
 
-const HOUR_MS: i64 = 3_600_000;
 /// From so many samples on an hour shows work, whatever the samples say.
 const WORK_SAMPLES: u32 = 3;
 
@@ -396,11 +396,6 @@ fn work_by_identity<'h, 'a: 'h>(
         by_identity.entry(element.served()).or_default().add(element.sums.work());
     }
     by_identity
-}
-
-/// The hour that `ts` is in.
-fn hour(ts: Timestamp) -> Timestamp {
-    Timestamp(ts.0.div_euclid(HOUR_MS) * HOUR_MS)
 }
 
 fn is_sample(signal: &StoredSignal) -> bool {

@@ -16,7 +16,6 @@ use naap_protocol::rows::dims::{
     CapabilityCurrent, GpuCurrent, GpuFirstSeen, current_version, first_version,
 };
 use naap_protocol::rows::typed::RowContext;
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::outbox::Outbox;
 use crate::reject_rows::oversized;
@@ -29,9 +28,7 @@ pub(super) fn push_all(
     document: &Document<'_>,
 ) {
     let expansion = expand(document);
-    // The content alone does not order what a gateway says twice in one moment under two uids.
-    let content = event.content_hash ^ xxh3_64(event.uid.as_bytes());
-    let version = current_version(event.event_ts, content);
+    let version = current_version(event.event_ts, event.content_hash, &event.uid);
     let rows = Rows { ctx, event, version };
     for row in rows.capabilities(&expansion) {
         push(outbox, &row);

@@ -15,19 +15,12 @@ use naap_protocol::wire::{EnvelopeBuilder, EnvelopeHead};
 
 use crate::cells::Store;
 use crate::memory::{MemoryLog, clock};
-use crate::signals::{BASE, RETENTION, event, parse};
+use crate::shard_laws;
+use crate::signals::{BASE, event, parse};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
-const OPTIONS: ShardOptions = ShardOptions {
-    idle_ticks: 1,
-    after_close_ticks: 1,
-    awake_budget: 1 << 20,
-    retention_ms: RETENTION,
-    kept_ms: 0,
-    hold_ticks: 0,
-    correction_rows: None,
-};
+const OPTIONS: ShardOptions = ShardOptions { idle_ticks: 1, ..shard_laws::OPTIONS };
 
 fn source() -> SourcePartition {
     SourcePartition { topic: "t".to_owned(), partition: 0 }

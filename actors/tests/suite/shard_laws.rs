@@ -24,7 +24,7 @@ use crate::memory::{MemoryLog, clock};
 use crate::signals::{BASE, RETENTION, event, parse, signal};
 
 const PARTITIONS: usize = 3;
-const OPTIONS: ShardOptions = ShardOptions {
+pub const OPTIONS: ShardOptions = ShardOptions {
     idle_ticks: 2,
     after_close_ticks: 1,
     awake_budget: 1 << 20,

@@ -272,8 +272,11 @@ fn until_removed(bootstrap: &str, entity: u128) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn states_of_two_boots_merge_and_the_older_ones_go() {
+/// Runs `all` with the first two boots of a node, a third that is to find what they leave, and the address
+/// of the broker that they write to.
+async fn with_three_boots(
+    all: impl FnOnce(&dyn StateLog, &dyn StateLog, &dyn StateLog, &str) + Send + 'static,
+) {
     let cluster: MockCluster<'static, _> = MockCluster::new(1).unwrap();
     cluster.create_topic("state", i32::from(SHARDS), 1).unwrap();
     let config = config(&cluster.bootstrap_servers(), "state", SHARDS);
@@ -284,27 +287,25 @@ async fn states_of_two_boots_merge_and_the_older_ones_go() {
         kafka(&config, dirs[2].path(), 3).await,
     );
     let bootstrap = cluster.bootstrap_servers();
-    let all = move || {
-        two_writers(&*first, &*second, &*fresh);
-        until_removed(&bootstrap, 7);
-    };
+    let all = move || all(&*first, &*second, &*fresh, &bootstrap);
     tokio::task::spawn_blocking(all).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn states_of_two_boots_merge_and_the_older_ones_go() {
+    with_three_boots(|first, second, fresh, bootstrap| {
+        two_writers(first, second, fresh);
+        until_removed(bootstrap, 7);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn a_mark_stands_whatever_an_older_boot_appends() {
-    let cluster: MockCluster<'static, _> = MockCluster::new(1).unwrap();
-    cluster.create_topic("state", i32::from(SHARDS), 1).unwrap();
-    let config = config(&cluster.bootstrap_servers(), "state", SHARDS);
-    let dirs: Vec<_> = (0..3).map(|_| tempfile::tempdir().unwrap()).collect();
-    let (first, second, fresh) = (
-        kafka(&config, dirs[0].path(), 1).await,
-        kafka(&config, dirs[1].path(), 2).await,
-        kafka(&config, dirs[2].path(), 3).await,
-    );
-    let bootstrap = cluster.bootstrap_servers();
-    let all = move || an_end(&*first, &*second, &*fresh, &|| until_removed(&bootstrap, 7));
-    tokio::task::spawn_blocking(all).await.unwrap();
+    with_three_boots(|first, second, fresh, bootstrap| {
+        an_end(first, second, fresh, &|| until_removed(bootstrap, 7));
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

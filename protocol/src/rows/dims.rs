@@ -1,15 +1,18 @@
 //! Capability advertisements as dimensions: what was true then, what is true now (contract tables.md
 //! 2.3).
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use super::binary::MAX_TIME;
 use super::spec::table;
 use crate::time::Timestamp;
 
-/// The version of rows that say what is advertised now: by snapshot time, then by the hash of the
-/// content, so every writer orders two advertisements alike, whatever arrived first.
-pub fn current_version(snapshot_ts: Timestamp, content_hash: u64) -> u64 {
+/// The version of rows that say what is advertised now: by snapshot time, then by a hash of content and
+/// event uid, so every writer orders two advertisements alike, whatever arrived first. The content alone
+/// does not order what a gateway says twice in one moment.
+pub fn current_version(snapshot_ts: Timestamp, content_hash: u64, uid: &str) -> u64 {
     let millis = snapshot_ts.clamp(Timestamp(0), MAX_TIME).0 as u64;
-    millis << 20 | content_hash & 0xf_ffff
+    millis << 20 | (content_hash ^ xxh3_64(uid.as_bytes())) & 0xf_ffff
 }
 
 /// The version of rows that say what was advertised first: falls with the time.
@@ -415,11 +418,12 @@ mod tests {
 
     #[test]
     fn a_later_snapshot_has_the_greater_version() {
-        let at = |millis| current_version(Timestamp(millis), 7);
+        let at = |millis| current_version(Timestamp(millis), 7, "a");
         assert!(at(1_770_062_024_627) < at(1_770_062_024_628));
         assert!(at(-5) < at(1));
         assert!(at(MAX_TIME.0) > at(MAX_TIME.0 - 1));
-        assert_ne!(at(1), current_version(Timestamp(1), 8));
+        assert_ne!(at(1), current_version(Timestamp(1), 8, "a"));
+        assert_ne!(at(1), current_version(Timestamp(1), 7, "b"));
         assert!(first_version(Timestamp(1)) > first_version(Timestamp(2)));
     }
 }
