@@ -27,12 +27,12 @@ cluster: ## tests of several nodes against a real Kafka, which is started and st
 	cargo test -p naap-tests --locked --test cluster -- --test-threads 1 && \
 	cargo test -p naap-node --locked --test kafka
 
-chaos: ## how long a cluster stands still when nodes die, move or stall: a table, in about 25 minutes
+chaos: ## how long a cluster stands still when nodes die, move or stall: a table, in about 40 minutes
 	@deploy/setup/setup.sh build
-	@. deploy/setup/env.sh && cargo build -p naap-node --locked && \
+	@. deploy/setup/env.sh && cargo build --release --locked --bin naap && \
 	folder=$$(mktemp -d) && trap 'deploy/setup/kafka.sh wipe "$$folder"' EXIT && \
 	NAAP_KAFKA_BOOTSTRAP=$$(deploy/setup/kafka.sh start "$$folder" 19592) && export NAAP_KAFKA_BOOTSTRAP && \
-	cargo test -p naap-tests --locked --test chaos -- --ignored --test-threads 1 --nocapture | tee "$$folder/said" && \
+	cargo test --release --workspace --locked --test chaos -- --ignored --test-threads 1 --nocapture | tee "$$folder/said" && \
 	printf '\n| what | goal | figure |\n|---|---|---|\n' && grep '^|' "$$folder/said"
 
 sim: ## random schedules of a small cluster: RUNS of them, or the one of SEED

@@ -229,7 +229,13 @@ impl State {
 
     /// Publishes what has changed.
     fn look(&mut self, now: Instant) -> Result<(), ActorProcessingErr> {
-        for change in self.membership.tick(now) {
+        let phase = self.membership.phase();
+        let changes = self.membership.tick(now);
+        if self.membership.phase() != phase {
+            // This node reads its shards from now on; whoever has them is to know at once.
+            self.tell();
+        }
+        for change in changes {
             match change {
                 Change::Member(view) => report(&view, "a member has changed"),
                 Change::Reborn(view) => report(&view, "a member has started anew"),

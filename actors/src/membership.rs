@@ -272,8 +272,8 @@ impl Membership {
     /// The members as the shards need to know them.
     pub fn members(&self, now: Instant) -> Members {
         let known = |view: MemberView| {
-            let MemberView { node, incarnation, standing, .. } = view;
-            (node.into(), Known { incarnation, weight: FULL_WEIGHT, standing })
+            let MemberView { node, incarnation, standing, suspect, .. } = view;
+            (node.into(), Known { incarnation, weight: FULL_WEIGHT, standing, suspect })
         };
         Members(self.view(now).into_iter().map(known).collect())
     }

@@ -85,6 +85,8 @@ pub struct Known {
     pub weight: u8,
     /// How far it is.
     pub standing: Standing,
+    /// It may be down soon: whoever is to have its shards then reads ahead.
+    pub suspect: bool,
 }
 
 /// The members of the cluster as this node sees them, itself among them.
@@ -95,18 +97,26 @@ impl Members {
     /// A cluster of one node that is up.
     pub fn alone(node: &str, incarnation: u64) -> Self {
         let weight = crate::placement::FULL_WEIGHT;
-        let known = Known { incarnation, weight, standing: Standing::Up };
+        let known = Known { incarnation, weight, standing: Standing::Up, suspect: false };
         Self(BTreeMap::from([(Arc::from(node), known)]))
     }
 
     /// Who should have which of `shards`: those that are up share them.
     pub fn placement(&self, shards: u16) -> Placement {
-        let up = self.0.iter().filter(|(_, known)| known.standing == Standing::Up);
+        self.placement_of(shards, |known| known.standing == Standing::Up)
+    }
+
+    /// Who is about to have which of `shards`: as if those that start were up, and suspects down.
+    pub fn placement_ahead(&self, shards: u16) -> Placement {
+        self.placement_of(shards, |known| known.standing <= Standing::Up && !known.suspect)
+    }
+
+    fn placement_of(&self, shards: u16, counts: impl Fn(&Known) -> bool) -> Placement {
         let member = |(name, known): (&Arc<str>, &Known)| Member {
             name: name.to_string(),
             weight: known.weight,
         };
-        Placement::new(up.map(member), shards)
+        Placement::new(self.0.iter().filter(|(_, known)| counts(known)).map(member), shards)
     }
 
     /// Whether boot `incarnation` of `node` may still be at work, so that its shards are to be left to
@@ -129,7 +139,8 @@ mod tests {
 
     #[test]
     fn only_members_that_are_up_get_shards_and_only_the_newest_boot_is_alive() {
-        let known = |incarnation, standing| Known { incarnation, weight: 8, standing };
+        let known =
+            |incarnation, standing| Known { incarnation, weight: 8, standing, suspect: false };
         let members = Members(BTreeMap::from([
             ("a".into(), known(1, Standing::Up)),
             ("b".into(), known(2, Standing::Draining)),
@@ -142,5 +153,22 @@ mod tests {
         assert!(!members.is_alive("c", 3));
         assert!(!members.is_alive("d", 1));
         assert_eq!(members.others("a").map(|name| &**name).collect::<Vec<_>>(), ["b"]);
+    }
+
+    #[test]
+    fn a_suspect_keeps_its_shards_and_a_joiner_has_none_but_both_know_who_is_next() {
+        let known = |standing, suspect| Known { incarnation: 1, weight: 8, standing, suspect };
+        let members = Members(BTreeMap::from([
+            ("a".into(), known(Standing::Up, false)),
+            ("b".into(), known(Standing::Up, true)),
+            ("c".into(), known(Standing::Joining, false)),
+            ("d".into(), known(Standing::Draining, false)),
+        ]));
+        let count = |placement: &Placement, node| placement.shards_of(node).count();
+        let (now, ahead) = (members.placement(64), members.placement_ahead(64));
+        assert!(count(&now, "b") > 0);
+        assert_eq!(count(&now, "a") + count(&now, "b"), 64);
+        assert!(count(&ahead, "c") > 0);
+        assert_eq!(count(&ahead, "a") + count(&ahead, "c"), 64);
     }
 }

@@ -34,6 +34,8 @@ use authority::{Authority, Files};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const EVENTS: u64 = 10_000_000;
+/// Each figure is the median of so many runs.
+const RUNS: usize = 5;
 /// What a reader has under way: 64 shards with the default window each.
 const WINDOW: usize = 8 << 20;
 const ROLE: &str = "NAAP_BENCH_LINK";
@@ -55,10 +57,25 @@ fn main() {
     let authority = Authority::new();
     let files = [authority.issue("low", "n-0"), authority.issue("high", "n-1")];
     for per_envelope in [16, 256] {
-        bare(per_envelope);
-        sender("plain", None, per_envelope);
-        sender("encrypted", Some(&files), per_envelope);
+        let envelope = envelope(per_envelope);
+        median("bare", &envelope, || bare(&envelope));
+        median("plain", &envelope, || linked(None, &envelope));
+        median("encrypted", &envelope, || linked(Some(&files), &envelope));
     }
+}
+
+/// What a run has taken: time, and CPU time of both sides.
+struct Run {
+    wall: Duration,
+    sender: Duration,
+    receiver: Duration,
+}
+
+/// Runs it often and prints the run of the median rate.
+fn median(name: &str, envelope: &Envelope, run: impl Fn() -> Run) {
+    let mut runs: Vec<Run> = (0..RUNS).map(|_| run()).collect();
+    runs.sort_by_key(|run| run.wall);
+    report(name, envelope, &runs[RUNS / 2]);
 }
 
 fn envelope(count: u32) -> Envelope {
@@ -183,13 +200,12 @@ impl Inbox for Credits {
     }
 }
 
-fn sender(name: &str, files: Option<&[Files; 2]>, per_envelope: u32) {
+fn linked(files: Option<&[Files; 2]>, envelope: &Envelope) -> Run {
     let ports = [free_port(), free_port()];
     let mut other = child(&settings("n-0", ports, files.map(|files| &files[0])));
     let config = configure(&settings("n-1", ports, files.map(|files| &files[1])));
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let envelope = envelope(per_envelope);
-    let (wall, cpu) = runtime.block_on(async {
+    let run = runtime.block_on(async {
         let cluster = Cluster::start(&config, 1, None).await.unwrap();
         let window = Arc::new(Semaphore::new(WINDOW));
         let (told, mut linked) = mpsc::unbounded_channel();
@@ -200,17 +216,17 @@ fn sender(name: &str, files: Option<&[Files; 2]>, per_envelope: u32) {
         while sent < EVENTS {
             window.acquire_many(envelope.cost() as u32).await.unwrap().forget();
             peers.send("n-0", PeerMsg::Envelope(envelope.clone()));
-            sent += u64::from(per_envelope);
+            sent += u64::from(envelope.head.count);
         }
         // All credit is back when all was taken.
         drop(window.acquire_many(WINDOW as u32).await.unwrap());
-        let spent = (started.elapsed(), self_cpu().checked_sub(cpu).unwrap());
-        let line = last_line(&mut other);
+        let (wall, sender) = (started.elapsed(), self_cpu().checked_sub(cpu).unwrap());
+        let receiver = last_line(&mut other);
         cluster.leave().await;
-        (spent.0, (spent.1, line))
+        Run { wall, sender, receiver }
     });
     other.wait().unwrap();
-    report(name, &envelope, wall, cpu);
+    run
 }
 
 fn last_line(child: &mut Child) -> Duration {
@@ -219,27 +235,26 @@ fn last_line(child: &mut Child) -> Duration {
     Duration::from_nanos(line.trim().parse().unwrap())
 }
 
-fn report(name: &str, envelope: &Envelope, wall: Duration, cpu: (Duration, Duration)) {
-    let rate = EVENTS as f64 / wall.as_secs_f64();
+fn report(name: &str, envelope: &Envelope, run: &Run) {
+    let rate = EVENTS as f64 / run.wall.as_secs_f64();
     let size = envelope.cost() as f64 / f64::from(envelope.head.count);
     let each = |cpu: Duration| cpu.as_secs_f64() * 1e6 / EVENTS as f64;
     println!(
         "{name:<10} {:>8} {rate:>12.0} {:>10.0} {:>12.2} {:>12.2}",
         envelope.head.count,
         rate * size / 1e6,
-        each(cpu.0),
-        each(cpu.1)
+        each(run.sender),
+        each(run.receiver)
     );
 }
 
 /// The same envelopes, written to and read from a connection, without credit or anything else.
-fn bare(per_envelope: u32) {
+fn bare(envelope: &Envelope) -> Run {
     let mut other = child("bare");
     let mut line = String::new();
     let mut out = BufReader::new(other.stdout.take().unwrap());
     out.read_line(&mut line).unwrap();
     let mut stream = TcpStream::connect(line.trim()).unwrap();
-    let envelope = envelope(per_envelope);
     let (started, cpu) = (Instant::now(), self_cpu());
     let mut sent = 0;
     let mut batch = Vec::new();
@@ -247,7 +262,7 @@ fn bare(per_envelope: u32) {
         let frame = envelope.to_frame().unwrap();
         batch.extend((frame.len() as u32).to_le_bytes());
         batch.extend(frame);
-        sent += u64::from(per_envelope);
+        sent += u64::from(envelope.head.count);
         if batch.len() >= 128 << 10 || sent >= EVENTS {
             stream.write_all(&batch).unwrap();
             batch.clear();
@@ -255,16 +270,11 @@ fn bare(per_envelope: u32) {
     }
     let mut done = [0];
     stream.read_exact(&mut done).unwrap();
-    let spent = (started.elapsed(), self_cpu().checked_sub(cpu).unwrap());
+    let (wall, sender) = (started.elapsed(), self_cpu().checked_sub(cpu).unwrap());
     line.clear();
     out.read_line(&mut line).unwrap();
     other.wait().unwrap();
-    report(
-        "bare",
-        &envelope,
-        spent.0,
-        (spent.1, Duration::from_nanos(line.trim().parse().unwrap())),
-    );
+    Run { wall, sender, receiver: Duration::from_nanos(line.trim().parse().unwrap()) }
 }
 
 fn bare_receiver() {

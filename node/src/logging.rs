@@ -1,5 +1,7 @@
 //! Log lines on standard error.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogFormat, Telemetry};
@@ -14,7 +16,11 @@ pub fn start(telemetry: &Telemetry) -> Result<(), String> {
     let filter = EnvFilter::try_new(&wanted).map_err(|error| {
         format!("telemetry.log_level {:?} is no log filter: {error}; write a level such as info, or naap_actors=debug", telemetry.log_level)
     })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // Colours are for people at a terminal: in a file or a log store they are noise.
+        .with_ansi(std::io::stderr().is_terminal());
     let started = match telemetry.log_format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),

@@ -7,6 +7,9 @@ use super::{Ledger, Opening, Record};
 /// How the shard may be taken from another holder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Take {
+    /// Not yet: this node is about to get it, as it has just started, or who should have the shard is
+    /// suspect. It reads ahead, so that it can open at once when the time has come.
+    Later,
     /// The holder is up: it will close the shard.
     WhenClosed,
     /// The holder is down, or was another boot of its node.
@@ -16,7 +19,8 @@ pub enum Take {
 /// What happens to an [`Owner`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<C> {
-    /// Placement gives the shard to this node. Repeated for as long as that is so.
+    /// Placement gives the shard to this node, or is about to ([`Take::Later`]). Repeated for as long as
+    /// that is so.
     Won(Take),
     /// Placement gives it to another node, or this one drains.
     Lost,
@@ -61,8 +65,8 @@ enum Phase {
     Idle,
     /// On the way to the end of the partition.
     Reading(Take),
-    /// At the end, until the holder closes.
-    Standby,
+    /// At the end, until the holder closes, or is down.
+    Standby(Take),
     /// The own `Open` is appended and not read yet. `wanted` falls when placement changes.
     Claiming { mine: Opening, wanted: bool },
     /// The shard runs.
@@ -145,7 +149,10 @@ impl<C: Clone> Owner<C> {
                 self.phase = Phase::Reading(take);
                 Vec::new()
             }
-            (Phase::Standby, Take::Now) => self.claim(take),
+            (Phase::Standby(_), _) => self.claim(take),
+            (Phase::Waiting | Phase::Claiming { .. } | Phase::Owning(_), Take::Later) => {
+                self.lost()
+            }
             (Phase::Claiming { mine, .. }, _) => {
                 self.phase = Phase::Claiming { mine: mine.clone(), wanted: true };
                 Vec::new()
@@ -156,7 +163,7 @@ impl<C: Clone> Owner<C> {
 
     fn lost(&mut self) -> Vec<Effect<C>> {
         match self.phase.clone() {
-            Phase::Reading(_) | Phase::Standby => {
+            Phase::Reading(_) | Phase::Standby(_) => {
                 self.rest(Phase::Idle);
                 vec![Effect::Unfollow]
             }
@@ -180,7 +187,7 @@ impl<C: Clone> Owner<C> {
     fn read(&mut self, record: Record<C>) -> Vec<Effect<C>> {
         let counts = self.ledger.read(record.clone());
         match (self.phase.clone(), record) {
-            (Phase::Standby, Record::Close(_)) if counts => self.claim(Take::WhenClosed),
+            (Phase::Standby(take), Record::Close(_)) if counts => self.claim(take),
             (Phase::Claiming { mine, wanted }, Record::Open(read)) if read == mine => {
                 if !counts {
                     return self.back_off();
@@ -214,12 +221,17 @@ impl<C: Clone> Owner<C> {
         vec![Effect::Follow]
     }
 
-    /// At the end of the partition: claims the shard, or waits until it is free.
+    /// At the end of the partition: claims the shard, or waits until it may.
     fn claim(&mut self, take: Take) -> Vec<Effect<C>> {
         let holder = self.ledger.holder();
         let own = holder.is_some_and(|holder| holder.node == self.node);
-        if take == Take::WhenClosed && !own && !self.ledger.free() {
-            self.phase = Phase::Standby;
+        let free = match take {
+            Take::Later => false,
+            Take::WhenClosed => own || self.ledger.free(),
+            Take::Now => true,
+        };
+        if !free {
+            self.phase = Phase::Standby(take);
             return Vec::new();
         }
         let epoch = holder.map_or(0, |holder| holder.epoch).max(self.floor) + 1;

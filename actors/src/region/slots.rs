@@ -92,6 +92,8 @@ pub(super) struct Shards {
     slots: Vec<Slot>,
     members: Members,
     placement: Placement,
+    /// What is to be expected soon.
+    ahead: Placement,
     ingest: Option<ActorRef<IngestMsg>>,
     singletons: Singletons,
     /// Shards whose orchestrators may have forgotten who asked.
@@ -119,6 +121,7 @@ impl Shards {
         let members = Members::default();
         Self {
             placement: members.placement(args.shards),
+            ahead: members.placement_ahead(args.shards),
             region: region.clone(),
             writer,
             slots,
@@ -244,6 +247,7 @@ impl Shards {
     /// Takes in who is there and what each should have.
     pub(super) async fn place(&mut self, members: Members) -> Result<(), ActorProcessingErr> {
         self.placement = members.placement(self.args.shards);
+        self.ahead = members.placement_ahead(self.args.shards);
         self.members = members;
         self.recheck().await
     }
@@ -313,11 +317,14 @@ impl Shards {
             return Ok(());
         }
         let wanted = self.is_wanted(shard);
+        let next = !self.leaving && self.ahead.owner(shard) == Some(&*self.args.node);
         let slot = &mut self.slots[usize::from(shard)];
         if !wanted {
             slot.held.clear();
             slot.wanted_since = None;
-            return self.tell(shard, Event::Lost).await;
+            return self
+                .tell(shard, if next { Event::Won(Take::Later) } else { Event::Lost })
+                .await;
         }
         slot.wanted_since.get_or_insert_with(Instant::now);
         let alive = |holder: &Opening| self.members.is_alive(&holder.node, holder.incarnation);

@@ -151,4 +151,9 @@ impl Node {
     pub fn wants(&self, shard: u16) -> bool {
         self.view.placement(SHARDS).owner(shard) == Some(&*self.name)
     }
+
+    /// The shard is about to be this node's.
+    pub fn is_next(&self, shard: u16) -> bool {
+        self.view.placement_ahead(SHARDS).owner(shard) == Some(&*self.name)
+    }
 }

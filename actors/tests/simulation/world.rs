@@ -123,7 +123,7 @@ fn events_of(text: &str) -> impl Iterator<Item = u64> + '_ {
 impl World {
     pub fn new(seed: u64, fault: Option<Fault>) -> Self {
         let up = |number: usize| {
-            let known = Known { incarnation: 1, weight: 8, standing: Standing::Up };
+            let known = Known { incarnation: 1, weight: 8, standing: Standing::Up, suspect: false };
             (Arc::from(format!("n{number}")), known)
         };
         let truth = Members((0..NODES).map(up).collect());

@@ -11,6 +11,10 @@ const PREFIX: &str = "NAAP_";
 
 /// Variables with the prefix that are no settings, and what reads them.
 pub(crate) const RESERVED: &[(&str, &str)] = &[
+    ("NAAP_BENCH_FOLDER", "folder where the storage benchmark keeps its month"),
+    ("NAAP_BENCH_LINK", "the other side of the link benchmark, which sets it itself"),
+    ("NAAP_BENCH_PART", "the one part of the storage benchmark to run"),
+    ("NAAP_BENCH_SESSIONS", "sessions that `make bench` replays"),
     ("NAAP_CACHE_DIR", "folder of downloaded tools and of the engine library"),
     ("NAAP_CHANGE_BASE", "commit that the check of joint changes compares with"),
     ("NAAP_DEMO_SESSIONS", "sessions that `make demo` generates"),

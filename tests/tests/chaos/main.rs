@@ -8,6 +8,7 @@
 mod crew;
 mod folds;
 mod memory;
+mod million;
 mod pulse;
 mod stalls;
 mod wire;

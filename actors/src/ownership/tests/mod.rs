@@ -8,6 +8,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use world::{Bounds, Step, World};
 
+use super::{Effect, Event, Opening, Owner, Record, Take};
+
 /// A rule that is broken on purpose: the exploration must notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
@@ -105,7 +107,7 @@ fn way(came: &[(u32, Step)], mut number: u32) -> Vec<Step> {
 }
 
 const SMALL: Bounds =
-    Bounds { events: 1, sessions: 1, crashes: 0, flips: 1, quarrels: 0, marks: 0 };
+    Bounds { events: 1, sessions: 1, crashes: 0, flips: 1, quarrels: 0, marks: 0, doubts: 0 };
 /// One event before the end of the session, one after it.
 const ENDING: Bounds = Bounds { events: 2, marks: 1, ..SMALL };
 
@@ -133,6 +135,11 @@ fn a_rival_that_was_declared_down_and_lives() {
 }
 
 #[test]
+fn a_suspect_that_keeps_its_shard_or_gives_it_away() {
+    holds(Bounds { doubts: 1, ..SMALL });
+}
+
+#[test]
 fn two_events_of_one_session() {
     holds(Bounds { events: 2, crashes: 1, flips: 0, ..SMALL });
 }
@@ -155,6 +162,24 @@ fn the_end_of_a_session_and_a_crash() {
 #[test]
 fn the_end_of_a_session_and_a_rival_that_lives() {
     holds(Bounds { flips: 0, quarrels: 1, ..ENDING });
+}
+
+#[test]
+fn whoever_reads_ahead_claims_nothing_before_its_time() {
+    let opening = |node: &str, epoch| Opening { epoch, node: node.into(), incarnation: 1 };
+    let mut owner = Owner::<()>::new("a".into(), 1, 0);
+    assert_eq!(owner.on(Event::Won(Take::Later)), [Effect::Follow]);
+    assert_eq!(owner.on(Event::CaughtUp), [], "the shard is free, and another one's");
+    assert_eq!(owner.on(Event::Read(Record::Open(opening("b", 1)))), []);
+    assert_eq!(owner.on(Event::Read(Record::Close(opening("b", 1)))), []);
+    assert_eq!(owner.on(Event::Won(Take::Later)), []);
+    let claim = Effect::Append(Record::Open(opening("a", 2)));
+    assert_eq!(owner.clone().on(Event::Won(Take::WhenClosed)), [claim]);
+    assert_eq!(owner.clone().on(Event::Lost), [Effect::Unfollow]);
+    owner.on(Event::Read(Record::Open(opening("b", 2))));
+    assert_eq!(owner.on(Event::Won(Take::WhenClosed)), [], "its holder lives");
+    let claim = Effect::Append(Record::Open(opening("a", 3)));
+    assert_eq!(owner.on(Event::Won(Take::Now)), [claim], "at once, with all that was read");
 }
 
 #[test]

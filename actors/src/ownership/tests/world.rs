@@ -24,6 +24,8 @@ pub struct Bounds {
     pub quarrels: u8,
     /// Sessions that end.
     pub marks: u8,
+    /// Times that the placed node is suspected, so that the other one reads ahead.
+    pub doubts: u8,
 }
 
 /// A shard that runs.
@@ -67,6 +69,8 @@ struct Node {
     incarnation: u64,
     /// The node that it believes to be placed.
     view: usize,
+    /// It does not, and reads ahead.
+    ahead: bool,
     /// Where the reader stands; `None` when nothing is read.
     position: Option<u8>,
     /// The end of the partition when reading began.
@@ -107,6 +111,10 @@ pub enum Step {
     Learn(usize),
     Recheck(usize),
     Suspect(usize),
+    /// The other node is suspect: this one reads ahead.
+    Ahead(usize),
+    /// It is so no more.
+    Trust(usize),
     Elapse(usize),
     /// A boot ends; what it has sent still arrives.
     Crash(usize),
@@ -146,6 +154,8 @@ impl World {
             Step::Learn,
             Step::Recheck,
             Step::Suspect,
+            Step::Ahead,
+            Step::Trust,
             Step::Elapse,
             Step::Crash,
             Step::Vanish,
@@ -172,6 +182,8 @@ impl World {
             Step::Learn(n) => node(n).view != self.placed,
             Step::Recheck(n) => node(n).view == n,
             Step::Suspect(n) => node(n).view == n && self.bounds.quarrels > 0,
+            Step::Ahead(n) => node(n).view != n && self.bounds.doubts > 0,
+            Step::Trust(n) => node(n).view != n && node(n).ahead,
             Step::Elapse(n) => node(n).waiting,
             Step::Crash(n) => self.bounds.crashes > 0 && !node(n).sent.is_empty(),
             Step::Vanish(_) => self.bounds.crashes > 0,
@@ -194,6 +206,7 @@ impl World {
             Step::Compact => self.log.compact(self.same()),
             Step::Learn(n) => {
                 let was = std::mem::replace(&mut self.nodes[n].view, self.placed);
+                self.nodes[n].ahead = false;
                 if was == n && self.placed != n {
                     self.tell(n, Event::Lost);
                 }
@@ -203,6 +216,15 @@ impl World {
                 self.wanted(n)?;
                 self.bounds.quarrels = self.bounds.quarrels.checked_sub(1)?;
                 self.tell(n, Event::Won(Take::Now));
+            }
+            Step::Ahead(n) => {
+                self.bounds.doubts = self.bounds.doubts.checked_sub(1)?;
+                self.nodes[n].ahead = true;
+                self.tell(n, Event::Won(Take::Later));
+            }
+            Step::Trust(n) => {
+                self.nodes[n].ahead = false;
+                self.tell(n, Event::Lost);
             }
             Step::Elapse(n) => {
                 let waits = std::mem::take(&mut self.nodes[n].waiting);
@@ -522,6 +544,7 @@ impl Node {
             owner: Owner::new(name(n), incarnation, 0),
             incarnation,
             view,
+            ahead: false,
             position: None,
             end: None,
             restored: vec![Merged::default(); sessions],

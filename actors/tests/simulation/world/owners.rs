@@ -18,7 +18,7 @@ impl World {
 
     pub(super) fn recheck(&mut self, number: usize, shard: u16) {
         let node = &mut self.nodes[number];
-        let wants = node.wants(shard);
+        let (wants, next) = (node.wants(shard), node.is_next(shard));
         let slot = &mut node.slots[usize::from(shard)];
         if std::mem::take(&mut slot.waiting) {
             self.ownership(number, shard, Event::Elapsed);
@@ -26,8 +26,12 @@ impl World {
         let node = &self.nodes[number];
         let holder = node.slots[usize::from(shard)].owner.holder();
         let gone = holder.is_some_and(|h| !node.view.is_alive(&h.node, h.incarnation));
-        let take = if gone { Take::Now } else { Take::WhenClosed };
-        self.ownership(number, shard, if wants { Event::Won(take) } else { Event::Lost });
+        let event = match (wants, next) {
+            (true, _) => Event::Won(if gone { Take::Now } else { Take::WhenClosed }),
+            (false, true) => Event::Won(Take::Later),
+            (false, false) => Event::Lost,
+        };
+        self.ownership(number, shard, event);
     }
 
     pub(super) fn ownership(&mut self, number: usize, shard: u16, event: Event<Claim>) {

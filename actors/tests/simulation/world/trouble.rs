@@ -5,12 +5,19 @@ use super::*;
 impl World {
     pub(super) fn stand(&mut self, number: usize, standing: Standing) {
         let node = &self.nodes[number];
-        let known = Known { incarnation: node.incarnation, weight: 8, standing };
+        let known = Known { incarnation: node.incarnation, weight: 8, standing, suspect: false };
         self.truth.0.insert(Arc::clone(&node.name), known);
     }
 
+    /// A node looks as if it were down soon, rightly or not.
+    pub(super) fn suspect(&mut self, number: usize) {
+        if let Some(known) = self.truth.0.get_mut(&self.nodes[number].name) {
+            known.suspect = known.standing != Standing::Down;
+        }
+    }
+
     pub(super) fn hurt(&mut self, number: usize) {
-        match self.random.below(12) {
+        match self.random.below(13) {
             0 if self.nodes[number].up => self.crash(number),
             1 | 2 if !self.nodes[number].up => self.restart(number),
             3 if self.nodes[number].runs() => {
@@ -23,6 +30,7 @@ impl World {
                 self.nodes[number].paused = false;
                 self.stand(number, Standing::Up);
             }
+            12 => self.suspect(number),
             6 if self.nodes[number].runs() => self.stand(number, Standing::Draining),
             7 | 8 if self.nodes[number].up => self.stand(number, Standing::Up),
             _ => {}
@@ -50,6 +58,8 @@ impl World {
         }
         if self.random.once_in(2) {
             self.stand(number, Standing::Down);
+        } else {
+            self.suspect(number);
         }
     }
 

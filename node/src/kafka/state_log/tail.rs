@@ -23,6 +23,8 @@ use crate::kafka::client::Context;
 
 /// Longest wait for a record; commands are looked at in between.
 const POLL: Duration = Duration::from_millis(20);
+/// Longest wait for the first answer of a broker.
+const WARM_UP: Duration = Duration::from_secs(2);
 /// Snapshots that are taken in together.
 const BATCH: usize = 1000;
 /// Pause between two lines about a restore.
@@ -76,6 +78,7 @@ struct State {
 impl Tail {
     /// Reads until the log is dropped.
     pub fn run(self) {
+        self.warm_up();
         let now = Instant::now();
         let mut state = State {
             follows: BTreeMap::new(),
@@ -111,11 +114,20 @@ impl Tail {
         }
     }
 
+    /// Connects, and learns who leads the partitions: without, the first shards that are followed wait
+    /// for it in steps of half a second.
+    fn warm_up(&self) {
+        if let Err(error) = self.consumer.fetch_watermarks(&self.topic, 0, WARM_UP) {
+            tracing::debug!(%error, "the state log does not answer yet");
+        }
+    }
+
     fn list(&self, shards: impl IntoIterator<Item = u16>) -> TopicPartitionList {
         let mut list = TopicPartitionList::new();
         for shard in shards {
-            // Ignored by everything but an assignment.
-            drop(list.add_partition_offset(&self.topic, i32::from(shard), Offset::Beginning));
+            // Ignored by everything but an assignment. Compaction never moves the beginning, and to ask
+            // for it takes longer than to read; if it is gone the client goes to what there is.
+            drop(list.add_partition_offset(&self.topic, i32::from(shard), Offset::Offset(0)));
         }
         list
     }
