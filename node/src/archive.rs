@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use naap_protocol::capability::advertise::advertisements;
+use naap_protocol::capability::advertise::Advertisements;
 use naap_protocol::capability::decide::{DirectWindow, Trace};
 use naap_protocol::capability::evidence::{Role, Subject};
 use naap_protocol::capability::index::{Index, WINDOW_MS};
@@ -145,7 +145,7 @@ impl Advertised {
     fn take(&mut self, record: &Archived, keys: &BTreeSet<String>, gate: &Gate) {
         record.read(gate, |event| {
             let Body::Capabilities(document) = &event.body else { return };
-            for advertisement in advertisements(document, event.event_ts, &event.uid).nodes {
+            for advertisement in Advertisements::of(event, document).nodes {
                 for key in advertisement.routing_keys() {
                     if keys.contains(key) {
                         let index = self.indexes.entry(key.to_owned());

@@ -99,8 +99,8 @@ pub struct EnvelopeHead {
 
 impl Framed for EnvelopeHead {
     const TYPE_ID: u16 = 0x0301;
-    /// Version 2 added capacities to advertisements.
-    const VERSION: u16 = 2;
+    /// Version 2 added capacities to advertisements, version 3 the hash of their content.
+    const VERSION: u16 = 3;
     const NAME: &'static str = "envelope";
 }
 

@@ -316,7 +316,12 @@ fn verify(dir: &DataDir, gate: &str) -> Command {
 
 /// Verdict of every check of the nightly gate.
 fn nightly(dir: &DataDir) -> Vec<(String, String)> {
-    let output = verify(dir, "nightly").args(["--output", "json"]).output().unwrap();
+    verdicts(dir, "nightly")
+}
+
+/// Verdict of every check of `gate`.
+fn verdicts(dir: &DataDir, gate: &str) -> Vec<(String, String)> {
+    let output = verify(dir, gate).args(["--output", "json"]).output().unwrap();
     let report = json(&output);
     let text = |check: &Value, name: &str| check[name].as_str().unwrap().to_owned();
     let checks = report["checks"].as_array().unwrap();
@@ -444,4 +449,33 @@ fn an_ambiguous_wallet_serves_nobody() {
     let mut naap = Command::new(program());
     naap.arg("verify").arg("--data-dir").arg(dir.data()).args(["--check", "Q-38"]);
     assert_eq!(naap.output().unwrap().status.code(), Some(1), "two wallets behind one address");
+}
+
+/// Backlog 023: nothing is guessed, nothing is hidden.
+#[test]
+fn without_capabilities_nothing_is_attributed_and_demand_is_complete() {
+    let dir = DataDir::new();
+    let all = std::fs::read_to_string(committed("s1_clean_success", &clean_success())).unwrap();
+    let signals: Vec<&str> =
+        all.lines().filter(|line| !line.contains("\"network_capabilities\"")).collect();
+    // The release gate wants ten sessions in an hour.
+    let times = |n: usize| {
+        let again =
+            |line: &&str| line.replace("s1-", &format!("s1{n}-")).replace("s1e", &format!("s{n}e"));
+        signals.iter().map(again).collect::<Vec<_>>()
+    };
+    let path = dir.path().join("signals.jsonl");
+    std::fs::write(&path, (0..4).flat_map(times).collect::<Vec<_>>().join("\n")).unwrap();
+    dir.replay(&[path]);
+    let labels =
+        "SELECT concat(attribution_source, ' ', attribution_reason, orchestrator_address, gpu_id)
+        FROM naap.fact_workflow_sessions FINAL";
+    assert_eq!(names(&dir, labels), set(&["unattributed missing_candidate"]));
+    assert_eq!(dir.number("SELECT count() FROM naap.v_api_gpu_metrics"), 0);
+    let demand = "SELECT concat(toString(sum(total_demand_sessions)), ' ', toString(sum(unattributed_sessions)))
+        FROM naap.v_api_network_demand";
+    assert_eq!(names(&dir, demand), set(&["12 12"]));
+    let verdicts = verdicts(&dir, "release");
+    let rate = verdicts.iter().find(|(id, _)| id == "N-19").map(|(_, verdict)| verdict.as_str());
+    assert_eq!(rate, Some("FAIL"), "A1r");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use naap_protocol::capability::advertise::advertisements;
+use naap_protocol::capability::advertise::Advertisements;
 use naap_protocol::codec::TraceContext;
 use naap_protocol::event::{Body, DedupStrategy, Event};
 use naap_protocol::gate::{Destination, Gate, Ignored, Outcome, Record, Reject};
@@ -178,7 +178,7 @@ impl Router {
 
     fn accept<'a>(&mut self, origin: &Origin<'_>, event: Event<'a>, items: &mut Vec<Item<'a>>) {
         if let Body::Capabilities(document) = &event.body {
-            let said = advertisements(document, event.event_ts, &event.uid);
+            let said = Advertisements::of(&event, document);
             self.fresh.unaddressed_entries += said.blank_addresses as u64;
             for advertisement in said.nodes {
                 for key in advertisement.routing_keys() {

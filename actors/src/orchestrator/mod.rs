@@ -115,10 +115,8 @@ impl Actor for OrchestratorActor {
                 instruments::capability_entries(state.durable.index.len() as i64 - before as i64);
                 instruments::capability_evicted("horizon", taken.behind_horizon);
                 instruments::capability_evicted("limit", taken.over_limit);
-                if taken.inserted == Inserted::Changed {
-                    state.changed = true;
-                    state.subscribers.advertised(advertisement.event_ts);
-                }
+                state.changed |= taken.inserted == Inserted::Changed;
+                state.subscribers.taken(advertisement.event_ts, &taken);
             }
             OrchestratorMsg::Ask(question) => {
                 let shard = question.shard;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use naap_protocol::capability::decide::{Decision, DirectWindow, Identity, Source};
 use naap_protocol::capability::evidence::{Evidence, Question, Role, Subject};
-use naap_protocol::capability::index::{Index, WINDOW_MS};
+use naap_protocol::capability::index::{Index, Inserted, Taken, WINDOW_MS};
 use naap_protocol::time::Timestamp;
 
 /// The standing questions of one orchestrator. Soft state: sessions ask again when either side is
@@ -38,10 +38,14 @@ struct Standing {
 }
 
 impl Subscribers {
-    /// Notes a change of the index at `ts`.
-    pub fn advertised(&mut self, ts: Timestamp) {
-        let (from, to) = self.news.unwrap_or((ts, ts));
-        self.news = Some((from.min(ts), to.max(ts)));
+    /// Notes what the index has made of an advertisement of `ts`.
+    pub fn taken(&mut self, ts: Timestamp, taken: &Taken) {
+        if taken.inserted != Inserted::Changed {
+            return;
+        }
+        let (from, to) = taken.contested.unwrap_or((ts, ts));
+        let known = self.news.unwrap_or((ts, ts));
+        self.news = Some((known.0.min(from).min(ts), known.1.max(to).max(ts)));
     }
 
     /// Takes a question in the place of the session's last one. Returns what the session does not
@@ -95,9 +99,10 @@ impl Subscribers {
         answers
     }
 
-    /// Ends subscriptions about times that no advertisement can reach any more.
+    /// Ends subscriptions about times that the index does not cover any more: sessions keep the answer
+    /// that they have.
     fn forget(&mut self, index: &Index) {
-        let oldest = Timestamp(index.horizon().0.saturating_sub(WINDOW_MS));
+        let oldest = Timestamp(index.horizon().0.saturating_add(WINDOW_MS));
         self.by_session.retain(|_, subscription| {
             subscription.subjects.iter().any(|standing| standing.ts >= oldest)
         });
@@ -178,22 +183,24 @@ mod tests {
         // Rarely another node, often the same moments and contents.
         let canonical = prop_oneof![6 => Just("0xa"), 1 => Just("0xb")];
         let hours = prop_oneof![0..60i64, Just(30)];
-        (canonical, hours, text(&["m1", "m1", "M1", "m2", ""]), text(&["", "G", "H"])).prop_map(
-            |(canonical, hours, model, gpu)| Advertisement {
-                node: Node { canonical: canonical.into(), url: "u".into() },
-                event_ts: Timestamp(hours * HOUR / 2),
-                uid: format!("cap{hours}{model}{gpu}"),
-                content: Content {
-                    offers: vec![Offer {
-                        pipeline: "p".into(),
-                        model: model.into(),
-                        gpus: Some(gpu.to_owned()).filter(|g| !g.is_empty()).into_iter().collect(),
-                    }],
-                    aliases: Vec::new(),
-                },
-                capacities: Capacities::default(),
+        // Rarely a uid that came before.
+        let uid = prop_oneof![4 => "[a-z]{12}", 1 => Just("same".to_owned())];
+        let names = (text(&["m1", "m1", "M1", "m2", ""]), text(&["", "G", "H"]), uid);
+        (canonical, hours, names).prop_map(|(canonical, hours, (model, gpu, uid))| Advertisement {
+            node: Node { canonical: canonical.into(), url: "u".into() },
+            event_ts: Timestamp(hours * HOUR / 2),
+            uid,
+            content: Content {
+                offers: vec![Offer {
+                    pipeline: "p".into(),
+                    model: model.into(),
+                    gpus: Some(gpu.to_owned()).filter(|g| !g.is_empty()).into_iter().collect(),
+                }],
+                aliases: Vec::new(),
             },
-        )
+            capacities: Capacities::default(),
+            content_hash: 1 + (model.len() + 2 * gpu.len()) as u64,
+        })
     }
 
     /// Advertisements that name the wallet `0xw`, as their own or as a hot one.
@@ -235,8 +242,8 @@ mod tests {
                     }
                 }
                 for advertisement in advertisements {
-                    index.insert(advertisement);
-                    subscribers.advertised(advertisement.event_ts);
+                    let taken = index.take(advertisement);
+                    subscribers.taken(advertisement.event_ts, &taken);
                 }
                 if *flush || number + 1 == steps.len() {
                     for news in subscribers.decide_again(&index, window).remove(&0).unwrap_or_default() {
@@ -270,14 +277,40 @@ mod tests {
             let asked = Question { key, role, subjects, ..question(1, 0, "", None) };
             let mut told = subscribers.ask(asked, &index, window).remove(0).decision;
             for advertisement in &advertisements {
-                index.insert(advertisement);
-                subscribers.advertised(advertisement.event_ts);
+                let taken = index.take(advertisement);
+                subscribers.taken(advertisement.event_ts, &taken);
                 for news in subscribers.decide_again(&index, window).remove(&0).unwrap_or_default() {
                     told = news.decision;
                 }
             }
             prop_assert_eq!(told, subject.decide(&index, window));
         }
+    }
+
+    #[test]
+    fn a_content_that_is_displaced_is_news_where_it_counted() {
+        let window = DirectWindow::default();
+        let (mut index, mut subscribers) = (Index::default(), Subscribers::default());
+        let said = |hours: i64| Advertisement {
+            node: Node { canonical: "0xa".into(), url: "u".into() },
+            event_ts: Timestamp(hours * HOUR),
+            uid: "same".into(),
+            content: Content { offers: vec![Offer::default()], aliases: Vec::new() },
+            capacities: Capacities::default(),
+            content_hash: 1,
+        };
+        let take = |index: &mut Index, subscribers: &mut Subscribers, hours| {
+            let taken = index.take(&said(hours));
+            subscribers.taken(Timestamp(hours * HOUR), &taken);
+        };
+        take(&mut index, &mut subscribers, 20);
+        let first = subscribers.ask(question(1, 30 * HOUR, "", None), &index, window);
+        assert_eq!(first[0].decision.source, Source::MappedWindow);
+        assert!(subscribers.decide_again(&index, window).is_empty());
+        // More than 24 h before the question, and yet it changes the answer.
+        take(&mut index, &mut subscribers, 0);
+        let told = subscribers.decide_again(&index, window).remove(&0).expect("news");
+        assert_eq!(told[0].decision.source, Source::Unattributed);
     }
 
     #[test]

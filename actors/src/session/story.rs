@@ -109,8 +109,7 @@ impl<'a> Story<'a> {
         if closed.is_some_and(|closed| t.millis_since(closed) > CLOSE_GRACE_MS) {
             return Cover { segment: None, force: Err("after_close"), selection: None };
         }
-        let place = self.segments.partition_point(|segment| segment.start <= t);
-        let segment = place.checked_sub(1).map(|index| index.min(u16::MAX.into()) as u16);
+        let segment = self.segment_at(t).map(|index| index.min(u16::MAX.into()) as u16);
         let begun = self.selections.partition_point(|s| s.selection.ts <= t);
         let selection = begun.checked_sub(1).and_then(|last| self.selections.get(last));
         let force = match selection {
@@ -124,6 +123,12 @@ impl<'a> Story<'a> {
             },
         };
         Cover { segment, force, selection }
+    }
+
+    /// The segment whose time `t` lies in: that which began last, start inclusive (lifecycle 8.2.2).
+    /// When the last one ends is left to the caller.
+    pub fn segment_at(&self, t: Timestamp) -> Option<usize> {
+        self.segments.partition_point(|segment| segment.start <= t).checked_sub(1)
     }
 
     /// The selection in force at the signal at place `at`, in total order.

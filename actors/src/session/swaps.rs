@@ -83,7 +83,7 @@ pub struct Swap<'a> {
     pub next: Option<Next<'a>>,
     /// What came of it.
     pub outcome: Outcome,
-    /// Segment that was left: the one in which the trace stands, or the one before the boundary;
+    /// Segment that was left: the one in whose time the trace lies, or the one before the boundary;
     /// `None` after the close.
     pub from: Option<usize>,
     /// Segment of the signal that tells who took over; `None` without one, or after the close.
@@ -159,7 +159,7 @@ fn explicit<'a>(story: &Story<'a>, at: usize, following: Option<&Mark>) -> Swap<
         },
     };
     let seen = next.filter(|next| next.evidence == Evidence::Signal);
-    let to = seen.and_then(|next| segment_at(story, next.at));
+    let to = seen.and_then(|next| segment_of(story, next.at));
     Swap { kind: Kind::Explicit, at, previous, next, outcome, from: segment_at(story, at), to }
 }
 
@@ -233,7 +233,9 @@ fn party<'a>(story: &Story<'a>, selection: &Attributed<'a>) -> Party<'a> {
     Party { address: selection.canonical(), url: selection.url(&story.state.symbols) }
 }
 
-/// Whom the swap trace at place `at` left (clarification 7).
+/// Whom the swap trace at place `at` left (clarification 7). Of the selections of its millisecond
+/// only those before it in total order can be in force: one after it is who took over, and would
+/// complete nothing if it were also who was left (clarification 6, validation 6).
 fn previous<'a>(story: &Story<'a>, at: usize) -> Party<'a> {
     if let Some(party) = named(story, at) {
         return party;
@@ -272,13 +274,20 @@ fn observed<'a>(story: &Story<'a>, at: usize) -> (&'a str, &'a str) {
     (if is_blank(url) { "" } else { url }, symbols.text(signal.address))
 }
 
-/// The segment in which the signal at place `at` stands; `None` after the close.
+/// The segment in whose time the signal at place `at` lies; `None` after the close. Time decides, as
+/// for the row of the signal itself, so a swap trace of the millisecond in which the next segment
+/// begins lies in that one (clarification 33).
 fn segment_at(story: &Story<'_>, at: usize) -> Option<usize> {
     let ts = story.signals.get(at)?.ord_ts;
-    if story.summary.closed_ts.is_some_and(|closed| ts > closed) {
-        return None;
-    }
-    story.segments.partition_point(|segment| segment.opened_by <= at).checked_sub(1)
+    let is_over = story.summary.closed_ts.is_some_and(|closed| ts > closed);
+    story.segment_at(ts).filter(|_| !is_over)
+}
+
+/// The segment of the signal at place `at`, which tells who took over: the one that it opened, though
+/// another begins in the same millisecond (clarification 6), else as [`segment_at`].
+fn segment_of(story: &Story<'_>, at: usize) -> Option<usize> {
+    let opened = story.segments.binary_search_by_key(&at, |segment| segment.opened_by);
+    opened.ok().or_else(|| segment_at(story, at))
 }
 
 /// Writes the rows that have changed, and takes back those that are no longer there. `known` holds

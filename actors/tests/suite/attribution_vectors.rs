@@ -179,6 +179,40 @@ const CHOICE: &[Vector<'_>] = &[
     ),
 ];
 
+/// Several contents of one uid (decisions.md, duplicates): the smallest (event time, hash) counts.
+const CONTESTED: &[Vector<'_>] = &[
+    (
+        "the earlier one",
+        "CAP@900{A,uid=x} CAP@950{A,uid=x,m=m2,g=G-2} ST@1000{A,p=}",
+        "model_id=m1 gpu_id=G-A selected_snapshot_ts=900 selected_snapshot_event_uid=x",
+    ),
+    (
+        "of one moment not both",
+        "CAP@900{A,uid=x} CAP@900{A,uid=x,m=m2,g=G-2} ST@1000{A,p=}",
+        "attribution_status=resolved selected_snapshot_event_uid=x",
+    ),
+    (
+        "another event of that moment counts as before",
+        "CAP@900{A,uid=x} CAP@950{A,uid=x,m=m2} CAP@950{A,uid=y,m=m3,g=G-3} ST@1000{A,p=}",
+        "model_id=m3 gpu_id=G-3 selected_snapshot_ts=950 selected_snapshot_event_uid=y",
+    ),
+    (
+        "another event of that moment that says the same",
+        "CAP@900{A,uid=x} CAP@950{A,uid=x} CAP@950{A,uid=y} ST@1000{A}",
+        "orchestrator_address=0xa selected_snapshot_ts=950 selected_snapshot_event_uid=y",
+    ),
+    (
+        "a content that names others is none of a key's business",
+        "CAP@900{B,uid=x} CAP@950{A,uid=x} ST@1000{A}",
+        "attribution_status=resolved orchestrator_address=0xa",
+    ),
+    (
+        "two days later a uid begins anew",
+        "CAP@900{A,uid=x,g=G-0} CAP@172800901{A,uid=x} ST@172801000{A}",
+        "attribution_status=resolved gpu_id=G-A selected_snapshot_ts=172800901",
+    ),
+];
+
 /// How the evidence lies in time.
 const TIME: &[Vector<'_>] = &[
     (
@@ -410,6 +444,11 @@ fn capacities_in_every_order() {
 }
 
 #[test]
+fn contested_uids_in_every_order() {
+    run_all(CONTESTED);
+}
+
+#[test]
 fn distances_in_every_order() {
     run_all(TIME);
 }
@@ -508,6 +547,30 @@ fn a_second_poll_turns_a_mapped_session_into_a_direct_one() {
     assert!(stage.write().again > 0, "a correction has a higher version");
     expect(&session(&stage), "attribution_source=direct attribution_status=resolved", &text);
     run("023", &text, "attribution_source=direct");
+}
+
+/// Lifecycle 7.11 and clarification 23: an advertisement that is up to 48 h behind the newest one
+/// corrects every selection within 24 h of it.
+#[test]
+fn what_is_advertised_two_days_late_corrects() {
+    const HOUR: i64 = 60 * MINUTE;
+    let t = 10 * POLL;
+    for (late, newest, label) in [
+        (t - MINUTE, t - MINUTE + 48 * HOUR, "direct"),
+        (t - 24 * HOUR, t + 24 * HOUR + 1, "mapped_window"),
+        (t + 24 * HOUR, t + 72 * HOUR, "mapped_window"),
+        // An index that has given up what may count does not contradict what was said.
+        (t - MINUTE, t + 72 * HOUR + 1, "unattributed"),
+    ] {
+        let text = format!("REQ@{t} ST@{t}{{A}} CAP@{newest}{{A}} CAP@{late}{{A}}");
+        let inputs = script(&text);
+        let mut stage = play(&inputs, &[0, 1, 2], None);
+        expect(&session(&stage), "attribution_source=unattributed", &text);
+        stage.take(&inputs[3], 3);
+        stage.settle();
+        stage.write();
+        expect(&session(&stage), &format!("attribution_source={label}"), &text);
+    }
 }
 
 #[test]

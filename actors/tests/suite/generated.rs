@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use naap_generator::Plan;
-use naap_protocol::capability::advertise::{Advertisement, advertisements};
+use naap_protocol::capability::advertise::{Advertisement, Advertisements};
 use naap_protocol::event::{Body, Event};
 use naap_protocol::gate::{Gate, Outcome, Record};
 use naap_protocol::identity::{norm_url, session_key};
@@ -47,7 +47,7 @@ impl Generated {
         let text: &'static str = String::from_utf8_lossy(&lines).into_owned().leak();
         for (event, offset) in text.lines().filter_map(accepted).zip(0..) {
             if let Body::Capabilities(document) = &event.body {
-                let said = advertisements(document, event.event_ts, &event.uid);
+                let said = Advertisements::of(&event, document);
                 generated.advertisements.extend(said.nodes);
             } else if let Some(signal) = signal(&event) {
                 let id = session_key(signal.stream_id, signal.request_id, signal.uid);

@@ -44,6 +44,20 @@ fn moved_runner_clock(by: i64) -> String {
 
 const VECTORS: &[Vector] = &[
     (
+        "V16",
+        "REQ@1000 PROC@3000 PLAY@4000",
+        "2000 1000 3000",
+        "missing_start_edge 2000 missing_start_edge",
+        "",
+    ),
+    (
+        "V34",
+        "PLAY@5 REQ@1",
+        "missing_end_edge missing_start_edge 4",
+        "missing_start_edge missing_end_edge missing_start_edge",
+        "",
+    ),
+    (
         "V119",
         "REQ@1000 PROC@1200 PLAY@4300",
         "200 3100 3300",

@@ -32,6 +32,11 @@ const VECTORS: &[(&str, &str, &str)] = &[
         "orchestrator_url=https://b observed_url=https://b selection_count=2",
     ),
     ("V22", "REQ@1000{uid=x} ST@2000 REQ@1000{uid=x}", "event_count=2 status_sample_count=1"),
+    (
+        "V22 within the retention",
+        "REQ@1000{uid=x} ST@90000000 ST@170000000 REQ@1000{uid=x} ST@90000000{uid=e2}",
+        "event_count=3 status_sample_count=2",
+    ),
     ("V23", "REQ@1000 ST@2000{gw=gw1} ST@3000{gw=gw2}", "gateway=gw1"),
     (
         "V24",
@@ -62,6 +67,12 @@ const VECTORS: &[(&str, &str, &str)] = &[
     (
         "V28",
         "NOORCH@1000 REQ@1000",
+        "known_stream=1 startup_success=0 startup_excused=1 startup_unexcused=0 \
+         selection_outcome=no_orch startup_outcome=failed excusal_reason=no_orch",
+    ),
+    (
+        "V28 the other way round",
+        "REQ@1000 NOORCH@1100",
         "known_stream=1 startup_success=0 startup_excused=1 startup_unexcused=0 \
          selection_outcome=no_orch startup_outcome=failed excusal_reason=no_orch",
     ),
@@ -97,7 +108,11 @@ const VECTORS: &[(&str, &str, &str)] = &[
          health_signal_count=1 health_expected_signal_count=0 health_completeness_ratio=1 \
          startup_outcome=unknown",
     ),
-    ("V34", "PLAY@5 REQ@1", "known_stream=1 startup_success=1 session_start_ts=1"),
+    (
+        "V34",
+        "PLAY@5 REQ@1",
+        "known_stream=1 startup_success=1 startup_excused=0 startup_unexcused=0 session_start_ts=1",
+    ),
     (
         "V35",
         "REQ@1000 ST@2000{a=0xhota} NOORCH@3000",
@@ -138,7 +153,7 @@ const VECTORS: &[(&str, &str, &str)] = &[
         "REQ@1000 ST@2000{state=LOADING} ST@3000{err=CUDA OOM} ST@4000{state=ONLINE,fps=0.5}",
         "loading_only_session=0 zero_output_fps_session=0 last_error_occurred=1 \
          status_error_sample_count=1 status_sample_count=3 health_signal_count=1 \
-         health_expected_signal_count=3",
+         health_expected_signal_count=3 health_completeness_ratio=0.33333334",
     ),
     (
         "V41",
@@ -156,7 +171,12 @@ const VECTORS: &[(&str, &str, &str)] = &[
         "ST@1000{state=ONLINE}",
         "health_signal_count=1 health_expected_signal_count=0 health_completeness_ratio=1",
     ),
-    ("V44", "ST@1000{err= NULL }", "last_error_occurred=0 status_error_sample_count=0"),
+    ("V44", "ST@1000{err=null}", "last_error_occurred=0 status_error_sample_count=0"),
+    (
+        "V44, trimmed and in any case",
+        "ST@1000{err= NULL }",
+        "last_error_occurred=0 status_error_sample_count=0",
+    ),
     (
         "several closes (2.4)",
         "REQ@1000 CLOSE@5000 CLOSE@3000 ST@4000 ERR\"x\"@5000",

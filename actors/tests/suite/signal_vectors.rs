@@ -29,6 +29,29 @@ const BLANK: &str = "is_attributed=0 orchestrator_address= pipeline= model_id= g
 
 const VECTORS: &[Vector] = &[
     (
+        "V55: a sample of an unknown wallet belongs to nobody",
+        "CAP@900{A} ST@1000{A} ST@2000{a=0xunknown}",
+        &[
+            (STATUS, "e02", ATTRIBUTED),
+            (STATUS, "e03", BLANK),
+            (
+                STATUS,
+                "e03",
+                "attribution_reason=unresolved_selection attribution_status=unresolved \
+                 segment_index=0",
+            ),
+        ],
+    ),
+    (
+        "V56: the samples of one wallet at two urls are told apart",
+        "CAP@900{A} CAP@950{c=0xb,h=0xhota,u=https://b2,m=m2,g=G-2} ST@1000{A} \
+         ST@1500{a=0xhota,u=https://b2,p=m2}",
+        &[
+            (STATUS, "e03", "orchestrator_address=0xa model_id=m1 gpu_id=G-A segment_index=0"),
+            (STATUS, "e04", "orchestrator_address=0xb model_id=m2 gpu_id=G-2 segment_index=1"),
+        ],
+    ),
+    (
         "V108",
         "CAP@900{A} ST@1900{A} ST@2000{state=ONLINE,fps=12.5,in=24,gw=gw1,stamp=7,p= }",
         &[
@@ -296,7 +319,16 @@ const VECTORS: &[Vector] = &[
              params_hash= segment_index=0 attribution_reason=matched clock_domain=gateway",
         )],
     ),
-    ("V135", "ERR\"x\"@1000 AI@2000", &[(UPDATE, "e01", "none"), (COVERAGE, "e01", "")]),
+    (
+        "V135",
+        "ERR\"x\"@1000 AI@2000 PU@3000",
+        &[
+            (UPDATE, "e01", "none"),
+            (COVERAGE, "e01", ""),
+            (UPDATE, "e02", "none"),
+            (UPDATE, "e03", "update_type=params_update"),
+        ],
+    ),
     (
         "V136",
         "PU@1000",
@@ -324,7 +356,17 @@ const VECTORS: &[Vector] = &[
             (STATUS, "e02", "model_hint="),
         ],
     ),
-    ("V136, corrected", "PU@1000{A} CAP@900{A}", &[(UPDATE, "e01", "orchestrator_address=0xa")]),
+    (
+        "V136, corrected",
+        "PU@1000{A} CAP@900{A}",
+        &[(
+            UPDATE,
+            "e01",
+            "is_attributed=1 orchestrator_address=0xa model_id=m1 gpu_id=G-A \
+             gpu_attribution_method=nearest_prior_snapshot gpu_attribution_confidence=0.9 \
+             attribution_source=direct",
+        )],
+    ),
 ];
 
 fn find(stage: &Stage, table: &str, uid: &str) -> Option<Cells> {

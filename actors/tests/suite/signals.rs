@@ -29,20 +29,24 @@ fn time(text: &str) -> Timestamp {
     Timestamp(if value < 100_000_000_000 { BASE + value } else { value })
 }
 
+/// A hash of `content`.
+pub fn content_hash(content: &str) -> u64 {
+    content.bytes().fold(14_695_981_039_346_656_037, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(1_099_511_628_211)
+    })
+}
+
 /// An event of session `s|r`.
 pub fn event(uid: &str, ts: Timestamp, gateway: &str, body: Body<'static>) -> Event<'static> {
     let data = format!("{{\"region\":\"{gateway}\"}}");
     let raw = format!("{{\"id\":\"{uid}\",\"type\":\"{}\",\"data\":{data}}}", body.family());
     let content = format!("{}{ts:?}{gateway}{body:?}", body.family());
-    let content_hash = content.bytes().fold(14_695_981_039_346_656_037, |hash: u64, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(1_099_511_628_211)
-    });
     Event {
         offset: 0,
         record_ts: ts,
         uid: Cow::Owned(uid.to_owned()),
         dedup_strategy: DedupStrategy::EventId,
-        content_hash,
+        content_hash: content_hash(&content),
         event_ts: ts,
         replay: false,
         version: Cow::Borrowed("1"),

@@ -19,7 +19,7 @@ use naap_protocol::time::Timestamp;
 
 use crate::cells::{Cells, Store};
 use crate::memory::FakeClock;
-use crate::signals::{BASE, Word, field, one, word, words};
+use crate::signals::{BASE, Word, content_hash, field, one, word, words};
 
 /// One thing that arrives.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ fn node(fields: &str) -> Option<[&'static str; 4]> {
 
 /// Reads a script. `{A}` gives a signal the wallet, url and model of node A; `CAP@900{A}` advertises
 /// it. Fields of an advertisement: `c` canonical, `h` hot wallet, `u` url, `p` pipeline, `m` model,
-/// `g` GPUs joined by `+`; a field that is given with no value is blank. A status without `p` has
+/// `g` GPUs joined by `+`, `uid`; a field that is given with no value is blank. A status without `p` has
 /// `p=m1` (clarification 40).
 pub fn script(text: &str) -> Vec<Input> {
     words(text)
@@ -83,12 +83,13 @@ fn advertisement(word: Word<'_>, number: usize) -> Advertisement {
     Advertisement {
         node: Node { canonical: text("c", known[0]), url: text("u", known[2]) },
         event_ts: word.at,
-        uid: format!("cap{number:02}"),
+        uid: text("uid", &format!("cap{number:02}")),
         content: Content {
             offers: vec![offer],
             aliases: Some(hot).filter(|hot| !hot.is_empty()).into_iter().collect(),
         },
         capacities: slots.into_iter().collect(),
+        content_hash: content_hash(&format!("{:?}{}", word.at, word.fields)),
     }
 }
 

@@ -193,7 +193,7 @@ fn hours_that_are_gone_are_taken_back() {
             &["0 0 0xa 1", "0 1 0xb 1", "0 2 0xa 1", "3600 2 0xa 1"],
         ),
         // The wallet behind the url is another one: two nodes fit, and none is told.
-        ("CAP@0:0:0{A} ST@0:1:0{A}", "CAP@0:0:0{A,c=0xother}", &[]),
+        ("CAP@0:0:0{A} ST@0:1:0{A}", "CAP@0:0:0{A,c=0xother,uid=another}", &[]),
     ];
     for (text, late, expected) in cases {
         let (inputs, late) = (at(text), at(late));

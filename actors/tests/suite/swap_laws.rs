@@ -161,6 +161,39 @@ fn assert_reconciled(session: &Cells, segments: &[Cells], swaps: &[Cells], truth
     }
 }
 
+/// Clarifications 6 and 33 on rows alone: which segments a swap lies between. Time decides, and a
+/// swap trace lies in the segment in which its own row says it does.
+fn assert_places(stage: &Stage, session: &Cells, segments: &[Cells]) {
+    let ms = |text: &str| text.parse::<i64>().expect("a time");
+    let closed = session["closed_ts"].parse::<i64>().unwrap_or(i64::MAX);
+    let at = |time: &str| {
+        let begun = segments.iter().rfind(|s| ms(&s["segment_start_ts"]) <= ms(time));
+        let segment = begun.filter(|_| ms(time) <= closed);
+        segment.map_or_else(|| "null".to_owned(), |s| s["segment_index"].clone())
+    };
+    let edges = stage.table("fact_stream_trace_edges");
+    for swap in stage.table("fact_workflow_swaps") {
+        if swap["swap_kind"] == "inferred" {
+            let before = ms(&swap["to_segment_index"]) - 1;
+            assert_eq!(swap["from_segment_index"], before.to_string());
+        } else {
+            assert_eq!(swap["from_segment_index"], at(&swap["swap_ts"]), "{swap:#?}");
+            let own = edges.iter().find(|e| e["source_event_uid"] == swap["swap_event_uid"]);
+            let own = &own.expect("the row of a swap trace")["segment_index"];
+            assert!(ms(&swap["swap_ts"]) > closed || *own == swap["from_segment_index"]);
+        }
+        let to = match &*swap["next_evidence"] {
+            "signal" => {
+                let opened = |s: &&Cells| s["source_event_uid"] == swap["next_event_uid"];
+                let opened = segments.iter().find(opened).map(|s| s["segment_index"].clone());
+                opened.unwrap_or_else(|| at(&swap["completed_ts"]))
+            }
+            _ => "null".to_owned(),
+        };
+        assert_eq!(swap["to_segment_index"], to, "{swap:#?}");
+    }
+}
+
 fn assert_rows(stage: &Stage, truthful: bool) {
     let sessions = stage.table("fact_workflow_sessions");
     let segments = stage.table("fact_workflow_session_segments");
@@ -169,6 +202,7 @@ fn assert_rows(stage: &Stage, truthful: bool) {
         return;
     };
     assert_chain(&segments);
+    assert_places(stage, session, &segments);
     assert_reconciled(session, &segments, &stage.table("fact_workflow_swaps"), truthful);
 }
 

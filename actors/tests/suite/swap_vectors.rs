@@ -16,6 +16,15 @@ const AB: &str = "CAP@900{A} CAP@900{B}";
 
 const VECTORS: &[Vector] = &[
     (
+        "V37: real, closed without an orchestrator",
+        "REQ@52118525 ERR\"no orchestrators available\"@52118530 NOORCH@52118530 \
+         CLOSE@52118628 ERR\"mediamtx ingest disconnected\"@52118628",
+        "segment_count=1 swap_row_count=0 selection_outcome=no_orch",
+        &["segment_start_ts=52118525 segment_end_ts=52118628 reason=stream_closed \
+           orchestrator_address= attribution_reason=no_selection"],
+        &[],
+    ),
+    (
         "V45: a boundary by another canonical",
         "REQ@1000{A} ST@2000{B}",
         "segment_count=2 swap_row_count=1 inferred_orchestrator_change_count=1",
@@ -234,6 +243,7 @@ const VECTORS: &[Vector] = &[
         "known_stream=1 startup_success=1 error_count=5 excusable_error_count=2 \
          confirmed_swap_count=1 swap_count=1 inferred_orchestrator_change_count=0 \
          session_end_ts=47838660 event_count=16 health_signal_count=3 closed_ts=47805140 \
+         health_expected_signal_count=3 health_completeness_ratio=1 startup_excused=0 \
          post_close_error_count=3",
         &["segment_start_ts=47765640 segment_end_ts=47805140 orchestrator_address=0xa"],
         &["swap_ts=47802485 previous_orchestrator_address=0xa next_orchestrator_address= \
@@ -308,6 +318,57 @@ const VECTORS: &[Vector] = &[
              to_segment_index=null",
             "outcome=pending",
         ],
+    ),
+    (
+        "a swap of the millisecond in which the next one begins lies in its segment (clarification 33)",
+        "ST@1000{A} SWAP@2000{A} ST@2000{B} CLOSE@3000",
+        "swap_row_count=1 segment_count=2",
+        &["segment_end_ts=2000", "segment_start_ts=2000 orchestrator_address=0xb"],
+        &["swap_kind=explicit previous_orchestrator_address=0xa next_orchestrator_address=0xb \
+           outcome=completed gap_ms=0 from_segment_index=1 to_segment_index=1"],
+    ),
+    (
+        "and leaves who was in force before it, if it names nobody (clarification 7)",
+        "ST@1000{A} SWAP@2000 ST@2000{B} CLOSE@3000",
+        "swap_row_count=1 segment_count=2",
+        &["orchestrator_address=0xa", "orchestrator_address=0xb"],
+        &["swap_kind=explicit previous_orchestrator_address=0xa next_orchestrator_address=0xb \
+           outcome=completed gap_ms=0 from_segment_index=1 to_segment_index=1"],
+    ),
+    (
+        "a segment that is over in the millisecond of its begin is completed as well (clarification 6)",
+        "CAP@900{C} ST@1000{A} SWAP@2000{A} ST@2000{B} ST@2000{C}",
+        "swap_row_count=2 segment_count=3",
+        &[
+            "segment_end_ts=2000 orchestrator_address=0xa",
+            "segment_start_ts=2000 segment_end_ts=2000 orchestrator_address=0xb",
+            "segment_start_ts=2000 segment_end_ts=null orchestrator_address=0xc",
+        ],
+        &[
+            "swap_kind=explicit next_orchestrator_address=0xb from_segment_index=2 \
+             to_segment_index=1 next_event_uid=e06",
+            "swap_kind=inferred previous_orchestrator_address=0xb next_orchestrator_address=0xc \
+             from_segment_index=1 to_segment_index=2 next_event_uid=e07",
+        ],
+    ),
+    (
+        "evidence that opens nothing lies in the segment of its time (clarification 33)",
+        "ST@1000{A} SWAP@2000{A} PROC@3000{A} SWAP@3000{u=https://x} ST@3000{B}",
+        "swap_row_count=2 segment_count=2",
+        &["segment_end_ts=3000", "segment_start_ts=3000 orchestrator_address=0xb"],
+        &[
+            "outcome=same_orchestrator_retry next_evidence=signal next_event_uid=e05 \
+             from_segment_index=0 to_segment_index=1",
+            "outcome=completed next_orchestrator_address=0xb from_segment_index=1 \
+             to_segment_index=1",
+        ],
+    ),
+    (
+        "a swap of the millisecond of the close is not after it (clarification 29)",
+        "ST@1000{A} CLOSE@2000 SWAP@2000{A} SWAP@2001{A}",
+        "swap_row_count=2 segment_count=1",
+        &["segment_start_ts=1000 segment_end_ts=2000"],
+        &["from_segment_index=0 outcome=same_orchestrator_retry", "from_segment_index=null"],
     ),
     (
         "a swap after the close waits for nobody",

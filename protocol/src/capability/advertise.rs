@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::expand::models_without_hardware;
 use super::{Document, Entry};
+use crate::event::Event;
 use crate::identity::norm_url;
 use crate::time::Timestamp;
 
@@ -108,6 +109,10 @@ pub struct Advertisement {
     /// How much of it; empty in what a build before the field has written.
     #[serde(default)]
     pub capacities: Capacities,
+    /// Hash of all that the event says, which tells apart the contents of one uid; 0 in what a build
+    /// before the field has written.
+    #[serde(default)]
+    pub content_hash: u64,
 }
 
 impl Advertisement {
@@ -132,7 +137,19 @@ pub struct Advertisements {
     pub blank_addresses: usize,
 }
 
-/// Collects what one event says about each node; entries of the same node are united.
+impl Advertisements {
+    /// What `event` advertises, of which `document` is the body.
+    pub fn of(event: &Event<'_>, document: &Document<'_>) -> Self {
+        let mut said = advertisements(document, event.event_ts, &event.uid);
+        for advertisement in &mut said.nodes {
+            advertisement.content_hash = event.content_hash;
+        }
+        said
+    }
+}
+
+/// Collects what one event says about each node; entries of the same node are united. Nothing tells
+/// its content apart from others, see [`Advertisements::of`].
 pub fn advertisements(document: &Document<'_>, event_ts: Timestamp, uid: &str) -> Advertisements {
     let mut builders: BTreeMap<Node, Builder> = BTreeMap::new();
     let mut blank_addresses = 0;
@@ -153,6 +170,7 @@ pub fn advertisements(document: &Document<'_>, event_ts: Timestamp, uid: &str) -
             uid: uid.to_owned(),
             capacities: builder.capacities(),
             content: builder.build(),
+            content_hash: 0,
         })
         .collect();
     Advertisements { nodes, blank_addresses }

@@ -8,73 +8,79 @@
 //!   the reader, so that a later insertion between them can still split them exactly.
 //! * A moment with different contents stays a run of its own, holding their union. So an insertion
 //!   never lowers the number of runs, and "the newest 256 runs" means the same in any order.
-//! * Single advertisements leave at the horizon, not whole runs. A decision at `t` uses
-//!   advertisements within ±24 h of `t` only, so none that [`Index::covers`] is changed by it.
+//! * Single advertisements leave with age, not whole runs. A decision at `t` uses advertisements within
+//!   ±24 h of `t` only, so none that [`Index::covers`] is changed by it.
+
+mod contest;
+mod runs;
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::advertise::{Advertisement, Capacities, Content, Node, greatest};
+use super::advertise::{Advertisement, Content, Node};
 use crate::time::Timestamp;
+use contest::{Contested, Edition, Known};
+pub use runs::{Interval, Run, Runs, Seen};
 
-/// How far behind the newest event time advertisements are kept, ms (48 h).
+/// How far behind the newest event time an advertisement may come and correct all that it concerns, ms
+/// (48 h, lifecycle 7.10).
 pub const HORIZON_MS: i64 = 48 * 3_600_000;
 /// How far from a selection an advertisement can count, ms (24 h, inclusive).
 pub const WINDOW_MS: i64 = 24 * 3_600_000;
+/// How far behind the newest event time advertisements are kept, ms: one at the horizon concerns
+/// selections up to 24 h before it, and their decisions need what was advertised another 24 h before.
+/// Without it a decision would depend on what was pruned (clarification 23).
+pub const KEPT_MS: i64 = HORIZON_MS + 2 * WINDOW_MS;
 /// Most runs kept per node; the oldest go first.
 pub const MAX_RUNS: usize = 256;
 
 /// The nodes behind one identity key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Stored")]
 pub struct Index {
     newest: Option<Timestamp>,
     nodes: BTreeMap<Node, Runs>,
+    since: Since,
+    contested: Contested,
     /// Nothing is given up; never stored.
     #[serde(skip)]
     unbounded: bool,
+    #[serde(skip)]
+    known: Known,
 }
 
-/// The runs of one node in time order, never empty inside an [`Index`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Runs {
-    /// Newest advertisement given up because of [`MAX_RUNS`]; nothing up to it is taken again.
-    floor: Option<Timestamp>,
-    runs: Vec<Run>,
+/// What is advertised before this time may be missing, young as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Since(Timestamp);
+
+impl Default for Since {
+    /// Nothing is missing.
+    fn default() -> Self {
+        Self(Timestamp(i64::MIN))
+    }
 }
 
-/// Consecutive advertisements of identical content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Run {
-    content: Content,
-    /// One moment with several contents, united.
-    conflicting: bool,
-    seen: Vec<Seen>,
-}
-
-/// The events that advertised at one moment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Seen {
-    /// Envelope time.
-    pub ts: Timestamp,
-    /// Smallest event uid of that moment (clarification 24).
-    pub uid: String,
-    /// The greatest capacities that were advertised at that moment; empty in a state of version 1.
+/// An index as it is stored.
+#[derive(Deserialize)]
+struct Stored {
+    newest: Option<Timestamp>,
+    nodes: BTreeMap<Node, Runs>,
+    /// Not in a state of version 2 or less, which kept what is within the horizon.
     #[serde(default)]
-    pub capacities: Capacities,
+    since: Option<Since>,
+    #[serde(default)]
+    contested: Contested,
 }
 
-impl Seen {
-    /// Takes in another event of the same moment. `true` when that is news.
-    fn unite(&mut self, other: &Self) -> bool {
-        let smaller = other.uid < self.uid;
-        if smaller {
-            self.uid.clone_from(&other.uid);
-        }
-        let united = greatest(&self.capacities, &other.capacities);
-        let grown = united != self.capacities;
-        self.capacities = united;
-        smaller || grown
+impl From<Stored> for Index {
+    fn from(Stored { newest, nodes, since, contested }: Stored) -> Self {
+        let kept = || newest.map(|newest| Since(before(newest, HORIZON_MS)));
+        let since = since.or_else(kept).unwrap_or_default();
+        let mut index = Self { newest, nodes, since, contested, ..Self::default() };
+        index.learn();
+        index
     }
 }
 
@@ -98,6 +104,8 @@ pub struct Taken {
     pub behind_horizon: u64,
     /// Runs given up because a node had too many.
     pub over_limit: u64,
+    /// Between these times other contents of the same uid may count no longer.
+    pub contested: Option<(Timestamp, Timestamp)>,
 }
 
 impl Index {
@@ -108,7 +116,7 @@ impl Index {
 
     /// Gives nothing up from now on, as [`Index::unbounded`].
     pub fn keep_everything(&mut self) {
-        self.unbounded = true;
+        (self.unbounded, self.since) = (true, Since::default());
     }
 
     /// Takes in one advertisement; order and repetitions do not matter.
@@ -118,17 +126,47 @@ impl Index {
 
     /// As [`Index::insert`], and tells what was given up for it.
     pub fn take(&mut self, advertisement: &Advertisement) -> Taken {
+        let Advertisement { node, event_ts, uid, content, content_hash, capacities } =
+            advertisement;
         let seen = Seen {
-            ts: advertisement.event_ts,
-            uid: advertisement.uid.clone(),
-            capacities: advertisement.capacities.clone(),
+            ts: *event_ts,
+            uid: uid.clone(),
+            capacities: capacities.clone(),
+            hash: *content_hash,
+            said: Vec::new(),
         };
-        self.insert_seen(&advertisement.node, seen, &advertisement.content, false)
+        let mut taken = self.insert_seen(node, seen, content, false);
+        if taken.inserted != Inserted::TooOld {
+            taken.contested = self.contest(uid, (*event_ts, *content_hash));
+            if taken.contested.is_some() {
+                taken.inserted = Inserted::Changed;
+            } else if let Some(runs) = self.nodes.get_mut(node) {
+                runs.amend_at(*event_ts, &self.contested);
+            }
+        }
+        taken
+    }
+
+    /// Notes that `uid` came with this content. Returns the times of all its contents if it is one more
+    /// of several.
+    fn contest(&mut self, uid: &str, edition: Edition) -> Option<(Timestamp, Timestamp)> {
+        let other = self.known.note(uid, edition);
+        if edition.1 == 0 || other.is_none() && self.contested.of(uid).is_none() {
+            return None;
+        }
+        if !self.contested.note(uid, other.into_iter().chain([edition])) {
+            return None;
+        }
+        for runs in self.nodes.values_mut() {
+            runs.amend(&self.contested);
+        }
+        let editions = self.contested.of(uid)?;
+        Some((editions.first()?.0, editions.last()?.0))
     }
 
     /// Number of runs kept, over all nodes.
     pub fn len(&self) -> usize {
-        self.nodes.values().map(|runs| runs.runs.len()).sum()
+        self.nodes.values().map(|runs| runs.all.len()).sum()
     }
 
     /// True when nothing is kept.
@@ -144,10 +182,15 @@ impl Index {
         }
         self.newest = Some(newest);
         let horizon = self.horizon();
+        self.since = Some(self.since).filter(|since| since.0 > horizon).unwrap_or_default();
+        if !self.unbounded {
+            self.known.prune(horizon);
+            self.contested.prune(horizon);
+        }
         let mut gone = 0;
         self.nodes.retain(|_, runs| {
             gone += runs.prune(horizon);
-            !runs.runs.is_empty()
+            !runs.all.is_empty()
         });
         gone
     }
@@ -157,15 +200,37 @@ impl Index {
         if let Some(newest) = other.newest {
             self.advance(newest);
         }
+        if other.since.0 > self.horizon() {
+            self.since = self.since.max(other.since);
+        }
         for (node, runs) in &other.nodes {
             if let Some(floor) = runs.floor.filter(|floor| *floor >= self.horizon()) {
                 self.nodes.entry(node.clone()).or_default().raise_floor(floor);
             }
-            for run in &runs.runs {
+            for run in &runs.all {
                 for seen in &run.seen {
                     self.insert_seen(node, seen.clone(), &run.content, run.conflicting);
                 }
             }
+        }
+        self.contested.merge(&other.contested);
+        self.contested.prune(self.horizon());
+        self.learn();
+    }
+
+    /// Finds what is contested in the runs.
+    fn learn(&mut self) {
+        let Self { nodes, contested, known, .. } = self;
+        for seen in nodes.values().flat_map(|runs| &runs.all).flat_map(Run::seen) {
+            for (uid, hash) in seen.editions() {
+                let edition = (seen.ts, hash);
+                if let Some(other) = known.note(uid, edition) {
+                    contested.note(uid, [other, edition]);
+                }
+            }
+        }
+        for runs in nodes.values_mut() {
+            runs.amend(contested);
         }
     }
 
@@ -182,15 +247,15 @@ impl Index {
     /// All advertisements within ±24 h of `t` that were ever given are still here, so a decision at
     /// `t` is complete. Otherwise an earlier decision must be kept.
     pub fn covers(&self, t: Timestamp) -> bool {
-        let from = Timestamp(t.0.saturating_sub(WINDOW_MS));
-        from >= self.horizon()
+        let from = before(t, WINDOW_MS);
+        from >= self.horizon().max(self.since.0)
             && self.nodes.values().all(|runs| runs.floor.is_none_or(|floor| floor < from))
     }
 
     /// Advertisements before this time are given up.
     pub fn horizon(&self) -> Timestamp {
         let newest = self.newest.filter(|_| !self.unbounded);
-        Timestamp(newest.map_or(i64::MIN, |newest| newest.0.saturating_sub(HORIZON_MS)))
+        newest.map_or(Timestamp(i64::MIN), |newest| before(newest, KEPT_MS))
     }
 
     fn insert_seen(
@@ -202,7 +267,8 @@ impl Index {
     ) -> Taken {
         let behind_horizon = self.advance(seen.ts);
         if seen.ts < self.horizon() {
-            return Taken { inserted: Inserted::TooOld, behind_horizon, over_limit: 0 };
+            let inserted = Inserted::TooOld;
+            return Taken { inserted, behind_horizon, over_limit: 0, contested: None };
         }
         let max_runs = if self.unbounded { usize::MAX } else { MAX_RUNS };
         // The entry interface alone would clone the node each time; nearly all are known.
@@ -211,210 +277,12 @@ impl Index {
             None => self.nodes.entry(node.clone()).or_default(),
         };
         let inserted = runs.insert(seen, content, conflicting);
-        Taken { inserted, behind_horizon, over_limit: runs.cap(max_runs) }
+        Taken { inserted, behind_horizon, over_limit: runs.cap(max_runs), contested: None }
     }
 }
 
-impl Runs {
-    /// The runs, oldest first.
-    pub fn as_slice(&self) -> &[Run] {
-        &self.runs
-    }
-
-    /// The intervals around `t` (lifecycle 7.10 step 3): advertisements within ±24 h, joined as long
-    /// as the offers stay the same ignoring case. Oldest first.
-    pub fn intervals(&self, t: Timestamp) -> Vec<Interval<'_>> {
-        let low = Timestamp(t.0.saturating_sub(WINDOW_MS));
-        let high = Timestamp(t.0.saturating_add(WINDOW_MS));
-        let mut intervals: Vec<Interval<'_>> = Vec::new();
-        for run in &self.runs {
-            let from = run.seen.partition_point(|seen| seen.ts < low);
-            let to = run.seen.partition_point(|seen| seen.ts <= high);
-            let Some(seen) = run.seen.get(from..to).filter(|seen| !seen.is_empty()) else {
-                continue;
-            };
-            let part = (&run.content, seen);
-            match intervals.last_mut() {
-                Some(last) if last.content().same_offers(&run.content) => last.parts.push(part),
-                _ => intervals.push(Interval { parts: vec![part] }),
-            }
-        }
-        intervals
-    }
-
-    fn insert(&mut self, seen: Seen, content: &Content, conflicting: bool) -> Inserted {
-        if self.floor.is_some_and(|floor| seen.ts <= floor) {
-            return Inserted::TooOld;
-        }
-        let after = self.runs.partition_point(|run| run.first() <= seen.ts);
-        match after.checked_sub(1) {
-            Some(at) if self.runs[at].last() >= seen.ts => {
-                self.insert_within(at, seen, content, conflicting)
-            }
-            _ => {
-                self.insert_between(after, seen, content, conflicting);
-                Inserted::Changed
-            }
-        }
-    }
-
-    /// `seen` lies after run `after - 1` and before run `after`.
-    fn insert_between(
-        &mut self,
-        after: usize,
-        mut seen: Seen,
-        content: &Content,
-        conflicting: bool,
-    ) {
-        let joins = |run: &&mut Run| !conflicting && run.takes(content);
-        if let Some(run) = after.checked_sub(1).and_then(|at| self.runs.get_mut(at)).filter(joins) {
-            run.share(&mut seen);
-            run.seen.push(seen);
-        } else if let Some(run) = self.runs.get_mut(after).filter(joins) {
-            run.seen.insert(0, seen);
-        } else {
-            self.runs
-                .insert(after, Run { content: content.clone(), conflicting, seen: vec![seen] });
-        }
-    }
-
-    /// `seen` lies within the times of run `at`.
-    fn insert_within(
-        &mut self,
-        at: usize,
-        mut seen: Seen,
-        content: &Content,
-        conflicting: bool,
-    ) -> Inserted {
-        let run = &mut self.runs[at];
-        match run.seen.binary_search_by_key(&seen.ts, |known| known.ts) {
-            Ok(place) => {
-                let fits = if run.conflicting {
-                    run.content.union(content) == run.content
-                } else {
-                    !conflicting && run.content == *content
-                };
-                let known = &mut run.seen[place];
-                let news = known.unite(&seen);
-                if fits {
-                    return if news { Inserted::Changed } else { Inserted::Known };
-                }
-                let known = known.clone();
-                let united = run.content.union(content);
-                self.split(at, place, place + 1, Run::single(united, true, known));
-            }
-            Err(place) if !conflicting && run.takes(content) => {
-                run.share(&mut seen);
-                run.seen.insert(place, seen);
-            }
-            Err(place) => {
-                let single = Run::single(content.clone(), conflicting, seen);
-                self.split(at, place, place, single);
-            }
-        }
-        Inserted::Changed
-    }
-
-    /// Replaces run `at` by its times up to `left`, then `middle`, then its times from `right`.
-    fn split(&mut self, at: usize, left: usize, right: usize, middle: Run) {
-        let run = self.runs.remove(at);
-        let part = |seen: &[Seen]| {
-            let part =
-                Run { content: run.content.clone(), conflicting: false, seen: seen.to_vec() };
-            Some(part).filter(|part| !part.seen.is_empty())
-        };
-        let parts = [part(&run.seen[..left]), Some(middle), part(&run.seen[right..])];
-        self.runs.splice(at..at, parts.into_iter().flatten());
-    }
-
-    /// Returns how many runs are given up.
-    fn cap(&mut self, max_runs: usize) -> u64 {
-        let surplus = self.runs.len().saturating_sub(max_runs);
-        if let Some(floor) = self.runs.drain(..surplus).next_back().map(|run| run.last()) {
-            self.floor = Some(floor);
-        }
-        surplus as u64
-    }
-
-    fn raise_floor(&mut self, floor: Timestamp) {
-        self.floor = self.floor.max(Some(floor));
-        self.drop_while(|ts| ts <= floor);
-    }
-
-    /// Returns how many runs are given up.
-    fn prune(&mut self, horizon: Timestamp) -> u64 {
-        self.floor = self.floor.filter(|floor| *floor >= horizon);
-        self.drop_while(|ts| ts < horizon)
-    }
-
-    fn drop_while(&mut self, old: impl Fn(Timestamp) -> bool) -> u64 {
-        let gone = self.runs.partition_point(|run| old(run.last()));
-        self.runs.drain(..gone);
-        let runs = gone as u64;
-        if let Some(run) = self.runs.first_mut() {
-            let gone = run.seen.partition_point(|seen| old(seen.ts));
-            run.seen.drain(..gone);
-        }
-        runs
-    }
-}
-
-impl Run {
-    /// What is advertised.
-    pub fn content(&self) -> &Content {
-        &self.content
-    }
-
-    /// The advertisements, oldest first; never empty.
-    pub fn seen(&self) -> &[Seen] {
-        &self.seen
-    }
-
-    fn single(content: Content, conflicting: bool, seen: Seen) -> Self {
-        Self { content, conflicting, seen: vec![seen] }
-    }
-
-    /// Equal capacities are held once: mostly they are those of the newest advertisement.
-    fn share(&self, seen: &mut Seen) {
-        if let Some(last) = self.seen.last().filter(|last| last.capacities == seen.capacities) {
-            seen.capacities = last.capacities.clone();
-        }
-    }
-
-    fn takes(&self, content: &Content) -> bool {
-        !self.conflicting && self.content == *content
-    }
-
-    fn first(&self) -> Timestamp {
-        self.seen.first().map_or(Timestamp(i64::MAX), |seen| seen.ts)
-    }
-
-    fn last(&self) -> Timestamp {
-        self.seen.last().map_or(Timestamp(i64::MIN), |seen| seen.ts)
-    }
-}
-
-/// An advertised interval as a decision sees it: one or more runs with the same offers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interval<'i> {
-    parts: Vec<(&'i Content, &'i [Seen])>,
-}
-
-impl<'i> Interval<'i> {
-    /// The offers and aliases of the first run; later runs can differ in case and aliases.
-    pub fn content(&self) -> &'i Content {
-        self.parts[0].0
-    }
-
-    /// The advertisements, oldest first; at least one.
-    pub fn seen(&self) -> impl DoubleEndedIterator<Item = &'i Seen> {
-        self.parts.iter().flat_map(|(_, seen)| seen.iter())
-    }
-
-    /// The wallets that signed anywhere in the interval.
-    pub fn aliases(&self) -> impl Iterator<Item = &'i str> {
-        self.parts.iter().flat_map(|(content, _)| content.aliases.iter().map(String::as_str))
-    }
+fn before(t: Timestamp, ms: i64) -> Timestamp {
+    Timestamp(t.0.saturating_sub(ms))
 }
 
 #[cfg(test)]

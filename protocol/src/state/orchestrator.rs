@@ -18,7 +18,7 @@ pub struct OrchestratorState {
 
 impl Framed for OrchestratorState {
     const TYPE_ID: u16 = 0x0103;
-    /// Version 2 added capacities.
-    const VERSION: u16 = 2;
+    /// Version 2 added capacities, version 3 keeps advertisements longer and says since when.
+    const VERSION: u16 = 3;
     const NAME: &'static str = "orchestrator state";
 }

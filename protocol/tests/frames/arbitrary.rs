@@ -359,13 +359,14 @@ fn advertisement() -> BoxedStrategy<Advertisement> {
     // Few nodes and moments, so that runs join, split and conflict.
     let node = ("[ab]", "[ab]?").prop_map(|(canonical, url)| Node { canonical, url });
     let capacities = btree_map("[mn]", any::<i64>(), 0..2);
-    (node, 0..20_i64, "[a-c]", content, capacities)
-        .prop_map(|(node, event_ts, uid, content, capacities)| Advertisement {
+    (node, 0..20_i64, "[a-c]", content, capacities, 0..3_u64)
+        .prop_map(|(node, event_ts, uid, content, capacities, content_hash)| Advertisement {
             node,
             event_ts: Timestamp(event_ts),
             uid,
             content,
             capacities: capacities.into_iter().collect(),
+            content_hash,
         })
         .boxed()
 }

@@ -7,13 +7,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use naap_protocol::capability::decide::Decision;
-use naap_protocol::capability::index::Run;
+use naap_protocol::capability::index::{Index, Run, WINDOW_MS};
 use naap_protocol::cluster::{BatchAck, BatchHead, Beat, Hello, Request, Response, Verdict};
 use naap_protocol::codec::{Framed, decode, encode, open};
 use naap_protocol::peer::Notes;
 use naap_protocol::state::{
     EpochOpen, EventState, Expired, HourKey, OrchestratorState, Progress, SessionState,
 };
+use naap_protocol::time::Timestamp;
 use naap_protocol::wire::{Envelope, EnvelopeHead, Item};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -104,24 +105,26 @@ fn the_version_before_is_read() {
         forget_capacity(&mut answer.by_address);
     }
     assert_eq!(earlier::<SessionState>("session_state.v1.bin"), session);
-    let found = earlier::<OrchestratorState>("orchestrator_state.v1.bin");
+    let mut state = earlier::<OrchestratorState>("orchestrator_state.v2.bin");
+    let newest = state.index.newest().unwrap();
+    let covers = |index: &Index| index.covers(Timestamp(newest.0 - WINDOW_MS - 1));
+    assert!(!covers(&state.index), "it kept 48 h");
+    state.index.keep_everything();
+    assert!(covers(&state.index));
     let runs = |state: &OrchestratorState| -> Vec<_> {
-        let nodes = state.index.nodes();
-        nodes.map(|(node, runs)| (node.clone(), runs.as_slice()[0].content().clone())).collect()
+        let nodes = state.index.nodes().flat_map(|(_, runs)| runs.as_slice()).cloned();
+        let seen = |run: &Run| -> Vec<_> {
+            let seen = run.seen().iter();
+            seen.map(|seen| (seen.ts, seen.uid.clone(), seen.capacities.clone())).collect()
+        };
+        nodes.map(|run| (run.content().clone(), seen(&run))).collect()
     };
-    assert_eq!(runs(&found), runs(&sample::orchestrator_state()));
-    let seen = found
-        .index
-        .nodes()
-        .flat_map(|(_, runs)| runs.as_slice())
-        .flat_map(Run::seen)
-        .collect::<Vec<_>>();
-    assert!(!seen.is_empty() && seen.iter().all(|seen| seen.capacities.is_empty()));
+    assert_eq!(runs(&state), runs(&sample::orchestrator_state()));
     earlier::<Notes>("notes.v2.bin");
-    let bytes = fs::read(root().join("tests/golden/envelope.v1.bin")).unwrap();
+    let bytes = fs::read(root().join("tests/golden/envelope.v2.bin")).unwrap();
     let envelope = Envelope::from_frame(&bytes).unwrap();
     let of_then = envelope.items().map(Result::unwrap).filter(|item| {
-        matches!(&**item, Item::Advertisement(15, said) if said.advertisement.capacities.is_empty())
+        matches!(&**item, Item::Advertisement(15, said) if said.advertisement.content_hash == 0)
     });
     assert_eq!(of_then.count(), 1);
     let progress = Progress { watermark: None, ..sample::progress() };

@@ -258,6 +258,7 @@ fn advertisement(offset: i64, model: &str) -> Advertisement {
         uid: format!("cap{offset}"),
         content: Content { offers: vec![offer], aliases: vec!["0xhota".to_owned()] },
         capacities: [(model.to_owned(), 3)].into_iter().collect(),
+        content_hash: model.bytes().map(u64::from).sum(),
     }
 }
 

@@ -23,6 +23,7 @@ fn ad(letter: &str, ts: i64, model: &str, gpus: &[&str]) -> Advertisement {
         uid: format!("cap-{letter}-{ts}"),
         content: Content { offers: vec![offer], aliases: vec![format!("0xhot{letter}")] },
         capacities: Capacities::default(),
+        content_hash: 0,
     }
 }
 
