@@ -283,7 +283,7 @@ FROM (
 SELECT
     h.*,
     if(isNull(h.metadata_snapshot_ts), NULL,
-        toUInt32(dateDiff('second', assumeNotNull(h.metadata_snapshot_ts), h.window_start + INTERVAL 1 HOUR)))
+        toUInt32(age('second', assumeNotNull(h.metadata_snapshot_ts), h.window_start + INTERVAL 1 HOUR)))
         AS metadata_age_seconds,
     60 * toFloat64(h.capacity) AS advertised_capacity_minutes
 FROM v_gpu_hours AS h
@@ -849,7 +849,7 @@ AS SELECT org, table_name, max_event_ts, checked_at, lag_minutes, refreshed_at
 FROM (
 SELECT newest.org AS org, newest.table_name AS table_name, newest.max_event_ts AS max_event_ts,
     now64(3, 'UTC') AS checked_at,
-    toInt64(dateDiff('minute', newest.max_event_ts, now64(3, 'UTC'))) AS lag_minutes,
+    toInt64(age('minute', newest.max_event_ts, checked_at)) AS lag_minutes,
     newest.max_refreshed_at AS refreshed_at
 FROM (
     SELECT org, 'fact_stream_status_samples' AS table_name, max(gateway_ts) AS max_event_ts,
@@ -1043,7 +1043,7 @@ SELECT
     g.orchestrator_version AS orchestrator_version,
     concat(g.orchestrator_url, '|', g.gpu_model_name, '|', toString(ifNull(g.gpu_memory_bytes_total, 0))) AS sku_fingerprint,
     nullIf(f.first_seen_ts, toDateTime64(0, 3, 'UTC')) AS first_seen_ts, g.last_seen_ts AS last_seen_ts,
-    toUInt32(greatest(0, dateDiff('second', g.last_seen_ts, now64(3, 'UTC')))) AS age_seconds,
+    toUInt32(greatest(0, age('second', g.last_seen_ts, now64(3, 'UTC')))) AS age_seconds,
     age_seconds <= 1800 AS is_fresh,
     g.source_event_uid AS source_event_uid
 FROM newest AS g
