@@ -86,6 +86,12 @@ rollups! {
 }
 
 impl Rollup {
+    /// The query that computes the rows of slices, with the payments of their hours only. Parameters:
+    /// `org`, `hours`, `gold`.
+    pub fn computed_sql(&self) -> String {
+        self.sql.replace("fact_payment_events AS p FINAL", &payments_of_hours())
+    }
+
     /// The statement that writes the rows of slices anew. Parameters: `org`, `hours`, `gold`,
     /// `slice_version`.
     pub fn recompute_sql(&self) -> String {
@@ -93,9 +99,9 @@ impl Rollup {
         let columns: Vec<&str> = table.sent().map(|column| column.name).collect();
         let computed: Vec<&str> =
             columns.iter().copied().filter(|name| *name != table.version).collect();
-        let sql = self.sql.replace("fact_payment_events AS p FINAL", &payments_of_hours());
         format!(
             "INSERT INTO {table} ({columns}, {version})\nSELECT {columns}, {{slice_version:UInt64}}\nFROM (\n{sql})",
+            sql = self.computed_sql(),
             table = table.name,
             columns = computed.join(", "),
             version = table.version,
