@@ -57,7 +57,7 @@ CREATE OR REPLACE VIEW v_agg_orchestrator_1h AS SELECT
     slices.window_state AS window_state,
     slices.revision AS revision,
     slices.refreshed_at AS refreshed_at
-FROM (SELECT * FROM agg_orchestrator_1h FINAL) AS published
+FROM agg_orchestrator_1h AS published FINAL
 INNER JOIN (
     SELECT org, window_start, slice_version, window_state, revision, refreshed_at
     FROM rollup_slices FINAL
@@ -113,7 +113,7 @@ CREATE OR REPLACE VIEW v_agg_network_demand_1h AS SELECT
     slices.window_state AS window_state,
     slices.revision AS revision,
     slices.refreshed_at AS refreshed_at
-FROM (SELECT * FROM agg_network_demand_1h FINAL) AS published
+FROM agg_network_demand_1h AS published FINAL
 INNER JOIN (
     SELECT org, window_start, slice_version, window_state, revision, refreshed_at
     FROM rollup_slices FINAL
@@ -138,7 +138,7 @@ CREATE OR REPLACE VIEW v_agg_output_fps_5m AS SELECT
     slices.window_state AS window_state,
     slices.revision AS revision,
     slices.refreshed_at AS refreshed_at
-FROM (SELECT * FROM agg_output_fps_5m FINAL) AS published
+FROM agg_output_fps_5m AS published FINAL
 INNER JOIN (
     SELECT org, window_start, slice_version, window_state, revision, refreshed_at
     FROM rollup_slices FINAL
@@ -165,7 +165,7 @@ CREATE OR REPLACE VIEW v_agg_startup_1h AS SELECT
     slices.window_state AS window_state,
     slices.revision AS revision,
     slices.refreshed_at AS refreshed_at
-FROM (SELECT * FROM agg_startup_1h FINAL) AS published
+FROM agg_startup_1h AS published FINAL
 INNER JOIN (
     SELECT org, window_start, slice_version, window_state, revision, refreshed_at
     FROM rollup_slices FINAL
@@ -185,7 +185,7 @@ CREATE OR REPLACE VIEW v_agg_attribution_1h AS SELECT
     slices.window_state AS window_state,
     slices.revision AS revision,
     slices.refreshed_at AS refreshed_at
-FROM (SELECT * FROM agg_attribution_1h FINAL) AS published
+FROM agg_attribution_1h AS published FINAL
 INNER JOIN (
     SELECT org, window_start, slice_version, window_state, revision, refreshed_at
     FROM rollup_slices FINAL
@@ -223,7 +223,7 @@ CREATE OR REPLACE VIEW v_agg_transport_bandwidth_1h AS SELECT
     slices.window_state AS window_state,
     slices.revision AS revision,
     slices.refreshed_at AS refreshed_at
-FROM (SELECT * FROM agg_transport_bandwidth_1h FINAL) AS published
+FROM agg_transport_bandwidth_1h AS published FINAL
 INNER JOIN (
     SELECT org, window_start, slice_version, window_state, revision, refreshed_at
     FROM rollup_slices FINAL
@@ -262,7 +262,7 @@ CREATE OR REPLACE VIEW v_agg_transport_bandwidth_1m AS SELECT
     slices.window_state AS window_state,
     slices.revision AS revision,
     slices.refreshed_at AS refreshed_at
-FROM (SELECT * FROM agg_transport_bandwidth_1m FINAL) AS published
+FROM agg_transport_bandwidth_1m AS published FINAL
 INNER JOIN (
     SELECT org, window_start, slice_version, window_state, revision, refreshed_at
     FROM rollup_slices FINAL
@@ -315,7 +315,7 @@ CREATE OR REPLACE VIEW v_agg_ingest_quality_1h AS SELECT
     slices.window_state AS window_state,
     slices.revision AS revision,
     slices.refreshed_at AS refreshed_at
-FROM (SELECT * FROM agg_ingest_quality_1h FINAL) AS published
+FROM agg_ingest_quality_1h AS published FINAL
 INNER JOIN (
     SELECT org, window_start, slice_version, window_state, revision, refreshed_at
     FROM rollup_slices FINAL
@@ -366,7 +366,7 @@ CREATE OR REPLACE VIEW v_agg_ingest_quality_1m AS SELECT
     slices.window_state AS window_state,
     slices.revision AS revision,
     slices.refreshed_at AS refreshed_at
-FROM (SELECT * FROM agg_ingest_quality_1m FINAL) AS published
+FROM agg_ingest_quality_1m AS published FINAL
 INNER JOIN (
     SELECT org, window_start, slice_version, window_state, revision, refreshed_at
     FROM rollup_slices FINAL
@@ -393,7 +393,7 @@ CREATE OR REPLACE VIEW v_agg_quality_benchmark_1d AS SELECT
     slices.window_state AS window_state,
     slices.revision AS revision,
     slices.refreshed_at AS refreshed_at
-FROM (SELECT * FROM agg_quality_benchmark_1d FINAL) AS published
+FROM agg_quality_benchmark_1d AS published FINAL
 INNER JOIN (
     SELECT org, window_start, slice_version, window_state, revision, refreshed_at
     FROM rollup_slices FINAL

@@ -75,8 +75,14 @@ SELECT
     r.capacity AS capacity, r.capacity_in_use AS capacity_in_use, r.warm AS warm,
     r.price_per_unit AS price_per_unit, r.pixels_per_unit AS pixels_per_unit,
     r.metadata_snapshot_ts AS metadata_snapshot_ts,
-    r.window_state AS window_state, r.revision AS revision
-FROM v_agg_orchestrator_1h AS r
+    slices.window_state AS window_state, slices.revision AS revision
+FROM agg_orchestrator_1h AS r FINAL
+INNER JOIN (
+    SELECT org, window_start, slice_version, window_state, revision, refreshed_at
+    FROM rollup_slices FINAL
+    WHERE relation = 'agg_orchestrator_1h'
+) AS slices ON slices.org = r.org AND slices.window_start = r.window_start
+WHERE r.slice_version >= slices.slice_version
 COMMENT 'Figures and scores of orchestrators by hour, from which the views of them are read.';
 
 CREATE OR REPLACE VIEW v_gpu_hours AS
@@ -88,7 +94,90 @@ SELECT
     if(b.observed = 0, NULL, 8 * b.rx / b.observed / 1000) AS down_mbps_avg,
     if(b.observed = 0, NULL, 8 * b.tx / b.observed / 1000) AS up_mbps_avg,
     multiIf(b.sending = 0, 'no_telemetry', b.observed >= 0.8 * b.expected AND b.expected > 0, 'ok', 'partial') AS bandwidth_status
-FROM v_orchestrator_hours AS h
+FROM (
+WITH
+    -- Where the bucket begins that holds the 95th of 100 values, in steps; buckets as naap_protocol::frames.
+    (histogram -> toUInt32(arrayFirstIndex(n -> 20 * n >= 19 * arraySum(histogram), arrayCumSum(histogram)) - 1)) AS bucket95,
+    (histogram -> if(bucket95(histogram) < 32, toUInt64(bucket95(histogram)),
+        bitShiftLeft(toUInt64(32 + bucket95(histogram) % 32), intDiv(bucket95(histogram), 32) - 1))) AS steps95,
+    r.output_fps_sum / 1e6 / r.status_samples AS fps_mean,
+    1 - r.startup_unexcused_sessions / r.known_sessions_count AS startup,
+    1 - r.total_swapped_sessions / r.known_sessions_count AS no_swap,
+    1 - r.output_failed_sessions / r.known_sessions_count AS viability,
+    if(r.health_expected_signal_count = 0, 1, least(1, r.health_signal_count / r.health_expected_signal_count)) AS health,
+    if(r.known_sessions_count = 0, NULL, 100 * health * (0.4 * startup + 0.2 * no_swap + 0.4 * viability)) AS score,
+    multiIf(
+        r.known_sessions_count = 0, 'no_demand',
+        r.known_sessions_count < 5 OR r.status_samples < 30, 'low_sample',
+        health < 0.6, 'low_coverage',
+        'valid'
+    ) AS validity
+SELECT
+    r.org AS org, r.window_start AS window_start, r.orchestrator_address AS orchestrator_address,
+    r.pipeline_id AS pipeline_id, r.model_id AS model_id, r.gpu_id AS gpu_id, r.region AS region,
+    r.sessions_count AS sessions_count, r.session_starts AS session_starts,
+    r.known_sessions_count AS known_sessions_count,
+    r.startup_success_sessions AS startup_success_sessions,
+    r.startup_excused_sessions AS startup_excused_sessions,
+    r.startup_unexcused_sessions AS startup_unexcused_sessions,
+    r.confirmed_swapped_sessions AS confirmed_swapped_sessions,
+    r.inferred_swap_sessions AS inferred_swap_sessions,
+    r.total_swapped_sessions AS total_swapped_sessions,
+    r.sessions_with_errors AS sessions_with_errors,
+    r.sessions_ending_in_error AS sessions_ending_in_error,
+    r.loading_only_sessions AS loading_only_sessions,
+    r.zero_output_fps_sessions AS zero_output_fps_sessions,
+    r.output_failed_sessions AS output_failed_sessions,
+    r.effective_failed_sessions AS effective_failed_sessions,
+    r.error_status_samples AS error_status_samples,
+    r.health_signal_count AS health_signal_count,
+    r.health_expected_signal_count AS health_expected_signal_count,
+    health AS health_signal_coverage_ratio,
+    r.status_samples AS status_samples, r.output_fps_sum AS output_fps_sum,
+    r.output_fps_sumsq AS output_fps_sumsq, r.active_ms AS active_ms,
+    if(r.status_samples = 0, NULL, fps_mean) AS avg_output_fps,
+    if(r.status_samples = 0, NULL, steps95(r.output_fps_histogram) / 10) AS p95_output_fps,
+    if(r.status_samples = 0 OR r.output_fps_sum = 0, NULL,
+        sqrt(greatest(0, r.output_fps_sumsq / 1e6 / r.status_samples - fps_mean * fps_mean)) / fps_mean) AS fps_jitter_coefficient,
+    r.prompt_to_first_frame_sample_count AS prompt_to_first_frame_sample_count,
+    r.startup_latency_sample_count AS startup_latency_sample_count,
+    r.e2e_latency_sample_count AS e2e_latency_sample_count,
+    if(r.prompt_to_first_frame_sample_count = 0, NULL,
+        r.prompt_to_first_frame_sum / 1e6 / r.prompt_to_first_frame_sample_count) AS avg_prompt_to_first_frame_ms,
+    if(r.startup_latency_sample_count = 0, NULL,
+        r.startup_latency_sum / 1e6 / r.startup_latency_sample_count) AS avg_startup_latency_ms,
+    if(r.e2e_latency_sample_count = 0, NULL,
+        r.e2e_latency_sum / 1e6 / r.e2e_latency_sample_count) AS avg_e2e_latency_ms,
+    if(r.prompt_to_first_frame_sample_count = 0, NULL,
+        steps95(r.prompt_to_first_frame_histogram)) AS p95_prompt_to_first_frame_latency_ms,
+    if(r.startup_latency_sample_count = 0, NULL, steps95(r.startup_latency_histogram)) AS p95_startup_latency_ms,
+    if(r.e2e_latency_sample_count = 0, NULL, steps95(r.e2e_latency_histogram)) AS p95_e2e_latency_ms,
+    if(r.known_sessions_count = 0, NULL, r.startup_unexcused_sessions / r.known_sessions_count) AS startup_unexcused_rate,
+    if(r.known_sessions_count = 0, NULL, r.total_swapped_sessions / r.known_sessions_count) AS swap_rate,
+    if(r.known_sessions_count = 0, NULL, startup) AS startup_success_rate,
+    if(r.known_sessions_count = 0, NULL, r.startup_success_sessions / r.known_sessions_count) AS startup_playable_rate,
+    if(r.known_sessions_count = 0, NULL, 1 - r.effective_failed_sessions / r.known_sessions_count) AS effective_success_rate,
+    if(r.known_sessions_count = 0, NULL, no_swap) AS no_swap_rate,
+    if(r.known_sessions_count = 0, NULL, viability) AS output_viability_rate,
+    score AS sla_score, validity AS sla_validity,
+    if(validity != 'valid', NULL, multiIf(score >= 95, 'compliant', score >= 90, 'at_risk', 'breach')) AS sla_class,
+    'sla-v1' AS sla_semantics_version,
+    nullIf(r.orchestrator_url, '') AS orchestrator_url, nullIf(r.orchestrator_version, '') AS orchestrator_version,
+    nullIf(r.runner_version, '') AS runner_version, nullIf(r.gpu_model_name, '') AS gpu_model_name,
+    nullIf(r.compute_capability, '') AS cuda_version,
+    r.gpu_memory_bytes_total AS gpu_memory_bytes_total, r.gpu_memory_bytes_free AS gpu_memory_bytes_free,
+    r.capacity AS capacity, r.capacity_in_use AS capacity_in_use, r.warm AS warm,
+    r.price_per_unit AS price_per_unit, r.pixels_per_unit AS pixels_per_unit,
+    r.metadata_snapshot_ts AS metadata_snapshot_ts,
+    slices.window_state AS window_state, slices.revision AS revision
+FROM agg_orchestrator_1h AS r FINAL
+INNER JOIN (
+    SELECT org, window_start, slice_version, window_state, revision, refreshed_at
+    FROM rollup_slices FINAL
+    WHERE relation = 'agg_orchestrator_1h'
+) AS slices ON slices.org = r.org AND slices.window_start = r.window_start
+WHERE r.slice_version >= slices.slice_version
+) AS h
 LEFT JOIN (
     SELECT org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region,
         sum(rated_rx_bytes) AS rx, sum(rated_tx_bytes) AS tx, sum(observed_ms) AS observed,
@@ -141,8 +230,14 @@ SELECT
     toFloat64(d.ticket_expected_value_wei) / 1e18 AS ticket_expected_value_eth,
     d.gpu_fallback_samples AS gpu_fallback_samples, d.gpu_fallback_sessions AS gpu_fallback_sessions,
     d.gpu_model_name AS gpu_model_name, d.advertised_capacity AS advertised_capacity,
-    d.window_state AS window_state, d.revision AS revision
-FROM v_agg_network_demand_1h AS d
+    slices.window_state AS window_state, slices.revision AS revision
+FROM agg_network_demand_1h AS d FINAL
+INNER JOIN (
+    SELECT org, window_start, slice_version, window_state, revision, refreshed_at
+    FROM rollup_slices FINAL
+    WHERE relation = 'agg_network_demand_1h'
+) AS slices ON slices.org = d.org AND slices.window_start = d.window_start
+WHERE d.slice_version >= slices.slice_version
 COMMENT 'Figures of demand by hour at all grains, from which the views of demand are read.';
 
 CREATE OR REPLACE VIEW v_api_gpu_metrics
@@ -203,7 +298,110 @@ CREATE OR REPLACE VIEW v_api_gpu_metrics
 )
 AS SELECT org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region, gpu_model_name, gpu_memory_bytes_total, runner_version, cuda_version, avg_output_fps, p95_output_fps, fps_jitter_coefficient, active_ms, status_samples, output_fps_sum, output_fps_sumsq, avg_prompt_to_first_frame_ms, p95_prompt_to_first_frame_latency_ms, prompt_to_first_frame_sample_count, avg_startup_latency_ms, p95_startup_latency_ms, startup_latency_sample_count, avg_e2e_latency_ms, p95_e2e_latency_ms, e2e_latency_sample_count, sessions_count, session_starts, known_sessions_count, startup_success_sessions, startup_excused_sessions, startup_unexcused_sessions, confirmed_swapped_sessions, inferred_swap_sessions, total_swapped_sessions, sessions_with_errors, sessions_ending_in_error, loading_only_sessions, zero_output_fps_sessions, output_failed_sessions, effective_failed_sessions, error_status_samples, health_signal_count, health_expected_signal_count, health_signal_coverage_ratio, startup_unexcused_rate, swap_rate, up_mbps_avg, down_mbps_avg, bandwidth_status, window_state, revision
 FROM (
-SELECT * FROM v_gpu_hours
+SELECT
+    h.org AS org, h.window_start AS window_start, h.orchestrator_address AS orchestrator_address,
+    h.pipeline_id AS pipeline_id, nullIf(h.model_id, '') AS model_id, nullIf(h.gpu_id, '') AS gpu_id,
+    nullIf(h.region, '') AS region,
+    h.* EXCEPT (org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region),
+    if(b.observed = 0, NULL, 8 * b.rx / b.observed / 1000) AS down_mbps_avg,
+    if(b.observed = 0, NULL, 8 * b.tx / b.observed / 1000) AS up_mbps_avg,
+    multiIf(b.sending = 0, 'no_telemetry', b.observed >= 0.8 * b.expected AND b.expected > 0, 'ok', 'partial') AS bandwidth_status
+FROM (
+WITH
+    -- Where the bucket begins that holds the 95th of 100 values, in steps; buckets as naap_protocol::frames.
+    (histogram -> toUInt32(arrayFirstIndex(n -> 20 * n >= 19 * arraySum(histogram), arrayCumSum(histogram)) - 1)) AS bucket95,
+    (histogram -> if(bucket95(histogram) < 32, toUInt64(bucket95(histogram)),
+        bitShiftLeft(toUInt64(32 + bucket95(histogram) % 32), intDiv(bucket95(histogram), 32) - 1))) AS steps95,
+    r.output_fps_sum / 1e6 / r.status_samples AS fps_mean,
+    1 - r.startup_unexcused_sessions / r.known_sessions_count AS startup,
+    1 - r.total_swapped_sessions / r.known_sessions_count AS no_swap,
+    1 - r.output_failed_sessions / r.known_sessions_count AS viability,
+    if(r.health_expected_signal_count = 0, 1, least(1, r.health_signal_count / r.health_expected_signal_count)) AS health,
+    if(r.known_sessions_count = 0, NULL, 100 * health * (0.4 * startup + 0.2 * no_swap + 0.4 * viability)) AS score,
+    multiIf(
+        r.known_sessions_count = 0, 'no_demand',
+        r.known_sessions_count < 5 OR r.status_samples < 30, 'low_sample',
+        health < 0.6, 'low_coverage',
+        'valid'
+    ) AS validity
+SELECT
+    r.org AS org, r.window_start AS window_start, r.orchestrator_address AS orchestrator_address,
+    r.pipeline_id AS pipeline_id, r.model_id AS model_id, r.gpu_id AS gpu_id, r.region AS region,
+    r.sessions_count AS sessions_count, r.session_starts AS session_starts,
+    r.known_sessions_count AS known_sessions_count,
+    r.startup_success_sessions AS startup_success_sessions,
+    r.startup_excused_sessions AS startup_excused_sessions,
+    r.startup_unexcused_sessions AS startup_unexcused_sessions,
+    r.confirmed_swapped_sessions AS confirmed_swapped_sessions,
+    r.inferred_swap_sessions AS inferred_swap_sessions,
+    r.total_swapped_sessions AS total_swapped_sessions,
+    r.sessions_with_errors AS sessions_with_errors,
+    r.sessions_ending_in_error AS sessions_ending_in_error,
+    r.loading_only_sessions AS loading_only_sessions,
+    r.zero_output_fps_sessions AS zero_output_fps_sessions,
+    r.output_failed_sessions AS output_failed_sessions,
+    r.effective_failed_sessions AS effective_failed_sessions,
+    r.error_status_samples AS error_status_samples,
+    r.health_signal_count AS health_signal_count,
+    r.health_expected_signal_count AS health_expected_signal_count,
+    health AS health_signal_coverage_ratio,
+    r.status_samples AS status_samples, r.output_fps_sum AS output_fps_sum,
+    r.output_fps_sumsq AS output_fps_sumsq, r.active_ms AS active_ms,
+    if(r.status_samples = 0, NULL, fps_mean) AS avg_output_fps,
+    if(r.status_samples = 0, NULL, steps95(r.output_fps_histogram) / 10) AS p95_output_fps,
+    if(r.status_samples = 0 OR r.output_fps_sum = 0, NULL,
+        sqrt(greatest(0, r.output_fps_sumsq / 1e6 / r.status_samples - fps_mean * fps_mean)) / fps_mean) AS fps_jitter_coefficient,
+    r.prompt_to_first_frame_sample_count AS prompt_to_first_frame_sample_count,
+    r.startup_latency_sample_count AS startup_latency_sample_count,
+    r.e2e_latency_sample_count AS e2e_latency_sample_count,
+    if(r.prompt_to_first_frame_sample_count = 0, NULL,
+        r.prompt_to_first_frame_sum / 1e6 / r.prompt_to_first_frame_sample_count) AS avg_prompt_to_first_frame_ms,
+    if(r.startup_latency_sample_count = 0, NULL,
+        r.startup_latency_sum / 1e6 / r.startup_latency_sample_count) AS avg_startup_latency_ms,
+    if(r.e2e_latency_sample_count = 0, NULL,
+        r.e2e_latency_sum / 1e6 / r.e2e_latency_sample_count) AS avg_e2e_latency_ms,
+    if(r.prompt_to_first_frame_sample_count = 0, NULL,
+        steps95(r.prompt_to_first_frame_histogram)) AS p95_prompt_to_first_frame_latency_ms,
+    if(r.startup_latency_sample_count = 0, NULL, steps95(r.startup_latency_histogram)) AS p95_startup_latency_ms,
+    if(r.e2e_latency_sample_count = 0, NULL, steps95(r.e2e_latency_histogram)) AS p95_e2e_latency_ms,
+    if(r.known_sessions_count = 0, NULL, r.startup_unexcused_sessions / r.known_sessions_count) AS startup_unexcused_rate,
+    if(r.known_sessions_count = 0, NULL, r.total_swapped_sessions / r.known_sessions_count) AS swap_rate,
+    if(r.known_sessions_count = 0, NULL, startup) AS startup_success_rate,
+    if(r.known_sessions_count = 0, NULL, r.startup_success_sessions / r.known_sessions_count) AS startup_playable_rate,
+    if(r.known_sessions_count = 0, NULL, 1 - r.effective_failed_sessions / r.known_sessions_count) AS effective_success_rate,
+    if(r.known_sessions_count = 0, NULL, no_swap) AS no_swap_rate,
+    if(r.known_sessions_count = 0, NULL, viability) AS output_viability_rate,
+    score AS sla_score, validity AS sla_validity,
+    if(validity != 'valid', NULL, multiIf(score >= 95, 'compliant', score >= 90, 'at_risk', 'breach')) AS sla_class,
+    'sla-v1' AS sla_semantics_version,
+    nullIf(r.orchestrator_url, '') AS orchestrator_url, nullIf(r.orchestrator_version, '') AS orchestrator_version,
+    nullIf(r.runner_version, '') AS runner_version, nullIf(r.gpu_model_name, '') AS gpu_model_name,
+    nullIf(r.compute_capability, '') AS cuda_version,
+    r.gpu_memory_bytes_total AS gpu_memory_bytes_total, r.gpu_memory_bytes_free AS gpu_memory_bytes_free,
+    r.capacity AS capacity, r.capacity_in_use AS capacity_in_use, r.warm AS warm,
+    r.price_per_unit AS price_per_unit, r.pixels_per_unit AS pixels_per_unit,
+    r.metadata_snapshot_ts AS metadata_snapshot_ts,
+    slices.window_state AS window_state, slices.revision AS revision
+FROM agg_orchestrator_1h AS r FINAL
+INNER JOIN (
+    SELECT org, window_start, slice_version, window_state, revision, refreshed_at
+    FROM rollup_slices FINAL
+    WHERE relation = 'agg_orchestrator_1h'
+) AS slices ON slices.org = r.org AND slices.window_start = r.window_start
+WHERE r.slice_version >= slices.slice_version
+) AS h
+LEFT JOIN (
+    SELECT org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region,
+        sum(rated_rx_bytes) AS rx, sum(rated_tx_bytes) AS tx, sum(observed_ms) AS observed,
+        sum(expected_ms) AS expected, sum(sessions) AS sending
+    FROM v_agg_transport_bandwidth_1h
+    WHERE link_type = 'gateway_to_orchestrator' AND gpu_id != ''
+    GROUP BY org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region
+) AS b
+    ON b.org = h.org AND b.window_start = h.window_start AND b.orchestrator_address = h.orchestrator_address
+    AND b.pipeline_id = h.pipeline_id AND b.model_id = h.model_id AND b.gpu_id = h.gpu_id AND b.region = h.region
+WHERE h.gpu_id != '' AND (h.pipeline_id != '' OR h.model_id != '')
+SETTINGS join_use_nulls = 0
 )
 COMMENT 'How a GPU served in an hour: one row per orchestrator, pipeline, model, GPU and region with gold-eligible status evidence, a known GPU, and a known pipeline or model. Sessions are counted in every hour and identity with evidence.';
 
@@ -283,10 +481,115 @@ FROM (
 SELECT
     h.*,
     if(isNull(h.metadata_snapshot_ts), NULL,
-        toUInt32(dateDiff('second', assumeNotNull(h.metadata_snapshot_ts), h.window_start + INTERVAL 1 HOUR)))
+        toUInt32(age('second', assumeNotNull(h.metadata_snapshot_ts), h.window_start + INTERVAL 1 HOUR)))
         AS metadata_age_seconds,
     60 * toFloat64(h.capacity) AS advertised_capacity_minutes
-FROM v_gpu_hours AS h
+FROM (
+SELECT
+    h.org AS org, h.window_start AS window_start, h.orchestrator_address AS orchestrator_address,
+    h.pipeline_id AS pipeline_id, nullIf(h.model_id, '') AS model_id, nullIf(h.gpu_id, '') AS gpu_id,
+    nullIf(h.region, '') AS region,
+    h.* EXCEPT (org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region),
+    if(b.observed = 0, NULL, 8 * b.rx / b.observed / 1000) AS down_mbps_avg,
+    if(b.observed = 0, NULL, 8 * b.tx / b.observed / 1000) AS up_mbps_avg,
+    multiIf(b.sending = 0, 'no_telemetry', b.observed >= 0.8 * b.expected AND b.expected > 0, 'ok', 'partial') AS bandwidth_status
+FROM (
+WITH
+    -- Where the bucket begins that holds the 95th of 100 values, in steps; buckets as naap_protocol::frames.
+    (histogram -> toUInt32(arrayFirstIndex(n -> 20 * n >= 19 * arraySum(histogram), arrayCumSum(histogram)) - 1)) AS bucket95,
+    (histogram -> if(bucket95(histogram) < 32, toUInt64(bucket95(histogram)),
+        bitShiftLeft(toUInt64(32 + bucket95(histogram) % 32), intDiv(bucket95(histogram), 32) - 1))) AS steps95,
+    r.output_fps_sum / 1e6 / r.status_samples AS fps_mean,
+    1 - r.startup_unexcused_sessions / r.known_sessions_count AS startup,
+    1 - r.total_swapped_sessions / r.known_sessions_count AS no_swap,
+    1 - r.output_failed_sessions / r.known_sessions_count AS viability,
+    if(r.health_expected_signal_count = 0, 1, least(1, r.health_signal_count / r.health_expected_signal_count)) AS health,
+    if(r.known_sessions_count = 0, NULL, 100 * health * (0.4 * startup + 0.2 * no_swap + 0.4 * viability)) AS score,
+    multiIf(
+        r.known_sessions_count = 0, 'no_demand',
+        r.known_sessions_count < 5 OR r.status_samples < 30, 'low_sample',
+        health < 0.6, 'low_coverage',
+        'valid'
+    ) AS validity
+SELECT
+    r.org AS org, r.window_start AS window_start, r.orchestrator_address AS orchestrator_address,
+    r.pipeline_id AS pipeline_id, r.model_id AS model_id, r.gpu_id AS gpu_id, r.region AS region,
+    r.sessions_count AS sessions_count, r.session_starts AS session_starts,
+    r.known_sessions_count AS known_sessions_count,
+    r.startup_success_sessions AS startup_success_sessions,
+    r.startup_excused_sessions AS startup_excused_sessions,
+    r.startup_unexcused_sessions AS startup_unexcused_sessions,
+    r.confirmed_swapped_sessions AS confirmed_swapped_sessions,
+    r.inferred_swap_sessions AS inferred_swap_sessions,
+    r.total_swapped_sessions AS total_swapped_sessions,
+    r.sessions_with_errors AS sessions_with_errors,
+    r.sessions_ending_in_error AS sessions_ending_in_error,
+    r.loading_only_sessions AS loading_only_sessions,
+    r.zero_output_fps_sessions AS zero_output_fps_sessions,
+    r.output_failed_sessions AS output_failed_sessions,
+    r.effective_failed_sessions AS effective_failed_sessions,
+    r.error_status_samples AS error_status_samples,
+    r.health_signal_count AS health_signal_count,
+    r.health_expected_signal_count AS health_expected_signal_count,
+    health AS health_signal_coverage_ratio,
+    r.status_samples AS status_samples, r.output_fps_sum AS output_fps_sum,
+    r.output_fps_sumsq AS output_fps_sumsq, r.active_ms AS active_ms,
+    if(r.status_samples = 0, NULL, fps_mean) AS avg_output_fps,
+    if(r.status_samples = 0, NULL, steps95(r.output_fps_histogram) / 10) AS p95_output_fps,
+    if(r.status_samples = 0 OR r.output_fps_sum = 0, NULL,
+        sqrt(greatest(0, r.output_fps_sumsq / 1e6 / r.status_samples - fps_mean * fps_mean)) / fps_mean) AS fps_jitter_coefficient,
+    r.prompt_to_first_frame_sample_count AS prompt_to_first_frame_sample_count,
+    r.startup_latency_sample_count AS startup_latency_sample_count,
+    r.e2e_latency_sample_count AS e2e_latency_sample_count,
+    if(r.prompt_to_first_frame_sample_count = 0, NULL,
+        r.prompt_to_first_frame_sum / 1e6 / r.prompt_to_first_frame_sample_count) AS avg_prompt_to_first_frame_ms,
+    if(r.startup_latency_sample_count = 0, NULL,
+        r.startup_latency_sum / 1e6 / r.startup_latency_sample_count) AS avg_startup_latency_ms,
+    if(r.e2e_latency_sample_count = 0, NULL,
+        r.e2e_latency_sum / 1e6 / r.e2e_latency_sample_count) AS avg_e2e_latency_ms,
+    if(r.prompt_to_first_frame_sample_count = 0, NULL,
+        steps95(r.prompt_to_first_frame_histogram)) AS p95_prompt_to_first_frame_latency_ms,
+    if(r.startup_latency_sample_count = 0, NULL, steps95(r.startup_latency_histogram)) AS p95_startup_latency_ms,
+    if(r.e2e_latency_sample_count = 0, NULL, steps95(r.e2e_latency_histogram)) AS p95_e2e_latency_ms,
+    if(r.known_sessions_count = 0, NULL, r.startup_unexcused_sessions / r.known_sessions_count) AS startup_unexcused_rate,
+    if(r.known_sessions_count = 0, NULL, r.total_swapped_sessions / r.known_sessions_count) AS swap_rate,
+    if(r.known_sessions_count = 0, NULL, startup) AS startup_success_rate,
+    if(r.known_sessions_count = 0, NULL, r.startup_success_sessions / r.known_sessions_count) AS startup_playable_rate,
+    if(r.known_sessions_count = 0, NULL, 1 - r.effective_failed_sessions / r.known_sessions_count) AS effective_success_rate,
+    if(r.known_sessions_count = 0, NULL, no_swap) AS no_swap_rate,
+    if(r.known_sessions_count = 0, NULL, viability) AS output_viability_rate,
+    score AS sla_score, validity AS sla_validity,
+    if(validity != 'valid', NULL, multiIf(score >= 95, 'compliant', score >= 90, 'at_risk', 'breach')) AS sla_class,
+    'sla-v1' AS sla_semantics_version,
+    nullIf(r.orchestrator_url, '') AS orchestrator_url, nullIf(r.orchestrator_version, '') AS orchestrator_version,
+    nullIf(r.runner_version, '') AS runner_version, nullIf(r.gpu_model_name, '') AS gpu_model_name,
+    nullIf(r.compute_capability, '') AS cuda_version,
+    r.gpu_memory_bytes_total AS gpu_memory_bytes_total, r.gpu_memory_bytes_free AS gpu_memory_bytes_free,
+    r.capacity AS capacity, r.capacity_in_use AS capacity_in_use, r.warm AS warm,
+    r.price_per_unit AS price_per_unit, r.pixels_per_unit AS pixels_per_unit,
+    r.metadata_snapshot_ts AS metadata_snapshot_ts,
+    slices.window_state AS window_state, slices.revision AS revision
+FROM agg_orchestrator_1h AS r FINAL
+INNER JOIN (
+    SELECT org, window_start, slice_version, window_state, revision, refreshed_at
+    FROM rollup_slices FINAL
+    WHERE relation = 'agg_orchestrator_1h'
+) AS slices ON slices.org = r.org AND slices.window_start = r.window_start
+WHERE r.slice_version >= slices.slice_version
+) AS h
+LEFT JOIN (
+    SELECT org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region,
+        sum(rated_rx_bytes) AS rx, sum(rated_tx_bytes) AS tx, sum(observed_ms) AS observed,
+        sum(expected_ms) AS expected, sum(sessions) AS sending
+    FROM v_agg_transport_bandwidth_1h
+    WHERE link_type = 'gateway_to_orchestrator' AND gpu_id != ''
+    GROUP BY org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region
+) AS b
+    ON b.org = h.org AND b.window_start = h.window_start AND b.orchestrator_address = h.orchestrator_address
+    AND b.pipeline_id = h.pipeline_id AND b.model_id = h.model_id AND b.gpu_id = h.gpu_id AND b.region = h.region
+WHERE h.gpu_id != '' AND (h.pipeline_id != '' OR h.model_id != '')
+SETTINGS join_use_nulls = 0
+) AS h
 )
 COMMENT '`v_api_gpu_metrics` with what the node offered at the end of the hour and the score of the same row: one row per row of it.';
 
@@ -341,7 +644,90 @@ SELECT
     h.pipeline_id AS pipeline_id, nullIf(h.model_id, '') AS model_id, nullIf(h.gpu_id, '') AS gpu_id,
     nullIf(h.region, '') AS region,
     h.* EXCEPT (org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region)
-FROM v_orchestrator_hours AS h
+FROM (
+WITH
+    -- Where the bucket begins that holds the 95th of 100 values, in steps; buckets as naap_protocol::frames.
+    (histogram -> toUInt32(arrayFirstIndex(n -> 20 * n >= 19 * arraySum(histogram), arrayCumSum(histogram)) - 1)) AS bucket95,
+    (histogram -> if(bucket95(histogram) < 32, toUInt64(bucket95(histogram)),
+        bitShiftLeft(toUInt64(32 + bucket95(histogram) % 32), intDiv(bucket95(histogram), 32) - 1))) AS steps95,
+    r.output_fps_sum / 1e6 / r.status_samples AS fps_mean,
+    1 - r.startup_unexcused_sessions / r.known_sessions_count AS startup,
+    1 - r.total_swapped_sessions / r.known_sessions_count AS no_swap,
+    1 - r.output_failed_sessions / r.known_sessions_count AS viability,
+    if(r.health_expected_signal_count = 0, 1, least(1, r.health_signal_count / r.health_expected_signal_count)) AS health,
+    if(r.known_sessions_count = 0, NULL, 100 * health * (0.4 * startup + 0.2 * no_swap + 0.4 * viability)) AS score,
+    multiIf(
+        r.known_sessions_count = 0, 'no_demand',
+        r.known_sessions_count < 5 OR r.status_samples < 30, 'low_sample',
+        health < 0.6, 'low_coverage',
+        'valid'
+    ) AS validity
+SELECT
+    r.org AS org, r.window_start AS window_start, r.orchestrator_address AS orchestrator_address,
+    r.pipeline_id AS pipeline_id, r.model_id AS model_id, r.gpu_id AS gpu_id, r.region AS region,
+    r.sessions_count AS sessions_count, r.session_starts AS session_starts,
+    r.known_sessions_count AS known_sessions_count,
+    r.startup_success_sessions AS startup_success_sessions,
+    r.startup_excused_sessions AS startup_excused_sessions,
+    r.startup_unexcused_sessions AS startup_unexcused_sessions,
+    r.confirmed_swapped_sessions AS confirmed_swapped_sessions,
+    r.inferred_swap_sessions AS inferred_swap_sessions,
+    r.total_swapped_sessions AS total_swapped_sessions,
+    r.sessions_with_errors AS sessions_with_errors,
+    r.sessions_ending_in_error AS sessions_ending_in_error,
+    r.loading_only_sessions AS loading_only_sessions,
+    r.zero_output_fps_sessions AS zero_output_fps_sessions,
+    r.output_failed_sessions AS output_failed_sessions,
+    r.effective_failed_sessions AS effective_failed_sessions,
+    r.error_status_samples AS error_status_samples,
+    r.health_signal_count AS health_signal_count,
+    r.health_expected_signal_count AS health_expected_signal_count,
+    health AS health_signal_coverage_ratio,
+    r.status_samples AS status_samples, r.output_fps_sum AS output_fps_sum,
+    r.output_fps_sumsq AS output_fps_sumsq, r.active_ms AS active_ms,
+    if(r.status_samples = 0, NULL, fps_mean) AS avg_output_fps,
+    if(r.status_samples = 0, NULL, steps95(r.output_fps_histogram) / 10) AS p95_output_fps,
+    if(r.status_samples = 0 OR r.output_fps_sum = 0, NULL,
+        sqrt(greatest(0, r.output_fps_sumsq / 1e6 / r.status_samples - fps_mean * fps_mean)) / fps_mean) AS fps_jitter_coefficient,
+    r.prompt_to_first_frame_sample_count AS prompt_to_first_frame_sample_count,
+    r.startup_latency_sample_count AS startup_latency_sample_count,
+    r.e2e_latency_sample_count AS e2e_latency_sample_count,
+    if(r.prompt_to_first_frame_sample_count = 0, NULL,
+        r.prompt_to_first_frame_sum / 1e6 / r.prompt_to_first_frame_sample_count) AS avg_prompt_to_first_frame_ms,
+    if(r.startup_latency_sample_count = 0, NULL,
+        r.startup_latency_sum / 1e6 / r.startup_latency_sample_count) AS avg_startup_latency_ms,
+    if(r.e2e_latency_sample_count = 0, NULL,
+        r.e2e_latency_sum / 1e6 / r.e2e_latency_sample_count) AS avg_e2e_latency_ms,
+    if(r.prompt_to_first_frame_sample_count = 0, NULL,
+        steps95(r.prompt_to_first_frame_histogram)) AS p95_prompt_to_first_frame_latency_ms,
+    if(r.startup_latency_sample_count = 0, NULL, steps95(r.startup_latency_histogram)) AS p95_startup_latency_ms,
+    if(r.e2e_latency_sample_count = 0, NULL, steps95(r.e2e_latency_histogram)) AS p95_e2e_latency_ms,
+    if(r.known_sessions_count = 0, NULL, r.startup_unexcused_sessions / r.known_sessions_count) AS startup_unexcused_rate,
+    if(r.known_sessions_count = 0, NULL, r.total_swapped_sessions / r.known_sessions_count) AS swap_rate,
+    if(r.known_sessions_count = 0, NULL, startup) AS startup_success_rate,
+    if(r.known_sessions_count = 0, NULL, r.startup_success_sessions / r.known_sessions_count) AS startup_playable_rate,
+    if(r.known_sessions_count = 0, NULL, 1 - r.effective_failed_sessions / r.known_sessions_count) AS effective_success_rate,
+    if(r.known_sessions_count = 0, NULL, no_swap) AS no_swap_rate,
+    if(r.known_sessions_count = 0, NULL, viability) AS output_viability_rate,
+    score AS sla_score, validity AS sla_validity,
+    if(validity != 'valid', NULL, multiIf(score >= 95, 'compliant', score >= 90, 'at_risk', 'breach')) AS sla_class,
+    'sla-v1' AS sla_semantics_version,
+    nullIf(r.orchestrator_url, '') AS orchestrator_url, nullIf(r.orchestrator_version, '') AS orchestrator_version,
+    nullIf(r.runner_version, '') AS runner_version, nullIf(r.gpu_model_name, '') AS gpu_model_name,
+    nullIf(r.compute_capability, '') AS cuda_version,
+    r.gpu_memory_bytes_total AS gpu_memory_bytes_total, r.gpu_memory_bytes_free AS gpu_memory_bytes_free,
+    r.capacity AS capacity, r.capacity_in_use AS capacity_in_use, r.warm AS warm,
+    r.price_per_unit AS price_per_unit, r.pixels_per_unit AS pixels_per_unit,
+    r.metadata_snapshot_ts AS metadata_snapshot_ts,
+    slices.window_state AS window_state, slices.revision AS revision
+FROM agg_orchestrator_1h AS r FINAL
+INNER JOIN (
+    SELECT org, window_start, slice_version, window_state, revision, refreshed_at
+    FROM rollup_slices FINAL
+    WHERE relation = 'agg_orchestrator_1h'
+) AS slices ON slices.org = r.org AND slices.window_start = r.window_start
+WHERE r.slice_version >= slices.slice_version
+) AS h
 )
 COMMENT 'Whether an identity kept its promise in an hour: one row per orchestrator, pipeline, model, GPU and region with gold-eligible status evidence. Sessions are counted in every hour and identity with evidence.';
 
@@ -441,7 +827,90 @@ FROM (
         sum(h.status_samples) AS status_samples,
         groupUniqArray(h.window_state) AS states,
         sum(h.revision) AS revision
-    FROM v_orchestrator_hours AS h
+    FROM (
+WITH
+    -- Where the bucket begins that holds the 95th of 100 values, in steps; buckets as naap_protocol::frames.
+    (histogram -> toUInt32(arrayFirstIndex(n -> 20 * n >= 19 * arraySum(histogram), arrayCumSum(histogram)) - 1)) AS bucket95,
+    (histogram -> if(bucket95(histogram) < 32, toUInt64(bucket95(histogram)),
+        bitShiftLeft(toUInt64(32 + bucket95(histogram) % 32), intDiv(bucket95(histogram), 32) - 1))) AS steps95,
+    r.output_fps_sum / 1e6 / r.status_samples AS fps_mean,
+    1 - r.startup_unexcused_sessions / r.known_sessions_count AS startup,
+    1 - r.total_swapped_sessions / r.known_sessions_count AS no_swap,
+    1 - r.output_failed_sessions / r.known_sessions_count AS viability,
+    if(r.health_expected_signal_count = 0, 1, least(1, r.health_signal_count / r.health_expected_signal_count)) AS health,
+    if(r.known_sessions_count = 0, NULL, 100 * health * (0.4 * startup + 0.2 * no_swap + 0.4 * viability)) AS score,
+    multiIf(
+        r.known_sessions_count = 0, 'no_demand',
+        r.known_sessions_count < 5 OR r.status_samples < 30, 'low_sample',
+        health < 0.6, 'low_coverage',
+        'valid'
+    ) AS validity
+SELECT
+    r.org AS org, r.window_start AS window_start, r.orchestrator_address AS orchestrator_address,
+    r.pipeline_id AS pipeline_id, r.model_id AS model_id, r.gpu_id AS gpu_id, r.region AS region,
+    r.sessions_count AS sessions_count, r.session_starts AS session_starts,
+    r.known_sessions_count AS known_sessions_count,
+    r.startup_success_sessions AS startup_success_sessions,
+    r.startup_excused_sessions AS startup_excused_sessions,
+    r.startup_unexcused_sessions AS startup_unexcused_sessions,
+    r.confirmed_swapped_sessions AS confirmed_swapped_sessions,
+    r.inferred_swap_sessions AS inferred_swap_sessions,
+    r.total_swapped_sessions AS total_swapped_sessions,
+    r.sessions_with_errors AS sessions_with_errors,
+    r.sessions_ending_in_error AS sessions_ending_in_error,
+    r.loading_only_sessions AS loading_only_sessions,
+    r.zero_output_fps_sessions AS zero_output_fps_sessions,
+    r.output_failed_sessions AS output_failed_sessions,
+    r.effective_failed_sessions AS effective_failed_sessions,
+    r.error_status_samples AS error_status_samples,
+    r.health_signal_count AS health_signal_count,
+    r.health_expected_signal_count AS health_expected_signal_count,
+    health AS health_signal_coverage_ratio,
+    r.status_samples AS status_samples, r.output_fps_sum AS output_fps_sum,
+    r.output_fps_sumsq AS output_fps_sumsq, r.active_ms AS active_ms,
+    if(r.status_samples = 0, NULL, fps_mean) AS avg_output_fps,
+    if(r.status_samples = 0, NULL, steps95(r.output_fps_histogram) / 10) AS p95_output_fps,
+    if(r.status_samples = 0 OR r.output_fps_sum = 0, NULL,
+        sqrt(greatest(0, r.output_fps_sumsq / 1e6 / r.status_samples - fps_mean * fps_mean)) / fps_mean) AS fps_jitter_coefficient,
+    r.prompt_to_first_frame_sample_count AS prompt_to_first_frame_sample_count,
+    r.startup_latency_sample_count AS startup_latency_sample_count,
+    r.e2e_latency_sample_count AS e2e_latency_sample_count,
+    if(r.prompt_to_first_frame_sample_count = 0, NULL,
+        r.prompt_to_first_frame_sum / 1e6 / r.prompt_to_first_frame_sample_count) AS avg_prompt_to_first_frame_ms,
+    if(r.startup_latency_sample_count = 0, NULL,
+        r.startup_latency_sum / 1e6 / r.startup_latency_sample_count) AS avg_startup_latency_ms,
+    if(r.e2e_latency_sample_count = 0, NULL,
+        r.e2e_latency_sum / 1e6 / r.e2e_latency_sample_count) AS avg_e2e_latency_ms,
+    if(r.prompt_to_first_frame_sample_count = 0, NULL,
+        steps95(r.prompt_to_first_frame_histogram)) AS p95_prompt_to_first_frame_latency_ms,
+    if(r.startup_latency_sample_count = 0, NULL, steps95(r.startup_latency_histogram)) AS p95_startup_latency_ms,
+    if(r.e2e_latency_sample_count = 0, NULL, steps95(r.e2e_latency_histogram)) AS p95_e2e_latency_ms,
+    if(r.known_sessions_count = 0, NULL, r.startup_unexcused_sessions / r.known_sessions_count) AS startup_unexcused_rate,
+    if(r.known_sessions_count = 0, NULL, r.total_swapped_sessions / r.known_sessions_count) AS swap_rate,
+    if(r.known_sessions_count = 0, NULL, startup) AS startup_success_rate,
+    if(r.known_sessions_count = 0, NULL, r.startup_success_sessions / r.known_sessions_count) AS startup_playable_rate,
+    if(r.known_sessions_count = 0, NULL, 1 - r.effective_failed_sessions / r.known_sessions_count) AS effective_success_rate,
+    if(r.known_sessions_count = 0, NULL, no_swap) AS no_swap_rate,
+    if(r.known_sessions_count = 0, NULL, viability) AS output_viability_rate,
+    score AS sla_score, validity AS sla_validity,
+    if(validity != 'valid', NULL, multiIf(score >= 95, 'compliant', score >= 90, 'at_risk', 'breach')) AS sla_class,
+    'sla-v1' AS sla_semantics_version,
+    nullIf(r.orchestrator_url, '') AS orchestrator_url, nullIf(r.orchestrator_version, '') AS orchestrator_version,
+    nullIf(r.runner_version, '') AS runner_version, nullIf(r.gpu_model_name, '') AS gpu_model_name,
+    nullIf(r.compute_capability, '') AS cuda_version,
+    r.gpu_memory_bytes_total AS gpu_memory_bytes_total, r.gpu_memory_bytes_free AS gpu_memory_bytes_free,
+    r.capacity AS capacity, r.capacity_in_use AS capacity_in_use, r.warm AS warm,
+    r.price_per_unit AS price_per_unit, r.pixels_per_unit AS pixels_per_unit,
+    r.metadata_snapshot_ts AS metadata_snapshot_ts,
+    slices.window_state AS window_state, slices.revision AS revision
+FROM agg_orchestrator_1h AS r FINAL
+INNER JOIN (
+    SELECT org, window_start, slice_version, window_state, revision, refreshed_at
+    FROM rollup_slices FINAL
+    WHERE relation = 'agg_orchestrator_1h'
+) AS slices ON slices.org = r.org AND slices.window_start = r.window_start
+WHERE r.slice_version >= slices.slice_version
+) AS h
     GROUP BY org, toDateTime64(toStartOfDay(h.window_start), 3, 'UTC'), orchestrator_address, pipeline_id, model_id, gpu_id, region
 ) AS day
 )
@@ -513,7 +982,90 @@ SELECT
     100 * h.health_signal_coverage_ratio * (0.7 * reliability + 0.3 * quality) AS shadow_score,
     h.sla_score AS sla_score,
     'quality-benchmark-v1' AS quality_semantics_version
-FROM v_orchestrator_hours AS h
+FROM (
+WITH
+    -- Where the bucket begins that holds the 95th of 100 values, in steps; buckets as naap_protocol::frames.
+    (histogram -> toUInt32(arrayFirstIndex(n -> 20 * n >= 19 * arraySum(histogram), arrayCumSum(histogram)) - 1)) AS bucket95,
+    (histogram -> if(bucket95(histogram) < 32, toUInt64(bucket95(histogram)),
+        bitShiftLeft(toUInt64(32 + bucket95(histogram) % 32), intDiv(bucket95(histogram), 32) - 1))) AS steps95,
+    r.output_fps_sum / 1e6 / r.status_samples AS fps_mean,
+    1 - r.startup_unexcused_sessions / r.known_sessions_count AS startup,
+    1 - r.total_swapped_sessions / r.known_sessions_count AS no_swap,
+    1 - r.output_failed_sessions / r.known_sessions_count AS viability,
+    if(r.health_expected_signal_count = 0, 1, least(1, r.health_signal_count / r.health_expected_signal_count)) AS health,
+    if(r.known_sessions_count = 0, NULL, 100 * health * (0.4 * startup + 0.2 * no_swap + 0.4 * viability)) AS score,
+    multiIf(
+        r.known_sessions_count = 0, 'no_demand',
+        r.known_sessions_count < 5 OR r.status_samples < 30, 'low_sample',
+        health < 0.6, 'low_coverage',
+        'valid'
+    ) AS validity
+SELECT
+    r.org AS org, r.window_start AS window_start, r.orchestrator_address AS orchestrator_address,
+    r.pipeline_id AS pipeline_id, r.model_id AS model_id, r.gpu_id AS gpu_id, r.region AS region,
+    r.sessions_count AS sessions_count, r.session_starts AS session_starts,
+    r.known_sessions_count AS known_sessions_count,
+    r.startup_success_sessions AS startup_success_sessions,
+    r.startup_excused_sessions AS startup_excused_sessions,
+    r.startup_unexcused_sessions AS startup_unexcused_sessions,
+    r.confirmed_swapped_sessions AS confirmed_swapped_sessions,
+    r.inferred_swap_sessions AS inferred_swap_sessions,
+    r.total_swapped_sessions AS total_swapped_sessions,
+    r.sessions_with_errors AS sessions_with_errors,
+    r.sessions_ending_in_error AS sessions_ending_in_error,
+    r.loading_only_sessions AS loading_only_sessions,
+    r.zero_output_fps_sessions AS zero_output_fps_sessions,
+    r.output_failed_sessions AS output_failed_sessions,
+    r.effective_failed_sessions AS effective_failed_sessions,
+    r.error_status_samples AS error_status_samples,
+    r.health_signal_count AS health_signal_count,
+    r.health_expected_signal_count AS health_expected_signal_count,
+    health AS health_signal_coverage_ratio,
+    r.status_samples AS status_samples, r.output_fps_sum AS output_fps_sum,
+    r.output_fps_sumsq AS output_fps_sumsq, r.active_ms AS active_ms,
+    if(r.status_samples = 0, NULL, fps_mean) AS avg_output_fps,
+    if(r.status_samples = 0, NULL, steps95(r.output_fps_histogram) / 10) AS p95_output_fps,
+    if(r.status_samples = 0 OR r.output_fps_sum = 0, NULL,
+        sqrt(greatest(0, r.output_fps_sumsq / 1e6 / r.status_samples - fps_mean * fps_mean)) / fps_mean) AS fps_jitter_coefficient,
+    r.prompt_to_first_frame_sample_count AS prompt_to_first_frame_sample_count,
+    r.startup_latency_sample_count AS startup_latency_sample_count,
+    r.e2e_latency_sample_count AS e2e_latency_sample_count,
+    if(r.prompt_to_first_frame_sample_count = 0, NULL,
+        r.prompt_to_first_frame_sum / 1e6 / r.prompt_to_first_frame_sample_count) AS avg_prompt_to_first_frame_ms,
+    if(r.startup_latency_sample_count = 0, NULL,
+        r.startup_latency_sum / 1e6 / r.startup_latency_sample_count) AS avg_startup_latency_ms,
+    if(r.e2e_latency_sample_count = 0, NULL,
+        r.e2e_latency_sum / 1e6 / r.e2e_latency_sample_count) AS avg_e2e_latency_ms,
+    if(r.prompt_to_first_frame_sample_count = 0, NULL,
+        steps95(r.prompt_to_first_frame_histogram)) AS p95_prompt_to_first_frame_latency_ms,
+    if(r.startup_latency_sample_count = 0, NULL, steps95(r.startup_latency_histogram)) AS p95_startup_latency_ms,
+    if(r.e2e_latency_sample_count = 0, NULL, steps95(r.e2e_latency_histogram)) AS p95_e2e_latency_ms,
+    if(r.known_sessions_count = 0, NULL, r.startup_unexcused_sessions / r.known_sessions_count) AS startup_unexcused_rate,
+    if(r.known_sessions_count = 0, NULL, r.total_swapped_sessions / r.known_sessions_count) AS swap_rate,
+    if(r.known_sessions_count = 0, NULL, startup) AS startup_success_rate,
+    if(r.known_sessions_count = 0, NULL, r.startup_success_sessions / r.known_sessions_count) AS startup_playable_rate,
+    if(r.known_sessions_count = 0, NULL, 1 - r.effective_failed_sessions / r.known_sessions_count) AS effective_success_rate,
+    if(r.known_sessions_count = 0, NULL, no_swap) AS no_swap_rate,
+    if(r.known_sessions_count = 0, NULL, viability) AS output_viability_rate,
+    score AS sla_score, validity AS sla_validity,
+    if(validity != 'valid', NULL, multiIf(score >= 95, 'compliant', score >= 90, 'at_risk', 'breach')) AS sla_class,
+    'sla-v1' AS sla_semantics_version,
+    nullIf(r.orchestrator_url, '') AS orchestrator_url, nullIf(r.orchestrator_version, '') AS orchestrator_version,
+    nullIf(r.runner_version, '') AS runner_version, nullIf(r.gpu_model_name, '') AS gpu_model_name,
+    nullIf(r.compute_capability, '') AS cuda_version,
+    r.gpu_memory_bytes_total AS gpu_memory_bytes_total, r.gpu_memory_bytes_free AS gpu_memory_bytes_free,
+    r.capacity AS capacity, r.capacity_in_use AS capacity_in_use, r.warm AS warm,
+    r.price_per_unit AS price_per_unit, r.pixels_per_unit AS pixels_per_unit,
+    r.metadata_snapshot_ts AS metadata_snapshot_ts,
+    slices.window_state AS window_state, slices.revision AS revision
+FROM agg_orchestrator_1h AS r FINAL
+INNER JOIN (
+    SELECT org, window_start, slice_version, window_state, revision, refreshed_at
+    FROM rollup_slices FINAL
+    WHERE relation = 'agg_orchestrator_1h'
+) AS slices ON slices.org = r.org AND slices.window_start = r.window_start
+WHERE r.slice_version >= slices.slice_version
+) AS h
 LEFT JOIN (
     SELECT pipeline_id, model_id, toDate(window_start) + days AS for_date,
         sum(ptff_row_count) AS ptff_rows, sum(e2e_row_count) AS e2e_rows, sum(fps_row_count) AS fps_rows,
@@ -612,8 +1164,52 @@ CREATE OR REPLACE VIEW v_api_network_demand
 )
 AS SELECT org, window_start, gateway, region, pipeline_id, model_id, sessions_count, total_minutes, status_samples, output_fps_sum, output_fps_sumsq, avg_output_fps, served_sessions, unserved_sessions, total_demand_sessions, unattributed_sessions, no_orch_sessions, known_sessions_count, startup_success_sessions, startup_excused_sessions, startup_unexcused_sessions, confirmed_swapped_sessions, inferred_swap_sessions, total_swapped_sessions, sessions_with_errors, sessions_ending_in_error, loading_only_sessions, zero_output_fps_sessions, output_failed_sessions, effective_failed_sessions, error_status_samples, health_signal_count, health_expected_signal_count, health_signal_coverage_ratio, startup_success_rate, startup_playable_rate, effective_success_rate, unserved_rate, payments_count, ticket_count, ticket_face_value_eth, ticket_expected_value_eth, window_state, revision
 FROM (
-SELECT * FROM v_demand_hours WHERE grain = 'model'
-)
+SELECT
+    d.org AS org, d.window_start AS window_start, d.grain AS grain, d.gateway AS gateway, d.region AS region,
+    d.pipeline_id AS pipeline_id, d.model_id AS model_id, d.orchestrator_address AS orchestrator_address,
+    d.gpu_id AS gpu_id, d.sessions_count AS sessions_count, d.active_ms AS active_ms,
+    d.active_ms / 60000 AS total_minutes,
+    d.status_samples AS status_samples, d.output_fps_sum AS output_fps_sum, d.output_fps_sumsq AS output_fps_sumsq,
+    if(d.status_samples = 0, NULL, d.output_fps_sum / 1e6 / d.status_samples) AS avg_output_fps,
+    d.known_sessions_count AS known_sessions_count, d.served_sessions AS served_sessions,
+    d.unserved_sessions AS unserved_sessions,
+    d.served_sessions + d.unserved_sessions AS total_demand_sessions,
+    d.unattributed_sessions AS unattributed_sessions, d.no_orch_sessions AS no_orch_sessions,
+    d.startup_success_sessions AS startup_success_sessions,
+    d.startup_excused_sessions AS startup_excused_sessions,
+    d.startup_unexcused_sessions AS startup_unexcused_sessions,
+    d.confirmed_swapped_sessions AS confirmed_swapped_sessions,
+    d.inferred_swap_sessions AS inferred_swap_sessions,
+    d.total_swapped_sessions AS total_swapped_sessions,
+    d.sessions_with_errors AS sessions_with_errors,
+    d.sessions_ending_in_error AS sessions_ending_in_error,
+    d.loading_only_sessions AS loading_only_sessions,
+    d.zero_output_fps_sessions AS zero_output_fps_sessions,
+    d.output_failed_sessions AS output_failed_sessions,
+    d.effective_failed_sessions AS effective_failed_sessions,
+    d.error_status_samples AS error_status_samples,
+    d.health_signal_count AS health_signal_count,
+    d.health_expected_signal_count AS health_expected_signal_count,
+    if(d.health_expected_signal_count = 0, 1, least(1, d.health_signal_count / d.health_expected_signal_count))
+        AS health_signal_coverage_ratio,
+    if(d.known_sessions_count = 0, NULL, 1 - d.startup_unexcused_sessions / d.known_sessions_count) AS startup_success_rate,
+    if(d.known_sessions_count = 0, NULL, d.startup_success_sessions / d.known_sessions_count) AS startup_playable_rate,
+    if(d.known_sessions_count = 0, NULL, 1 - d.effective_failed_sessions / d.known_sessions_count) AS effective_success_rate,
+    if(d.known_sessions_count = 0, NULL, d.unserved_sessions / d.known_sessions_count) AS unserved_rate,
+    d.payments_count AS payments_count, d.ticket_count AS ticket_count,
+    toFloat64(d.ticket_face_value_wei) / 1e18 AS ticket_face_value_eth,
+    toFloat64(d.ticket_expected_value_wei) / 1e18 AS ticket_expected_value_eth,
+    d.gpu_fallback_samples AS gpu_fallback_samples, d.gpu_fallback_sessions AS gpu_fallback_sessions,
+    d.gpu_model_name AS gpu_model_name, d.advertised_capacity AS advertised_capacity,
+    slices.window_state AS window_state, slices.revision AS revision
+FROM agg_network_demand_1h AS d FINAL
+INNER JOIN (
+    SELECT org, window_start, slice_version, window_state, revision, refreshed_at
+    FROM rollup_slices FINAL
+    WHERE relation = 'agg_network_demand_1h'
+) AS slices ON slices.org = d.org AND slices.window_start = d.window_start
+WHERE d.slice_version >= slices.slice_version
+) WHERE grain = 'model'
 COMMENT 'Demand and who was served: one row per hour, gateway, region, pipeline and model. Use counts in the hour of the evidence, sessions in the hour they started in, payments in theirs.';
 
 CREATE OR REPLACE VIEW v_api_network_demand_pipeline
@@ -664,8 +1260,52 @@ CREATE OR REPLACE VIEW v_api_network_demand_pipeline
 )
 AS SELECT org, window_start, gateway, region, pipeline_id, sessions_count, total_minutes, status_samples, output_fps_sum, output_fps_sumsq, avg_output_fps, served_sessions, unserved_sessions, total_demand_sessions, unattributed_sessions, no_orch_sessions, known_sessions_count, startup_success_sessions, startup_excused_sessions, startup_unexcused_sessions, confirmed_swapped_sessions, inferred_swap_sessions, total_swapped_sessions, sessions_with_errors, sessions_ending_in_error, loading_only_sessions, zero_output_fps_sessions, output_failed_sessions, effective_failed_sessions, error_status_samples, health_signal_count, health_expected_signal_count, health_signal_coverage_ratio, startup_success_rate, startup_playable_rate, effective_success_rate, unserved_rate, payments_count, ticket_count, ticket_face_value_eth, ticket_expected_value_eth, window_state, revision
 FROM (
-SELECT * FROM v_demand_hours WHERE grain = 'pipeline'
-)
+SELECT
+    d.org AS org, d.window_start AS window_start, d.grain AS grain, d.gateway AS gateway, d.region AS region,
+    d.pipeline_id AS pipeline_id, d.model_id AS model_id, d.orchestrator_address AS orchestrator_address,
+    d.gpu_id AS gpu_id, d.sessions_count AS sessions_count, d.active_ms AS active_ms,
+    d.active_ms / 60000 AS total_minutes,
+    d.status_samples AS status_samples, d.output_fps_sum AS output_fps_sum, d.output_fps_sumsq AS output_fps_sumsq,
+    if(d.status_samples = 0, NULL, d.output_fps_sum / 1e6 / d.status_samples) AS avg_output_fps,
+    d.known_sessions_count AS known_sessions_count, d.served_sessions AS served_sessions,
+    d.unserved_sessions AS unserved_sessions,
+    d.served_sessions + d.unserved_sessions AS total_demand_sessions,
+    d.unattributed_sessions AS unattributed_sessions, d.no_orch_sessions AS no_orch_sessions,
+    d.startup_success_sessions AS startup_success_sessions,
+    d.startup_excused_sessions AS startup_excused_sessions,
+    d.startup_unexcused_sessions AS startup_unexcused_sessions,
+    d.confirmed_swapped_sessions AS confirmed_swapped_sessions,
+    d.inferred_swap_sessions AS inferred_swap_sessions,
+    d.total_swapped_sessions AS total_swapped_sessions,
+    d.sessions_with_errors AS sessions_with_errors,
+    d.sessions_ending_in_error AS sessions_ending_in_error,
+    d.loading_only_sessions AS loading_only_sessions,
+    d.zero_output_fps_sessions AS zero_output_fps_sessions,
+    d.output_failed_sessions AS output_failed_sessions,
+    d.effective_failed_sessions AS effective_failed_sessions,
+    d.error_status_samples AS error_status_samples,
+    d.health_signal_count AS health_signal_count,
+    d.health_expected_signal_count AS health_expected_signal_count,
+    if(d.health_expected_signal_count = 0, 1, least(1, d.health_signal_count / d.health_expected_signal_count))
+        AS health_signal_coverage_ratio,
+    if(d.known_sessions_count = 0, NULL, 1 - d.startup_unexcused_sessions / d.known_sessions_count) AS startup_success_rate,
+    if(d.known_sessions_count = 0, NULL, d.startup_success_sessions / d.known_sessions_count) AS startup_playable_rate,
+    if(d.known_sessions_count = 0, NULL, 1 - d.effective_failed_sessions / d.known_sessions_count) AS effective_success_rate,
+    if(d.known_sessions_count = 0, NULL, d.unserved_sessions / d.known_sessions_count) AS unserved_rate,
+    d.payments_count AS payments_count, d.ticket_count AS ticket_count,
+    toFloat64(d.ticket_face_value_wei) / 1e18 AS ticket_face_value_eth,
+    toFloat64(d.ticket_expected_value_wei) / 1e18 AS ticket_expected_value_eth,
+    d.gpu_fallback_samples AS gpu_fallback_samples, d.gpu_fallback_sessions AS gpu_fallback_sessions,
+    d.gpu_model_name AS gpu_model_name, d.advertised_capacity AS advertised_capacity,
+    slices.window_state AS window_state, slices.revision AS revision
+FROM agg_network_demand_1h AS d FINAL
+INNER JOIN (
+    SELECT org, window_start, slice_version, window_state, revision, refreshed_at
+    FROM rollup_slices FINAL
+    WHERE relation = 'agg_network_demand_1h'
+) AS slices ON slices.org = d.org AND slices.window_start = d.window_start
+WHERE d.slice_version >= slices.slice_version
+) WHERE grain = 'pipeline'
 COMMENT '`v_api_network_demand` for readers of the older grain without model: one row per hour, gateway, region and pipeline, sessions counted once. Deprecated since 2026-11-23, to be removed on 2027-05-31: read `v_api_network_demand`.';
 
 CREATE OR REPLACE VIEW v_api_network_demand_by_gpu
@@ -735,7 +1375,53 @@ SELECT
     if(ifNull(d.advertised_capacity, 0) <= 0, NULL, d.total_minutes / (60 * d.advertised_capacity))
         AS advertised_capacity_utilization_rate,
     d.* EXCEPT (org, window_start, gateway, orchestrator_address, region, pipeline_id, model_id, gpu_id, gpu_model_name)
-FROM v_demand_hours AS d
+FROM (
+SELECT
+    d.org AS org, d.window_start AS window_start, d.grain AS grain, d.gateway AS gateway, d.region AS region,
+    d.pipeline_id AS pipeline_id, d.model_id AS model_id, d.orchestrator_address AS orchestrator_address,
+    d.gpu_id AS gpu_id, d.sessions_count AS sessions_count, d.active_ms AS active_ms,
+    d.active_ms / 60000 AS total_minutes,
+    d.status_samples AS status_samples, d.output_fps_sum AS output_fps_sum, d.output_fps_sumsq AS output_fps_sumsq,
+    if(d.status_samples = 0, NULL, d.output_fps_sum / 1e6 / d.status_samples) AS avg_output_fps,
+    d.known_sessions_count AS known_sessions_count, d.served_sessions AS served_sessions,
+    d.unserved_sessions AS unserved_sessions,
+    d.served_sessions + d.unserved_sessions AS total_demand_sessions,
+    d.unattributed_sessions AS unattributed_sessions, d.no_orch_sessions AS no_orch_sessions,
+    d.startup_success_sessions AS startup_success_sessions,
+    d.startup_excused_sessions AS startup_excused_sessions,
+    d.startup_unexcused_sessions AS startup_unexcused_sessions,
+    d.confirmed_swapped_sessions AS confirmed_swapped_sessions,
+    d.inferred_swap_sessions AS inferred_swap_sessions,
+    d.total_swapped_sessions AS total_swapped_sessions,
+    d.sessions_with_errors AS sessions_with_errors,
+    d.sessions_ending_in_error AS sessions_ending_in_error,
+    d.loading_only_sessions AS loading_only_sessions,
+    d.zero_output_fps_sessions AS zero_output_fps_sessions,
+    d.output_failed_sessions AS output_failed_sessions,
+    d.effective_failed_sessions AS effective_failed_sessions,
+    d.error_status_samples AS error_status_samples,
+    d.health_signal_count AS health_signal_count,
+    d.health_expected_signal_count AS health_expected_signal_count,
+    if(d.health_expected_signal_count = 0, 1, least(1, d.health_signal_count / d.health_expected_signal_count))
+        AS health_signal_coverage_ratio,
+    if(d.known_sessions_count = 0, NULL, 1 - d.startup_unexcused_sessions / d.known_sessions_count) AS startup_success_rate,
+    if(d.known_sessions_count = 0, NULL, d.startup_success_sessions / d.known_sessions_count) AS startup_playable_rate,
+    if(d.known_sessions_count = 0, NULL, 1 - d.effective_failed_sessions / d.known_sessions_count) AS effective_success_rate,
+    if(d.known_sessions_count = 0, NULL, d.unserved_sessions / d.known_sessions_count) AS unserved_rate,
+    d.payments_count AS payments_count, d.ticket_count AS ticket_count,
+    toFloat64(d.ticket_face_value_wei) / 1e18 AS ticket_face_value_eth,
+    toFloat64(d.ticket_expected_value_wei) / 1e18 AS ticket_expected_value_eth,
+    d.gpu_fallback_samples AS gpu_fallback_samples, d.gpu_fallback_sessions AS gpu_fallback_sessions,
+    d.gpu_model_name AS gpu_model_name, d.advertised_capacity AS advertised_capacity,
+    slices.window_state AS window_state, slices.revision AS revision
+FROM agg_network_demand_1h AS d FINAL
+INNER JOIN (
+    SELECT org, window_start, slice_version, window_state, revision, refreshed_at
+    FROM rollup_slices FINAL
+    WHERE relation = 'agg_network_demand_1h'
+) AS slices ON slices.org = d.org AND slices.window_start = d.window_start
+WHERE d.slice_version >= slices.slice_version
+) AS d
 WHERE d.grain = 'gpu'
 )
 COMMENT 'Demand by who served it: one row per hour, gateway, orchestrator, region, pipeline, model and GPU; demand that nobody served has orchestrator \'\'.';
@@ -772,8 +1458,14 @@ SELECT
     s.no_orch_sessions AS no_orch_sessions,
     if(s.known_sessions_count = 0, NULL, 1 - s.startup_unexcused_sessions / s.known_sessions_count) AS startup_success_rate,
     if(s.known_sessions_count = 0, NULL, s.startup_success_sessions / s.known_sessions_count) AS startup_playable_rate,
-    s.window_state AS window_state, s.revision AS revision
-FROM v_agg_startup_1h AS s
+    slices.window_state AS window_state, slices.revision AS revision
+FROM agg_startup_1h AS s FINAL
+INNER JOIN (
+    SELECT org, window_start, slice_version, window_state, revision, refreshed_at
+    FROM rollup_slices FINAL
+    WHERE relation = 'agg_startup_1h'
+) AS slices ON slices.org = s.org AND slices.window_start = s.window_start
+WHERE s.slice_version >= slices.slice_version
 )
 COMMENT 'How sessions started, status evidence or not: one row per hour of the start, gateway, orchestrator, pipeline, model and region. Every known session counts once, so rows may be summed.';
 
@@ -849,7 +1541,7 @@ AS SELECT org, table_name, max_event_ts, checked_at, lag_minutes, refreshed_at
 FROM (
 SELECT newest.org AS org, newest.table_name AS table_name, newest.max_event_ts AS max_event_ts,
     now64(3, 'UTC') AS checked_at,
-    toInt64(dateDiff('minute', newest.max_event_ts, now64(3, 'UTC'))) AS lag_minutes,
+    toInt64(age('minute', newest.max_event_ts, checked_at)) AS lag_minutes,
     newest.max_refreshed_at AS refreshed_at
 FROM (
     SELECT org, 'fact_stream_status_samples' AS table_name, max(gateway_ts) AS max_event_ts,
@@ -922,8 +1614,14 @@ SELECT
     if(h.segments + h.failed_segments + h.dropped_segments = 0, NULL,
         h.dropped_segments / (h.segments + h.failed_segments + h.dropped_segments)) AS dropped_segment_ratio,
     multiIf(h.sessions = 0, 'no_telemetry', ifNull(coverage_ratio, 0) >= 0.8, 'ok', 'partial') AS telemetry_status,
-    h.window_state AS window_state, h.revision AS revision, h.refreshed_at AS refreshed_at
-FROM v_agg_transport_bandwidth_1h AS h
+    slices.window_state AS window_state, slices.revision AS revision, slices.refreshed_at AS refreshed_at
+FROM agg_transport_bandwidth_1h AS h FINAL
+INNER JOIN (
+    SELECT org, window_start, slice_version, window_state, revision, refreshed_at
+    FROM rollup_slices FINAL
+    WHERE relation = 'agg_transport_bandwidth_1h'
+) AS slices ON slices.org = h.org AND slices.window_start = h.window_start
+WHERE h.slice_version >= slices.slice_version
 )
 COMMENT 'Bandwidth that sessions used between gateway and orchestrator, down (to it) and up (from it): one row per hour and key. Not the capacity of links.';
 
@@ -991,8 +1689,14 @@ SELECT
     if(h.known_sessions = 0, NULL, least(1, h.known_sessions_with_samples / h.known_sessions)) AS ingest_coverage_ratio,
     h.known_sessions AS known_sessions, h.observed_ms AS observed_ms, h.session_ms AS session_ms,
     multiIf(h.samples = 0, 'no_telemetry', h.observed_ms >= 0.5 * h.session_ms, 'ok', 'partial') AS telemetry_status,
-    h.window_state AS window_state, h.revision AS revision, h.refreshed_at AS refreshed_at
-FROM v_agg_ingest_quality_1h AS h
+    slices.window_state AS window_state, slices.revision AS revision, slices.refreshed_at AS refreshed_at
+FROM agg_ingest_quality_1h AS h FINAL
+INNER JOIN (
+    SELECT org, window_start, slice_version, window_state, revision, refreshed_at
+    FROM rollup_slices FINAL
+    WHERE relation = 'agg_ingest_quality_1h'
+) AS slices ON slices.org = h.org AND slices.window_start = h.window_start
+WHERE h.slice_version >= slices.slice_version
 )
 COMMENT 'Quality between WHIP clients and gateway: one row per hour and key. Says nothing of orchestrators.';
 
@@ -1043,7 +1747,7 @@ SELECT
     g.orchestrator_version AS orchestrator_version,
     concat(g.orchestrator_url, '|', g.gpu_model_name, '|', toString(ifNull(g.gpu_memory_bytes_total, 0))) AS sku_fingerprint,
     nullIf(f.first_seen_ts, toDateTime64(0, 3, 'UTC')) AS first_seen_ts, g.last_seen_ts AS last_seen_ts,
-    toUInt32(greatest(0, dateDiff('second', g.last_seen_ts, now64(3, 'UTC')))) AS age_seconds,
+    toUInt32(greatest(0, age('second', g.last_seen_ts, now64(3, 'UTC')))) AS age_seconds,
     age_seconds <= 1800 AS is_fresh,
     g.source_event_uid AS source_event_uid
 FROM newest AS g

@@ -86,6 +86,12 @@ rollups! {
 }
 
 impl Rollup {
+    /// The query that computes the rows of slices, with the payments of their hours only. Parameters:
+    /// `org`, `hours`, `gold`.
+    pub fn computed_sql(&self) -> String {
+        self.sql.replace("fact_payment_events AS p FINAL", &payments_of_hours())
+    }
+
     /// The statement that writes the rows of slices anew. Parameters: `org`, `hours`, `gold`,
     /// `slice_version`.
     pub fn recompute_sql(&self) -> String {
@@ -93,9 +99,9 @@ impl Rollup {
         let columns: Vec<&str> = table.sent().map(|column| column.name).collect();
         let computed: Vec<&str> =
             columns.iter().copied().filter(|name| *name != table.version).collect();
-        let sql = self.sql.replace("fact_payment_events AS p FINAL", &payments_of_hours());
         format!(
             "INSERT INTO {table} ({columns}, {version})\nSELECT {columns}, {{slice_version:UInt64}}\nFROM (\n{sql})",
+            sql = self.computed_sql(),
             table = table.name,
             columns = computed.join(", "),
             version = table.version,
@@ -177,18 +183,49 @@ SETTINGS join_use_nulls = 0",
     slices.window_state AS window_state,
     slices.revision AS revision,
     slices.refreshed_at AS refreshed_at
-FROM (SELECT * FROM {name} FINAL) AS published
+FROM {valid}
+COMMENT 'Valid rows of {name}.'",
+            view = self.valid_view(),
+            columns = columns.join(",\n"),
+            valid = self.valid_rows("published"),
+        )
+    }
+
+    /// The valid rows as `alias`, with what is known of their slices as `slices`: all of a query behind
+    /// its `FROM`.
+    fn valid_rows(&self, alias: &str) -> String {
+        let name = self.table.name;
+        format!(
+            "{name} AS {alias} FINAL
 INNER JOIN (
     SELECT org, window_start, slice_version, window_state, revision, refreshed_at
     FROM rollup_slices FINAL
     WHERE relation = '{name}'
-) AS slices ON slices.org = published.org AND slices.window_start = published.window_start
-WHERE published.slice_version >= slices.slice_version
-COMMENT 'Valid rows of {name}.'",
-            view = self.valid_view(),
-            columns = columns.join(",\n"),
+) AS slices ON slices.org = {alias}.org AND slices.window_start = {alias}.window_start
+WHERE {alias}.slice_version >= slices.slice_version"
         )
     }
+
+    /// The query with the valid rows read without their view, if it ends in reading that:
+    /// `FROM v_agg_x AS alias`.
+    fn direct(&self, sql: &str) -> Option<String> {
+        let (head, alias) = sql.rsplit_once(&format!("FROM {} AS ", self.valid_view()))?;
+        if !alias.chars().all(|c| c.is_ascii_alphanumeric()) {
+            return None;
+        }
+        let mut head = head.to_owned();
+        for of_slice in ["window_state", "revision", "refreshed_at"] {
+            head = head.replace(&format!(" {alias}.{of_slice}"), &format!(" slices.{of_slice}"));
+        }
+        Some(format!("{head}FROM {}", self.valid_rows(alias)))
+    }
+}
+
+/// The query without the view of valid rows that it ends in reading, if it does: what it reads through a
+/// view is planned for each reader once more.
+pub fn direct(sql: &str) -> String {
+    let sql = sql.trim_end();
+    ROLLUPS.iter().find_map(|rollup| rollup.direct(sql)).unwrap_or_else(|| sql.to_owned())
 }
 
 /// The query of the view `fact_payment_events` over those tickets and sessions that can be meant in the

@@ -208,6 +208,22 @@ fn odd_samples_keep_their_bytes_and_lose_their_rates() {
 }
 
 #[test]
+fn a_segment_that_took_no_time_expects_nothing() {
+    let start = base() + 10 * MINUTE;
+    let mut script = Script::default();
+    script.advertise(start - MINUTE, "gw", "o1", &[("GPU-1", "m1")]);
+    for (session, at) in [("full-minute", start), ("later", start + 17_000)] {
+        script.status(at, session, "o1");
+    }
+    let dir = DataDir::new();
+    script.replay(&dir, "events.jsonl");
+    let segments = "SELECT count() FROM naap.fact_workflow_session_segments FINAL
+        WHERE orchestrator_address = '0xco1'";
+    assert_eq!(dir.number(segments), 2);
+    assert_eq!(shown(&dir.query(BANDWIDTH), "gateway telemetry_status"), [""; 0]);
+}
+
+#[test]
 fn ingest_quality_is_that_of_the_contract() {
     let start = base() + 20 * MINUTE;
     let mut script = Script::default();

@@ -1,5 +1,5 @@
 //! `naap verify` on a network of two organisations and the real capture, and the test of its checks.
-#![allow(clippy::unwrap_used, reason = "a test ends with what went wrong")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends with what went wrong")]
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -71,6 +71,55 @@ fn sound_facts_pass_and_a_contradiction_is_named() {
     let said = in_text.output().unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
     assert!(said.starts_with("FAIL   Q-22") && said.contains("do: "), "{said}");
+}
+
+/// Backlog 005 (d): whatever figure somebody changes, its table, key, column and difference are named.
+#[test]
+fn a_figure_that_was_changed_by_hand_is_named() {
+    let dir = DataDir::new();
+    let events = dir.path().join("events.jsonl");
+    generate(&events, 23);
+    dir.replay(&[events]);
+    let verdict = |report: &Value| report["checks"][0]["verdict"].clone();
+    let (code, report) = verified(&dir, &["--check", "R1"]);
+    assert_eq!((code, verdict(&report)), (Some(0), "PASS".into()), "{report:#}");
+    let changes = [
+        ("agg_network_demand_1h", "active_ms", "active_ms + 7", "grain = 'gpu'"),
+        ("agg_orchestrator_1h", "gpu_model_name", "'RTX 9999'", "gpu_model_name != ''"),
+        ("agg_ingest_quality_1m", "bad_samples", "bad_samples - 1", "bad_samples > 0"),
+        ("agg_quality_benchmark_1d", "fps_row_count", "fps_row_count + 1", "1"),
+    ];
+    for (table, column, value, pick) in changes {
+        dir.query(&format!(
+            "INSERT INTO naap.{table} SELECT * REPLACE({value} AS {column}, slice_version + 1 AS slice_version)
+             FROM (SELECT * FROM naap.{table} FINAL WHERE {pick} ORDER BY window_start LIMIT 1)"
+        ));
+    }
+    let gone = "ALTER TABLE naap.agg_output_fps_5m DELETE WHERE window_start_5m = (
+            SELECT max(window_start_5m) FROM naap.agg_output_fps_5m)
+        SETTINGS mutations_sync = 2";
+    run(Command::new(program()).args(["query", gone, "--data-dir"]).arg(dir.data()));
+
+    let (code, report) = verified(&dir, &["--gate", "pr", "--check", "R1"]);
+    assert_eq!((code, verdict(&report)), (Some(1), "FAIL".into()), "{report:#}");
+    let examples = report["checks"][0]["examples"].as_array().unwrap();
+    for (table, column, ..) in changes {
+        let of = |row: &&Value| row["relation"] == table;
+        let found: Vec<&Value> = examples.iter().filter(of).collect();
+        let [row] = found[..] else { panic!("{table}: {found:#?}") };
+        assert_eq!(row["column"], column, "{row}");
+        assert!(row["window_start"].is_string() && row["published"] != row["computed"], "{row}");
+        let by = match column {
+            "active_ms" => json!(7.0),
+            "bad_samples" => json!(-1.0),
+            "fps_row_count" => json!(1.0),
+            _ => Value::Null,
+        };
+        assert_eq!(row["difference_by"].as_f64(), by.as_f64(), "{row}");
+    }
+    let gone = examples.iter().find(|row| row["relation"] == "agg_output_fps_5m").unwrap();
+    assert_eq!((&gone["published"], &gone["computed"]), (&json!("no row"), &json!("a row")));
+    assert_eq!(failed(&report)[0]["rows"], examples.len());
 }
 
 /// Nodes that offer free capabilities only have neither hardware nor models in their advertisement: no

@@ -57,7 +57,7 @@
             FROM fact_workflow_sessions FINAL
             WHERE org = {org:String} AND ifNull(session_end_ts, session_start_ts) >= arrayMin({hours:Array(DateTime64(3, 'UTC'))})
         ) AS s ON s.workflow_session_id = g.workflow_session_id
-        WHERE g.segment_index < s.segment_count AND starts < hour_ms + 3600000 AND ends > hour_ms
+        WHERE g.segment_index < s.segment_count AND starts < ends AND starts < hour_ms + 3600000 AND ends > hour_ms
     ),
     expected AS (
         SELECT

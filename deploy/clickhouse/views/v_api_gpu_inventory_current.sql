@@ -15,7 +15,7 @@ SELECT
     g.orchestrator_version AS orchestrator_version,
     concat(g.orchestrator_url, '|', g.gpu_model_name, '|', toString(ifNull(g.gpu_memory_bytes_total, 0))) AS sku_fingerprint,
     nullIf(f.first_seen_ts, toDateTime64(0, 3, 'UTC')) AS first_seen_ts, g.last_seen_ts AS last_seen_ts,
-    toUInt32(greatest(0, dateDiff('second', g.last_seen_ts, now64(3, 'UTC')))) AS age_seconds,
+    toUInt32(greatest(0, age('second', g.last_seen_ts, now64(3, 'UTC')))) AS age_seconds,
     age_seconds <= 1800 AS is_fresh,
     g.source_event_uid AS source_event_uid
 FROM newest AS g

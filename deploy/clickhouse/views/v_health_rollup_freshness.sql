@@ -1,6 +1,6 @@
 SELECT newest.org AS org, newest.table_name AS table_name, newest.max_event_ts AS max_event_ts,
     now64(3, 'UTC') AS checked_at,
-    toInt64(dateDiff('minute', newest.max_event_ts, now64(3, 'UTC'))) AS lag_minutes,
+    toInt64(age('minute', newest.max_event_ts, checked_at)) AS lag_minutes,
     newest.max_refreshed_at AS refreshed_at
 FROM (
     SELECT org, 'fact_stream_status_samples' AS table_name, max(gateway_ts) AS max_event_ts,

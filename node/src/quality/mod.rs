@@ -9,6 +9,7 @@ pub mod checks;
 pub mod command;
 pub mod gates;
 pub mod probe;
+pub mod published;
 pub mod relations;
 pub mod report;
 pub mod run;
@@ -58,6 +59,9 @@ pub enum How {
     /// The answer has `value`, `n` (its population) and perhaps key columns; each row is compared
     /// with the threshold of this name.
     Figure(&'static str, &'static str),
+    /// Each published figure that is not what its query answers, in slices that changed since they were
+    /// published.
+    Published(Tier),
     /// The rows of a computation over this build, without a store.
     Build(Tier, fn() -> Vec<String>),
     /// No statement over a store can show it; this test of the repository does, or this construction.
@@ -153,7 +157,9 @@ impl Check {
     /// Whether it can block a gate.
     pub const fn can_fail(&self) -> bool {
         match self.how {
-            How::Rows(tier, _) | How::Build(tier, _) => matches!(tier, Tier::Fail),
+            How::Rows(tier, _) | How::Build(tier, _) | How::Published(tier) => {
+                matches!(tier, Tier::Fail)
+            }
             How::Figure(..) => true,
             How::Elsewhere(_) => false,
         }
@@ -168,7 +174,7 @@ impl Check {
     pub const fn sql(&self) -> Option<&'static str> {
         match self.how {
             How::Rows(_, sql) | How::Figure(_, sql) => Some(sql),
-            How::Build(..) | How::Elsewhere(_) => None,
+            How::Build(..) | How::Published(_) | How::Elsewhere(_) => None,
         }
     }
 }

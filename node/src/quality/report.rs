@@ -167,7 +167,7 @@ pub fn list_json() -> Value {
 
 fn kind(check: &Check) -> &'static str {
     match check.how {
-        How::Rows(tier, _) | How::Build(tier, _) => match tier {
+        How::Rows(tier, _) | How::Build(tier, _) | How::Published(tier) => match tier {
             super::Tier::Fail => "fails",
             super::Tier::Warn => "warns",
             super::Tier::Info => "informs",

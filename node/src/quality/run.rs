@@ -9,6 +9,7 @@ use naap_protocol::time::Timestamp;
 use serde_json::Value;
 
 use super::gates::{Gate, Gates, Threshold};
+use super::published::{Changed, changed_sql, differences_sql};
 use super::{Check, How, Tier, checks, relations};
 use crate::config::Config;
 use crate::node::gold;
@@ -206,6 +207,7 @@ async fn one(client: &Client, (gates, gate): (&Gates, &Gate), check: &'static Ch
     let answer = match check.how {
         How::Rows(tier, sql) => rows(client, check, tier, sql).await,
         How::Figure(name, sql) => figures(client, check, &gates.threshold(gate, name), sql).await,
+        How::Published(tier) => published(client, check, tier).await,
         How::Build(tier, found) => {
             let found = found();
             let verdict = if found.is_empty() { Verdict::Pass } else { tier.into() };
@@ -286,6 +288,27 @@ async fn figures(
     }
     if outcome.verdict == Verdict::Info {
         outcome.note = format!("beyond the threshold, but of fewer than {} rows", threshold.min_n);
+    }
+    Ok(outcome)
+}
+
+/// Looks into the slices that changed; one that its query answers like that holds.
+async fn published(client: &Client, check: &'static Check, tier: Tier) -> Result<Outcome, String> {
+    let mut outcome = Outcome::new(check, Verdict::Pass);
+    for slice in answer(client, &changed_sql()?).await? {
+        let slice: Changed = serde_json::from_value(slice).map_err(|e| e.to_string())?;
+        let Some(rollup) = slice.rollup() else { continue };
+        let client = client
+            .clone()
+            .with_setting("param_org", slice.org)
+            .with_setting("param_hours", format!("['{}']", slice.hour));
+        let mut found = answer(&client, &differences_sql(rollup)).await?;
+        outcome.rows += found.len() as u64;
+        found.truncate(EXAMPLES - outcome.examples.len());
+        outcome.examples.extend(found);
+    }
+    if outcome.rows > 0 {
+        outcome.verdict = tier.into();
     }
     Ok(outcome)
 }

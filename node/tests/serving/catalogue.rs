@@ -27,7 +27,7 @@ fn every_column_is_in_the_catalogue_and_has_a_comment() {
         &serde_json::json!({
             "unit": "ratio", "nullable": 1, "semantics_version": "sla-v1",
             "meaning": "1 - total swapped / known, 0 to 1", "invariant": "NULL when none is known.",
-            "source": "v_orchestrator_hours",
+            "source": "agg_orchestrator_1h, rollup_slices",
         }),
     );
 }

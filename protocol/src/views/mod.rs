@@ -15,6 +15,7 @@ pub mod service;
 
 use std::fmt::Write as _;
 
+use crate::rollup::direct;
 use crate::rows::ddl::quote;
 use crate::rows::migrations::CREATE_VIEW;
 use crate::rows::spec::{FINGERPRINT_EXCLUDED, fingerprint_sql};
@@ -112,8 +113,13 @@ impl ViewSpec {
             );
             names.push(column.name);
         }
-        let (names, sql, doc) = (names.join(", "), self.sql.trim_end(), quote(self.doc));
-        let _ = write!(out, "\n)\nAS SELECT {names}\nFROM (\n{sql}\n)\nCOMMENT {doc}");
+        let (names, sql, doc) = (names.join(", "), flat(self.sql), quote(self.doc));
+        // A query that only chooses rows needs no other one around it.
+        let from = match sql.strip_prefix("SELECT * FROM ") {
+            Some(from) => from.to_owned(),
+            None => format!("(\n{sql}\n)"),
+        };
+        let _ = write!(out, "\n)\nAS SELECT {names}\nFROM {from}\nCOMMENT {doc}");
         out
     }
 }
@@ -137,7 +143,7 @@ macro_rules! view {
 }
 use view;
 
-/// Views that others read: formulas that several of them share. Their columns are those of the query.
+/// Formulas that several views share, which write them out; and views of their own. Their columns are those of the query.
 pub const BASES: &[(&str, &str, &str)] = &[
     (
         "v_orchestrator_hours",
@@ -158,7 +164,21 @@ pub const BASES: &[(&str, &str, &str)] = &[
 
 /// The statement that makes a view of [`BASES`].
 pub fn create_base((name, doc, sql): (&str, &str, &str)) -> String {
-    format!("{CREATE_VIEW}{name} AS\n{}\nCOMMENT {}", sql.trim_end(), quote(doc))
+    format!("{CREATE_VIEW}{name} AS\n{}\nCOMMENT {}", flat(sql), quote(doc))
+}
+
+/// The query with what it reads of [`BASES`] and of valid rows written out. Most of the time of a query of
+/// a day is planning, and each view is planned by itself (`docs/performance.md`).
+fn flat(sql: &str) -> String {
+    let written_out = |sql: String, (name, _, base): &(&str, _, &str)| {
+        let reads = format!("FROM {name}");
+        if sql.contains(&reads) {
+            sql.replace(&reads, &format!("FROM (\n{}\n)", flat(base)))
+        } else {
+            sql
+        }
+    };
+    BASES.iter().fold(direct(sql), written_out)
 }
 
 /// Every serving view.
@@ -185,4 +205,24 @@ pub const ALL: &[&ViewSpec] = &[
 /// The view with this name.
 pub fn find(name: &str) -> Option<&'static ViewSpec> {
     ALL.iter().copied().find(|view| view.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_views_share_is_written_out() {
+        let made = ALL.iter().map(|view| view.create());
+        for sql in made.chain(BASES.iter().map(|base| create_base(*base))) {
+            let of_view = |(name, ..): &&(&str, &str, &str)| sql.contains(&format!("FROM {name}"));
+            assert_eq!(BASES.iter().find(of_view), None, "{sql}");
+        }
+        let sql = demand::NETWORK_DEMAND.create();
+        let query = sql.split_once("\nAS SELECT ").map_or("", |(_, query)| query);
+        assert!(query.contains("FROM agg_network_demand_1h AS d FINAL\nINNER JOIN"), "{query}");
+        assert!(query.contains("slices.window_state AS window_state"), "{query}");
+        assert!(!query.contains("v_") && !query.contains("d.window_state"), "{query}");
+        assert!(query.contains(") WHERE grain = 'model'\nCOMMENT"), "{query}");
+    }
 }

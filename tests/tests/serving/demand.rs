@@ -96,11 +96,12 @@ fn shown(
     };
     let mut names = facts.gpus.iter().filter(of);
     let name = names.rfind(|ad| !gpu.is_empty() && ad.gpu == gpu.to_lowercase());
-    let name = name.map(|ad| ad.gpu_name.as_str()).filter(|name| !name.is_empty());
+    let name = name.and_then(|ad| ad.row["gpu_name"].as_str()).filter(|name| !name.is_empty());
     let is_resolved = !gpu.is_empty() && tally.without_gpu == 0.0;
     let status = if is_resolved { "resolved" } else { "hardware_unresolved" };
     let labels = [name.unwrap_or("unknown").to_owned(), status.to_owned()];
-    let slots = facts.slots.iter().rfind(of).map_or(0.0, |ad| ad.capacity);
+    let slots = facts.slots.iter().rfind(of).and_then(|ad| ad.row["capacity"].as_f64());
+    let slots = slots.unwrap_or_default();
     let mut row = tally.demand();
     let used = row.remove("total_minutes").unwrap_or_default();
     row.insert("used_inference_minutes", used);

@@ -24,32 +24,39 @@ pub(crate) struct Sample {
     pub(crate) fps: f64,
 }
 
+pub(crate) struct Segment {
+    pub(crate) row: Value,
+    pub(crate) start: i64,
+    pub(crate) end: Option<i64>,
+}
+
 pub(crate) struct Session {
     pub(crate) row: Value,
     pub(crate) start: i64,
     pub(crate) end: Option<i64>,
+    pub(crate) closed: Option<i64>,
+    /// The valid ones, in order.
+    pub(crate) segments: Vec<Segment>,
     /// In total order.
     pub(crate) samples: Vec<Sample>,
     /// Prompt, startup and end-to-end latency by edges v2 that enter means.
     pub(crate) latency: [Option<f64>; 3],
     /// The times of its first and last signal, or of an earlier start that a status sample tells.
     pub(crate) seen: (i64, i64),
-    /// That of its last valid segment with one.
-    pub(crate) last_orchestrator: String,
     /// The greatest version of its rows.
     pub(crate) versions: String,
 }
 
-/// What a node advertised at a time: a name or a number of slots.
+/// What a node advertised at a time: a GPU, the slots of a model, or a price.
 pub(crate) struct Advertised {
     pub(crate) org: String,
     pub(crate) orchestrator: String,
+    /// '' where a price is advertised.
     pub(crate) model: String,
-    /// Lower case; '' where slots are advertised.
+    /// Lower case; '' unless it is a GPU.
     pub(crate) gpu: String,
-    ts: i64,
-    pub(crate) gpu_name: String,
-    pub(crate) capacity: f64,
+    pub(crate) ts: i64,
+    pub(crate) row: Value,
 }
 
 pub(crate) struct Facts {
@@ -58,9 +65,25 @@ pub(crate) struct Facts {
     /// Ascending by time and what decides among equal times.
     pub(crate) gpus: Vec<Advertised>,
     pub(crate) slots: Vec<Advertised>,
+    pub(crate) prices: Vec<Advertised>,
+}
+
+impl Segment {
+    pub(crate) fn orchestrator(&self) -> &str {
+        self.row["orchestrator_address"].as_str().unwrap_or_default()
+    }
 }
 
 impl Session {
+    /// The orchestrators of its segments, one after the other.
+    pub(crate) fn path(&self) -> Vec<&str> {
+        self.segments
+            .iter()
+            .map(Segment::orchestrator)
+            .filter(|wallet| !wallet.is_empty())
+            .collect()
+    }
+
     /// The time from a sample to the next one of the session, at most half a minute and to the end of
     /// the hour.
     pub(crate) fn active_ms(&self, place: usize) -> f64 {
@@ -80,11 +103,10 @@ impl Advertised {
         let one = |row: Value| Self {
             org: text(&row, "org"),
             orchestrator: text(&row, "orchestrator_address"),
-            model: text(&row, "model_id"),
+            model: row["model_id"].as_str().unwrap_or_default().to_owned(),
             gpu: row["gpu_id"].as_str().unwrap_or_default().to_lowercase(),
             ts: number(&row, "ts"),
-            gpu_name: row["gpu_name"].as_str().unwrap_or_default().to_owned(),
-            capacity: row["capacity"].as_f64().unwrap_or_default(),
+            row,
         };
         dir.query(&sql).into_iter().map(one).collect()
     }
@@ -132,14 +154,14 @@ fn read_signals(dir: &DataDir, sessions: &mut BTreeMap<Id, Session>) {
         let (from, to) = session.seen;
         session.seen = (from.min(ts).min(start.unwrap_or(ts)), to.max(ts));
     }
-    let sql = "SELECT * FROM naap.fact_workflow_session_segments FINAL ORDER BY segment_index";
+    let sql = "SELECT *, toUnixTimestamp64Milli(segment_start_ts) AS start,
+                   toUnixTimestamp64Milli(segment_end_ts) AS end
+               FROM naap.fact_workflow_session_segments FINAL ORDER BY segment_index";
     for row in dir.query(sql) {
-        let (session, wallet) =
-            (sessions.get_mut(&id(&row)).unwrap(), text(&row, "orchestrator_address"));
-        if number(&row, "segment_index") < number(&session.row, "segment_count")
-            && !wallet.is_empty()
-        {
-            session.last_orchestrator = wallet;
+        let session = sessions.get_mut(&id(&row)).unwrap();
+        if number(&row, "segment_index") < number(&session.row, "segment_count") {
+            let (start, end) = (number(&row, "start"), row["end"].as_i64());
+            session.segments.push(Segment { row, start, end });
         }
     }
     // Without FINAL: all rows that are still there.
@@ -153,17 +175,18 @@ fn read_signals(dir: &DataDir, sessions: &mut BTreeMap<Id, Session>) {
 impl Facts {
     pub(crate) fn read(dir: &DataDir) -> Self {
         let sql = "SELECT *, toUnixTimestamp64Milli(session_start_ts) AS start,
-                       toUnixTimestamp64Milli(session_end_ts) AS end
+                       toUnixTimestamp64Milli(session_end_ts) AS end, toUnixTimestamp64Milli(closed_ts) AS closed
                    FROM naap.fact_workflow_sessions FINAL";
         let session = |row: Value| {
             let (start, end) = (number(&row, "start"), row["end"].as_i64());
             let session = Session {
                 start,
                 end,
+                closed: row["closed"].as_i64(),
+                segments: Vec::new(),
                 samples: Vec::new(),
                 latency: [None; 3],
                 seen: (i64::MAX, i64::MIN),
-                last_orchestrator: String::new(),
                 versions: String::new(),
                 row,
             };
@@ -204,6 +227,7 @@ impl Facts {
             payments: dir.query(sql),
             gpus: Advertised::read(dir, "dim_orchestrator_capability_snapshots"),
             slots: Advertised::read(dir, "dim_orchestrator_capability_model_constraints"),
+            prices: Advertised::read(dir, "dim_orchestrator_capability_prices"),
         }
     }
 

@@ -27,6 +27,8 @@ pub(crate) struct Tally {
 }
 
 pub(crate) struct Figures {
+    /// What `service` is made of.
+    pub(crate) hours: Tallies,
     pub(crate) service: Rows,
     pub(crate) days: Rows,
     pub(crate) demand: Grains,
@@ -67,6 +69,7 @@ impl Figures {
             service: rows(&service, Tally::service),
             demand: Grains::of(facts),
             starts: rows(&starts, Tally::start),
+            hours: service,
         }
     }
 
@@ -235,6 +238,15 @@ impl Tally {
         row
     }
 
+    /// Means of prompt and end-to-end latency and of frames, in millionths, and how much each rests on.
+    pub(crate) fn means(&self) -> [(i64, i64); 3] {
+        [&self.latency[0], &self.latency[2], &self.frames].map(|values| {
+            let n = values.len() as i64;
+            let sum: i64 = values.iter().map(|value| (value * 1e6).round() as i64).sum();
+            (sum.checked_div(n).unwrap_or_default(), n)
+        })
+    }
+
     fn of(&self, name: &str) -> f64 {
         self.counts.get(name).copied().unwrap_or_default()
     }
@@ -326,9 +338,30 @@ impl Tally {
     }
 }
 
+/// The rows with what they are worth and the class of their score as further parts of their keys.
+pub(crate) fn classified(rows: &Rows) -> Rows {
+    let row = |(key, row): (&Vec<String>, &BTreeMap<&'static str, f64>)| {
+        let validity = match (row["known_sessions_count"], row["status_samples"]) {
+            (0.0, _) => "no_demand",
+            (known, samples) if known < 5.0 || samples < 30.0 => "low_sample",
+            _ if row["health_signal_coverage_ratio"] < 0.6 => "low_coverage",
+            _ => "valid",
+        };
+        let class = match row["sla_score"] {
+            _ if validity != "valid" => "",
+            score if score >= 95.0 => "compliant",
+            score if score >= 90.0 => "at_risk",
+            _ => "breach",
+        };
+        let worth = [validity.to_owned(), class.to_owned(), "sla-v1".to_owned()];
+        ([&key[..], &worth].concat(), row.clone())
+    };
+    rows.iter().map(row).collect()
+}
+
 /// The least value that 95 of 100 do not exceed, brought down to the begin of its bucket: whole below 32,
 /// then 32 buckets between powers of two. NaN without values.
-fn percentile95(values: &[f64]) -> f64 {
+pub(crate) fn percentile95(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let rank = (sorted.len() * 19).div_ceil(20);

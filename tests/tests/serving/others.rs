@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use naap_protocol::rollup::ROLLUPS;
+use naap_tests::DataDir;
+
 use crate::Rows;
 use crate::facts::{Facts, HOUR, number, text};
 use crate::figures::{Tallies, Tally, key};
@@ -83,10 +86,70 @@ pub(crate) fn identity(facts: &Facts) -> Rows {
             given(request),
             from.to_string(),
             to.to_string(),
-            session.last_orchestrator.clone(),
+            session.path().last().copied().unwrap_or_default().to_owned(),
             session.versions.clone(),
         ];
         (key, BTreeMap::new())
     };
     facts.sessions.iter().map(row).collect()
+}
+
+/// Every swap of a session with the way that the session took. All of it is key.
+pub(crate) fn lineage(dir: &DataDir, facts: &Facts) -> Rows {
+    let sql = "SELECT *, toUnixTimestamp64Milli(swap_ts) AS ts FROM naap.fact_workflow_swaps FINAL";
+    let mut found = Rows::new();
+    for swap in dir.query(sql) {
+        let session = &facts.sessions[&(text(&swap, "org"), text(&swap, "workflow_session_id"))];
+        let index = number(&swap, "swap_index");
+        if index >= number(&session.row, "swap_row_count") {
+            continue;
+        }
+        let key = vec![
+            text(&swap, "org"),
+            text(&swap, "workflow_session_id"),
+            index.to_string(),
+            text(&session.row, "gateway"),
+            text(&swap, "swap_kind"),
+            text(&swap, "previous_orchestrator_address"),
+            text(&swap, "next_orchestrator_address"),
+            number(&swap, "ts").to_string(),
+            swap["gap_ms"].as_i64().map_or_else(String::new, |gap| gap.to_string()),
+            text(&swap, "outcome"),
+            session.path().join(">"),
+        ];
+        found.insert(key, BTreeMap::new());
+    }
+    found
+}
+
+/// Asserts that the age of everything is told: whole minutes since the newest of it.
+pub(crate) fn assert_ages(dir: &DataDir, facts: &Facts) {
+    let mut newest: BTreeMap<[String; 2], i64> = BTreeMap::new();
+    let mut see = |org: &str, table: &str, ts: i64| {
+        let known = newest.entry([org.to_owned(), table.to_owned()]).or_default();
+        *known = ts.max(*known);
+    };
+    for ((org, _), session) in &facts.sessions {
+        see(org, "fact_workflow_sessions", session.end.unwrap_or(session.start));
+        for sample in &session.samples {
+            see(org, "fact_stream_status_samples", sample.ts);
+        }
+    }
+    for relation in ROLLUPS.iter().map(|rollup| rollup.table.name) {
+        let sql = format!(
+            "SELECT org, max(toUnixTimestamp64Milli(window_start)) AS ts FROM naap.v_{relation} GROUP BY org"
+        );
+        for row in dir.query(&sql) {
+            see(&text(&row, "org"), relation, number(&row, "ts"));
+        }
+    }
+    let sql = "SELECT *, toUnixTimestamp64Milli(max_event_ts) AS newest,
+                   toUnixTimestamp64Milli(checked_at) AS checked FROM naap.v_health_rollup_freshness";
+    for row in dir.query(sql) {
+        let known = newest.remove(&["org", "table_name"].map(|column| text(&row, column)));
+        assert_eq!(known, Some(number(&row, "newest")), "{row}");
+        let age = number(&row, "checked") - number(&row, "newest");
+        assert_eq!(number(&row, "lag_minutes"), age.div_euclid(60_000), "{row}");
+    }
+    assert!(newest.is_empty(), "nothing is told of {newest:?}");
 }

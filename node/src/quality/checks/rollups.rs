@@ -102,6 +102,21 @@ pub const CHECKS: &[Check] = &[
         seed: Seed::change("agg_startup_1h", "known_sessions_count + 1 AS known_sessions_count", "1"),
     },
     Check {
+        id: "R1",
+        title: "every published figure is the one that was computed",
+        relation: "rollup_slices",
+        pack: Pack::Core,
+        how: How::Published(Tier::Fail),
+        remedy: "the rows were changed behind the rollup actor, which computes the hour again when a fact of it changes",
+        source: "quality.md 9 (R1), backlog 005 (d)",
+        // No other check looks at labels.
+        seed: Seed::change(
+            "agg_orchestrator_1h",
+            "'RTX 9999' AS gpu_model_name",
+            "gpu_model_name != ''",
+        ),
+    },
+    Check {
         id: "Q-41",
         title: "a key is once in the GPU view and once in its rollup",
         relation: "v_api_gpu_metrics",
