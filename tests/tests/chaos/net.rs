@@ -171,7 +171,7 @@ impl Net {
     }
 
     /// Address of the broker.
-    pub fn bootstrap(&self) -> String {
+    pub fn bootstrap() -> String {
         format!("{}:{KAFKA_PORT}", Place::Kafka.address())
     }
 

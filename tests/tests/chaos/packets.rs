@@ -19,7 +19,7 @@ const CUT: Duration = Duration::from_secs(12);
 fn crew(mut net: Net, name: &str) -> (Rc<Net>, Crew) {
     let hosts = (0..3).map(|number| Place::Node(number).address()).collect();
     let tables = net.tables();
-    let team = Team::apart(net.bootstrap(), name, 100, tables, hosts);
+    let team = Team::apart(Net::bootstrap(), name, 100, tables, hosts);
     let (net, authority) = (Rc::new(net), Authority::new());
     let router = net.clone();
     let start = move |team: &Team, number: usize| {
