@@ -27,7 +27,7 @@ cluster: ## tests of several nodes against a real Kafka, which is started and st
 	cargo test -p naap-tests --locked --test cluster -- --test-threads 1 && \
 	cargo test -p naap-node --locked --test kafka
 
-chaos: ## how long a cluster stands still when nodes die, move or stall: a table, in about 40 minutes
+chaos: ## how long a cluster stands still when nodes die, move or stall: a table, in about 50 minutes
 	@deploy/setup/setup.sh build
 	@. deploy/setup/env.sh && cargo build --release --locked --bin naap && \
 	folder=$$(mktemp -d) && trap 'deploy/setup/kafka.sh wipe "$$folder"' EXIT && \

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# One Apache Kafka broker (KRaft) on a loopback port, for tests.
+# One Apache Kafka broker (KRaft) for tests, on a loopback port where nothing else is said.
 #
 #   kafka.sh fetch                   the broker's libraries into the cache folder
-#   kafka.sh start [FOLDER [PORT]]   start it (fetches first), print its address, return when it serves
+#   kafka.sh start [FOLDER [PORT [HOST]]]
+#                                    start it (fetches first), print its address, return when it serves
 #   kafka.sh stop  [FOLDER]          stop it
 #   kafka.sh wipe  [FOLDER]          stop it and delete its data
 #
 # FOLDER holds data, log and pid, default "kafka" in the cache folder; PORT and PORT + 1 are used, default 19092.
+# HOST is the address of this machine that it listens on and names to clients, default 127.0.0.1.
 set -euo pipefail
 # shellcheck source=deploy/setup/env.sh
 . "$(dirname "$0")/env.sh"
@@ -20,6 +22,7 @@ library=$NAAP_CACHE_DIR/kafka-$version
 verb=${1:-}
 folder=${2:-$NAAP_CACHE_DIR/kafka}
 port=${3:-19092}
+host=${4:-127.0.0.1}
 
 fetch() {
     [ -f "$library/complete" ] && return
@@ -50,8 +53,8 @@ settings() {
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$((port + 1))
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1))
-advertised.listeners=PLAINTEXT://127.0.0.1:$port
+listeners=PLAINTEXT://$host:$port,CONTROLLER://127.0.0.1:$((port + 1))
+advertised.listeners=PLAINTEXT://$host:$port
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs=$folder/data
@@ -83,8 +86,8 @@ start() {
     echo $! >"$folder/pid"
     for _ in $(seq 300); do
         is_running || die "the broker ended; see $folder/server.log"
-        if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-            echo "127.0.0.1:$port"
+        if (exec 3<>"/dev/tcp/$host/$port") 2>/dev/null; then
+            echo "$host:$port"
             return
         fi
         sleep 0.2

@@ -25,7 +25,6 @@ const AUTOMATIC_MS: i64 = 7 * DAY_MS;
 /// When the window is refused, or state, store or node fail.
 pub fn attribution(args: &BackfillAttributionArgs, global: &Global) -> Result<(), Failure> {
     let config = global.load(Vec::new())?.config;
-    logging::start(&config.telemetry).map_err(Failure::environment)?;
     let dir = match config.state_log.store {
         StateStore::Local => Some(named(args)?),
         StateStore::Kafka => None,
@@ -33,7 +32,12 @@ pub fn attribution(args: &BackfillAttributionArgs, global: &Global) -> Result<()
     refuse(args, SystemClock.now())?;
     let runtime = tokio::runtime::Runtime::new().map_err(environment)?;
     let report = match dir {
-        Some(dir) => runtime.block_on(local::run(args, holding(dir)?, &config))?,
+        Some(dir) => {
+            let dir = holding(dir)?;
+            // Beside a cluster the facts are opened like those of a query, which begins to log.
+            logging::start(&config.telemetry).map_err(Failure::environment)?;
+            runtime.block_on(local::run(args, dir, &config))?
+        }
         None => runtime.block_on(cluster::run(args, &config))?,
     };
     emit(&match global.output {

@@ -26,7 +26,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 pub use node::Node;
 pub use tables::{Tables, assert_same, data_dir, fingerprints, oracle};
-pub use team::Team;
+pub use team::{Team, free_port};
 
 use crate::program;
 
@@ -83,10 +83,19 @@ impl Stage {
         Self { bootstrap, topic, lines, producer }
     }
 
+    /// The events of the generated network.
+    pub fn lines(&self) -> &[Vec<u8>] {
+        &self.lines
+    }
+
     /// Writes part `part` of `parts` to the topic.
     pub fn write(&self, part: usize, parts: usize) {
         let share = self.lines.len().div_ceil(parts);
-        let lines = self.lines.iter().enumerate().skip(part * share).take(share);
+        self.send(self.lines.iter().enumerate().skip(part * share).take(share));
+    }
+
+    /// Writes these events to the topic; their numbers decide the partitions.
+    pub fn send<'a>(&self, lines: impl Iterator<Item = (usize, &'a Vec<u8>)>) {
         for (number, line) in lines {
             let partition = (number * 7 / 3) as i32 % PARTITIONS;
             let record: BaseRecord<'_, (), [u8]> =

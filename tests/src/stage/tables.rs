@@ -58,12 +58,13 @@ pub fn assert_same(found: &Value, expected: &Value) {
 pub struct Tables {
     engine: Option<Child>,
     dir: DataDir,
-    /// Its address.
+    /// Its address, as nodes reach it.
     pub url: String,
 }
 
 impl Tables {
-    pub(super) fn new() -> Self {
+    /// Starts it, on the loopback address.
+    pub fn start() -> Self {
         let dir = data_dir();
         let file = dir.path().join("port");
         let mut command = Command::new(program());

@@ -1,6 +1,7 @@
 //! Several nodes over one topic and one set of tables.
 
 use rdkafka::admin::{NewTopic, TopicReplication};
+use serde_json::Value;
 
 use super::{Node, Stage, Tables, assert_same, create_topic, oracle};
 use crate::DataDir;
@@ -13,6 +14,7 @@ pub struct Team {
     /// What they write.
     pub tables: Tables,
     dirs: Vec<DataDir>,
+    hosts: Vec<String>,
     ports: Vec<u16>,
 }
 
@@ -21,15 +23,28 @@ const GROUP: &str = "team";
 impl Team {
     /// Room for `size` nodes, none of which runs yet.
     pub fn new(bootstrap: String, name: &str, size: usize, sessions: u64) -> Self {
+        let hosts = vec!["127.0.0.1".to_owned(); size];
+        Self::apart(bootstrap, name, sessions, Tables::start(), hosts)
+    }
+
+    /// Room for a node on each of these hosts, none of which runs yet.
+    pub fn apart(
+        bootstrap: String,
+        name: &str,
+        sessions: u64,
+        tables: Tables,
+        hosts: Vec<String>,
+    ) -> Self {
         let stage = Stage::new(bootstrap, name, sessions);
         let members = format!("members-{}", stage.topic);
         let new = NewTopic::new(&members, 1, TopicReplication::Fixed(1));
         create_topic(&stage.bootstrap, &new.set("cleanup.policy", "compact"));
         Self {
             stage,
-            tables: Tables::new(),
-            dirs: (0..size).map(|_| DataDir::new()).collect(),
-            ports: (0..size).map(|_| free_port()).collect(),
+            tables,
+            dirs: hosts.iter().map(|_| DataDir::new()).collect(),
+            ports: hosts.iter().map(|_| free_port()).collect(),
+            hosts,
         }
     }
 
@@ -45,13 +60,13 @@ impl Team {
 
     /// Starts node `number`, which finds the others at these ports, with further settings.
     pub fn start_by(&self, number: usize, ports: &[u16], more: &[&str]) -> Node {
-        let peer = |(number, port): (usize, &u16)| format!("naap-{number}=127.0.0.1:{port}");
-        let peers: Vec<_> = ports.iter().enumerate().map(peer).collect();
+        let peer = |(number, (host, port))| format!("naap-{number}={host}:{port}");
+        let peers: Vec<_> = self.hosts.iter().zip(ports).enumerate().map(peer).collect();
         let settings = [
             "state_log.store=kafka".to_owned(),
             format!("state_log.topic=state-{}", self.stage.topic),
             format!("cluster.members_topic=members-{}", self.stage.topic),
-            format!("cluster.listen=127.0.0.1:{}", self.ports[number]),
+            format!("cluster.listen={}:{}", self.hosts[number], self.ports[number]),
             format!("cluster.peers={}", peers.join(",")),
             format!("clickhouse.url={}", self.tables.url),
         ];
@@ -73,13 +88,18 @@ impl Team {
 
     /// Stops all nodes in order, the first of them last, and compares the rows.
     #[track_caller]
-    pub fn end(self, mut nodes: Vec<Node>) {
+    pub fn end(self, nodes: Vec<Node>) {
+        let (found, stage) = self.stop(nodes);
+        assert_same(&found, &oracle(&stage));
+    }
+
+    /// Stops all nodes in order, the first of them last, and tells what is in the tables.
+    pub fn stop(self, mut nodes: Vec<Node>) -> (Value, Stage) {
         let last = nodes.remove(0);
         nodes.into_iter().for_each(Node::stop);
         last.until_alone();
         last.stop();
-        let Self { stage, tables, .. } = self;
-        assert_same(&tables.fingerprints(), &oracle(&stage));
+        (self.tables.fingerprints(), self.stage)
     }
 }
 

@@ -5,10 +5,20 @@
 //! fails a test is a wrong row, or a node that does not go on.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends with what went wrong")]
 
+#[path = "../../../node/tests/cluster/authority.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    missing_debug_implementations,
+    reason = "tests of links use more"
+)]
+mod authority;
 mod crew;
 mod folds;
 mod memory;
 mod million;
+mod net;
+mod packets;
 mod pulse;
 mod stalls;
 mod wire;

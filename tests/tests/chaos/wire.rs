@@ -20,7 +20,12 @@ pub struct Wire {
 impl Wire {
     /// A line to `target` on the loopback address.
     pub fn to(target: u16) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::from("127.0.0.1", target)
+    }
+
+    /// A line from a port of `host`, an address of this machine, to `target` on the loopback address.
+    pub fn from(host: &str, target: u16) -> Self {
+        let listener = TcpListener::bind((host, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let cut: [Arc<AtomicBool>; 2] = Default::default();
         let [out, back] = cut.clone();

@@ -17,6 +17,13 @@ pub use writer::{InsertTimeouts, WriteError, insert};
 /// Connections are reused for less than the 3 s after which a ClickHouse server closes idle ones.
 const POOL_IDLE: Duration = Duration::from_secs(2);
 const KEEPALIVE: Duration = Duration::from_mins(1);
+/// A network that takes nothing for so long is away, and what was asked is asked again on another
+/// connection. The old one would wait twice as long after each attempt, up to the limit of the request,
+/// and so for long after the network is back. A server that merely thinks is not meant: its machine
+/// acknowledges.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED: Duration = Duration::from_secs(8);
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// A client for the server at `url`, with LZ4 and `TCP_NODELAY`.
 ///
@@ -26,6 +33,9 @@ pub fn connect(url: &str, database: Option<&str>, credential: Option<&Credential
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector.set_keepalive(Some(KEEPALIVE));
+    connector.set_connect_timeout(Some(CONNECT));
+    #[cfg(target_os = "linux")]
+    connector.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
     let http =
         HttpClient::builder(TokioExecutor::new()).pool_idle_timeout(POOL_IDLE).build(connector);
     let mut client =

@@ -9,7 +9,7 @@ use super::{Inserted, WINDOW_MS, before};
 use crate::capability::advertise::{Capacities, Content, greatest};
 use crate::time::Timestamp;
 
-/// The runs of one node in time order, never empty inside an [`Index`].
+/// The runs of one node in time order, never empty inside an [`Index`](super::Index).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Runs {
     /// Newest advertisement given up because of [`MAX_RUNS`]; nothing up to it is taken again.

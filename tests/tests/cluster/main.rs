@@ -1,6 +1,9 @@
 //! Nodes whose state is in Kafka, against a real broker: whatever is killed, the rows are those of one
 //! undisturbed process.
-#![allow(clippy::unwrap_used, reason = "a test ends with what went wrong")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test ends with what went wrong")]
+
+mod ends;
+mod late;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
