@@ -42,10 +42,11 @@ fn assert_same(file: &Path, actual: &str) {
         std::fs::write(file, actual).unwrap();
     }
     let expected = std::fs::read_to_string(file).unwrap_or_default();
-    assert_eq!(
-        expected,
-        actual,
-        "{} is out of date; run the tests with NAAP_UPDATE=1",
+    let differs = expected.lines().zip(actual.lines()).find(|(known, now)| known != now);
+    assert!(
+        expected == actual,
+        "{} is out of date; run the tests with NAAP_UPDATE=1; first line that differs, as committed and \
+         as it is now: {differs:#?}",
         file.display()
     );
 }
