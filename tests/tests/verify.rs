@@ -52,8 +52,7 @@ fn sound_facts_pass_and_a_contradiction_is_named() {
 
     // A window, an organisation, single checks.
     let day = ["--from", "2026-01-08", "--to", "2026-01-09", "--org", "cloud_spe"];
-    let (code, report) =
-        verified(&dir, &[&day[..], &["--check", "q-20", "--check", "N-15"]].concat());
+    let (code, report) = verified(&dir, &[&day[..], &["--check", "q-20,N-15"]].concat());
     assert_eq!((code, report["checks"].as_array().unwrap().len()), (Some(0), 2), "{report:#}");
     assert_eq!(report["to"], "2026-01-09 00:00:00.000");
 

@@ -163,8 +163,8 @@ pub struct VerifyArgs {
     /// Which checks and thresholds: pr, nightly, release or probe
     #[arg(long, value_name = "GATE", default_value = "pr")]
     pub gate: String,
-    /// Only this check; may be repeated
-    #[arg(long, value_name = "ID")]
+    /// Only these checks; separated by commas, or given again
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub check: Vec<String>,
     /// Only this organisation [default: all]
     #[arg(long, value_name = "ORG", value_parser = parse::name)]
