@@ -11,7 +11,7 @@
 
 use crate::capability::decide::Source;
 use crate::rows::migrations::CREATE_VIEW;
-use crate::rows::spec::fingerprint_sql;
+use crate::rows::spec::{fingerprint_sql, rows_hash_sql};
 use crate::rows::{Row, TableSpec, legs, serving};
 use crate::views::feeds;
 
@@ -112,7 +112,7 @@ impl Rollup {
     /// never had any are left out. Parameters: `org`, `hours`, `slice_version`, `now`, `run`,
     /// `open_until` (one moment per hour).
     pub fn publish_sql(&self) -> String {
-        let columns = self.table.fingerprint_columns();
+        let hash = rows_hash_sql(&self.table.fingerprint_columns());
         format!(
             "INSERT INTO rollup_slices (org, relation, window_start, slice_version, slice_rows, content, \
              open_until, revision, refresh_run_id, refreshed_at)
@@ -129,7 +129,7 @@ FROM (
 ) AS slices
 LEFT JOIN (
     SELECT window_start, count() AS slice_rows,
-        groupBitXor(reinterpretAsUInt128(sipHash128(formatRow('RowBinary', {columns})))) AS hash
+        {hash} AS hash
     FROM {name} FINAL
     WHERE org = {{org:String}} AND window_start IN {{hours:Array(DateTime64(3, 'UTC'))}}
         AND slice_version >= {{slice_version:UInt64}}

@@ -37,6 +37,18 @@ pub enum Event<C> {
     Elapsed,
 }
 
+impl<C> Event<C> {
+    /// What placement says of the shard: this node should have it (`wanted`), or is about to (`ahead`).
+    /// `gone`: who holds it by the log is down, or was another boot of its node.
+    pub fn placed(wanted: bool, ahead: bool, gone: bool) -> Self {
+        match (wanted, ahead) {
+            (true, _) => Self::Won(if gone { Take::Now } else { Take::WhenClosed }),
+            (false, true) => Self::Won(Take::Later),
+            (false, false) => Self::Lost,
+        }
+    }
+}
+
 /// What an [`Owner`] wants done, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect<C> {

@@ -18,7 +18,7 @@ use super::{RegionArgs, RegionMsg};
 use crate::backoff::Backoff;
 use crate::ingest::IngestMsg;
 use crate::names;
-use crate::ownership::{Effect, Event, Opening, Owner, Record, Take};
+use crate::ownership::{Effect, Event, Opening, Owner, Record};
 use crate::peers::{Members, PeerMsg};
 use crate::placement::Placement;
 use crate::ports::{Heard, StateLog, StateRecord};
@@ -317,19 +317,17 @@ impl Shards {
             return Ok(());
         }
         let wanted = self.is_wanted(shard);
-        let next = !self.leaving && self.ahead.owner(shard) == Some(&*self.args.node);
+        let ahead = !self.leaving && self.ahead.owner(shard) == Some(&*self.args.node);
         let slot = &mut self.slots[usize::from(shard)];
-        if !wanted {
+        if wanted {
+            slot.wanted_since.get_or_insert_with(Instant::now);
+        } else {
             slot.held.clear();
             slot.wanted_since = None;
-            return self
-                .tell(shard, if next { Event::Won(Take::Later) } else { Event::Lost })
-                .await;
         }
-        slot.wanted_since.get_or_insert_with(Instant::now);
         let alive = |holder: &Opening| self.members.is_alive(&holder.node, holder.incarnation);
         let gone = slot.owner.holder().is_some_and(|holder| !alive(holder));
-        self.tell(shard, Event::Won(if gone { Take::Now } else { Take::WhenClosed })).await
+        self.tell(shard, Event::placed(wanted, ahead, gone)).await
     }
 
     /// Takes in what the log says.

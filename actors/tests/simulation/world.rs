@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use naap_actors::ingest::{Out, Reading};
-use naap_actors::ownership::{Effect, Event, Leftovers, Opening, Record, Take};
+use naap_actors::ownership::{Effect, Event, Leftovers, Opening, Record};
 use naap_actors::peers::{Known, Members, Standing};
 use naap_protocol::codec::TraceContext;
 use naap_protocol::peer::Note;

@@ -646,7 +646,7 @@ fn real_advertisements() -> Vec<Input> {
     let read = decode(&entries).expect("a list of orchestrators").document;
     assert_eq!(read.entries.len(), 53);
     let documents = std::iter::once((read, "document")).chain(capture);
-    let said = documents.flat_map(|(read, uid)| advertisements(&read, at(900), uid).nodes);
+    let said = documents.flat_map(|(read, uid)| advertisements(&read, at(900), uid, 0).nodes);
     said.map(|advertisement| Input::Capability(Box::new(advertisement))).collect()
 }
 

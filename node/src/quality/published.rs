@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 
 use naap_protocol::rollup::{ROLLUPS, Rollup};
+use naap_protocol::rows::spec::rows_hash_sql;
 use serde::Deserialize;
 
 use super::relations::expand;
@@ -42,8 +43,8 @@ pub fn changed_sql() -> Result<String, String> {
 
 /// Rows that are as old as their retention may be gone, a day at a time.
 fn changed_of(rollup: &Rollup) -> String {
-    let (name, view, columns) =
-        (rollup.table.name, rollup.valid_view(), rollup.table.fingerprint_columns());
+    let (name, view) = (rollup.table.name, rollup.valid_view());
+    let hash = rows_hash_sql(&rollup.table.fingerprint_columns());
     let days = rollup.table.ttl.days - 1;
     format!(
         "SELECT '{name}' AS relation, slice.org AS org, toString(slice.window_start) AS hour
@@ -53,7 +54,7 @@ FROM (
 ) AS slice
 LEFT JOIN (
     SELECT org, window_start, count() AS shown,
-        groupBitXor(reinterpretAsUInt128(sipHash128(formatRow('RowBinary', {columns})))) AS hash
+        {hash} AS hash
     FROM {view}
     WHERE @org AND window_start >= @from AND window_start < @to
     GROUP BY org, window_start

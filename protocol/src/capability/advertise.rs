@@ -140,17 +140,18 @@ pub struct Advertisements {
 impl Advertisements {
     /// What `event` advertises, of which `document` is the body.
     pub fn of(event: &Event<'_>, document: &Document<'_>) -> Self {
-        let mut said = advertisements(document, event.event_ts, &event.uid);
-        for advertisement in &mut said.nodes {
-            advertisement.content_hash = event.content_hash;
-        }
-        said
+        advertisements(document, event.event_ts, &event.uid, event.content_hash)
     }
 }
 
-/// Collects what one event says about each node; entries of the same node are united. Nothing tells
-/// its content apart from others, see [`Advertisements::of`].
-pub fn advertisements(document: &Document<'_>, event_ts: Timestamp, uid: &str) -> Advertisements {
+/// Collects what one event says about each node; entries of the same node are united. `content_hash` is
+/// that of the event.
+pub fn advertisements(
+    document: &Document<'_>,
+    event_ts: Timestamp,
+    uid: &str,
+    content_hash: u64,
+) -> Advertisements {
     let mut builders: BTreeMap<Node, Builder> = BTreeMap::new();
     let mut blank_addresses = 0;
     for entry in &document.entries {
@@ -170,7 +171,7 @@ pub fn advertisements(document: &Document<'_>, event_ts: Timestamp, uid: &str) -
             uid: uid.to_owned(),
             capacities: builder.capacities(),
             content: builder.build(),
-            content_hash: 0,
+            content_hash,
         })
         .collect();
     Advertisements { nodes, blank_addresses }

@@ -200,11 +200,13 @@ impl TableSpec {
 
 /// The query that fingerprints `columns` of the rows of `from`; see [`TableSpec::fingerprint_sql`].
 pub fn fingerprint_sql(columns: &str, from: &str) -> String {
-    format!(
-        "SELECT count() AS rows,\n       \
-         hex(groupBitXor(reinterpretAsUInt128(sipHash128(formatRow('RowBinary', {columns}))))) AS fingerprint\n\
-         FROM {from}"
-    )
+    let hash = rows_hash_sql(columns);
+    format!("SELECT count() AS rows,\n       hex({hash}) AS fingerprint\nFROM {from}")
+}
+
+/// The aggregate that hashes `columns` of rows, whatever their order: of fingerprints, and of published slices.
+pub fn rows_hash_sql(columns: &str) -> String {
+    format!("groupBitXor(reinterpretAsUInt128(sipHash128(formatRow('RowBinary', {columns}))))")
 }
 
 /// A row of one table.

@@ -16,7 +16,7 @@ fuzz_target!(|data: &str| {
     let keys: BTreeSet<_> = rows.snapshots.iter().map(|r| (r.origin.entry, r.element)).collect();
     assert_eq!(keys.len(), rows.snapshots.len(), "every row has a key of its own");
     let mut index = Index::default();
-    for advertisement in advertisements(&decoded.document, Timestamp(1), "uid").nodes {
+    for advertisement in advertisements(&decoded.document, Timestamp(1), "uid", 0).nodes {
         assert!(advertisement.routing_keys().iter().all(|key| !key.is_empty()));
         index.insert(&advertisement);
     }

@@ -35,7 +35,7 @@ fn accepted(event: &Event<'_>) {
     let _sampled = SessionState::default().sample(event);
     if let Body::Capabilities(document) = &event.body {
         let _rows = expand::expand(document);
-        let _nodes = advertise::advertisements(document, event.event_ts, &event.uid);
+        let _nodes = advertise::Advertisements::of(event, document);
     }
     travels(event);
 }

@@ -24,7 +24,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-pub use node::Node;
+pub use node::{Node, until};
 pub use tables::{Tables, assert_same, data_dir, fingerprints, oracle};
 pub use team::{Team, free_port};
 
@@ -48,11 +48,15 @@ pub fn bootstrap(test: &str) -> Option<String> {
     found
 }
 
-/// Runs a verb of the script that keeps the broker.
+/// The script that keeps a broker.
+pub fn broker_script() -> Command {
+    Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/setup/kafka.sh"))
+}
+
+/// Runs a verb of that script for the broker of the tests.
 pub fn broker(verb: &str, folder: &str, bootstrap: &str) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/setup/kafka.sh");
     let port = bootstrap.rsplit(':').next().unwrap();
-    let done = Command::new(script).args([verb, folder, port]).stdout(Stdio::null()).status();
+    let done = broker_script().args([verb, folder, port]).stdout(Stdio::null()).status();
     assert!(done.unwrap().success(), "kafka.sh {verb} {folder} {port}");
 }
 

@@ -16,6 +16,20 @@ pub struct Node {
     said: Arc<Mutex<Vec<String>>>,
 }
 
+/// Waits until this holds; where it never does, or a node fails, the test ends with what the nodes said.
+pub fn until(what: &str, nodes: &[&Node], holds: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !holds() {
+        if since.elapsed() > PATIENCE || nodes.iter().any(|node| node.has_failed()) {
+            for node in nodes {
+                node.show();
+            }
+            panic!("{what}: this never comes");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 impl Node {
     pub(super) fn start(mut command: Command) -> Self {
         command.env("RUST_BACKTRACE", "0").env("NO_COLOR", "1");
@@ -53,14 +67,7 @@ impl Node {
 
     /// Waits until it has every shard: then it can settle what others have left.
     pub fn until_alone(&self) {
-        let since = Instant::now();
-        while self.shards() != Some((SHARDS, 0)) {
-            if since.elapsed() > PATIENCE {
-                self.show();
-                panic!("the node does not get every shard");
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        until("the node has every shard", &[self], || self.shards() == Some((SHARDS, 0)));
     }
 
     /// It has ended with an error.

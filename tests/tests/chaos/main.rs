@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 use crew::{Crew, Moved, partitions, row};
 use folds::spread;
 use naap_tests::program;
-use naap_tests::stage::{PATIENCE, Team, bootstrap};
+use naap_tests::stage::{Team, bootstrap, until};
 use pulse::now_ms;
 use wire::Wire;
 
@@ -114,14 +114,7 @@ fn drain(crew: &Crew, number: usize) {
     command.args(["cluster", "drain", &name, "--set", &format!("node.name={name}")]);
     command.args(["--set", &format!("cluster.listen=127.0.0.1:{port}")]);
     naap_tests::run(&mut command);
-    let since = Instant::now();
-    while node.shards() != Some((0, 0)) {
-        if node.has_failed() || since.elapsed() > PATIENCE {
-            node.show();
-            panic!("the node keeps its shards");
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until("the node has no shards", &[node], || node.shards() == Some((0, 0)));
 }
 
 #[test]

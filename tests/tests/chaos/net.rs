@@ -5,10 +5,9 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::AsFd as _;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use naap_tests::stage::Tables;
+use naap_tests::stage::{Tables, broker_script};
 use rustix::process::geteuid;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tempfile::TempDir;
@@ -97,7 +96,7 @@ pub struct Net {
     nodes: Vec<Space>,
     servers: Space,
     /// What the router drops.
-    rules: RefCell<Vec<Vec<String>>>,
+    rules: RefCell<Vec<String>>,
     /// Data and process of Kafka, where it runs.
     kafka: Option<TempDir>,
     /// The way to the tables.
@@ -156,10 +155,8 @@ impl Net {
             home,
         };
         // Whether this kernel has such rules.
-        let rule = ["from".to_owned(), "10.77.0.2".to_owned(), "blackhole".to_owned()];
-        for verb in ["add", "del"] {
-            ip(&format!("rule {verb} {}", rule.join(" ")))?;
-        }
+        ip("rule add from 10.77.0.2 blackhole")?;
+        ip("rule del from 10.77.0.2 blackhole")?;
         Ok(net)
     }
 
@@ -194,25 +191,25 @@ impl Net {
 
     /// Drops what `from` sends to `to`.
     pub fn drop_between(&self, from: Place, to: Place) {
-        self.add_rule(&["from", &from.address(), "to", &to.address(), "blackhole"]);
+        self.add_rule(format!("from {} to {}", from.address(), to.address()));
     }
 
     /// Drops everything that `place` sends and that is sent to it.
     pub fn isolate(&self, place: Place) {
         for way in ["from", "to"] {
-            self.add_rule(&[way, &place.address(), "blackhole"]);
+            self.add_rule(format!("{way} {}", place.address()));
         }
     }
 
-    fn add_rule(&self, rule: &[&str]) {
-        ip(&format!("rule add {}", rule.join(" "))).unwrap();
-        self.rules.borrow_mut().push(rule.iter().map(|&word| word.to_owned()).collect());
+    fn add_rule(&self, packets: String) {
+        ip(&format!("rule add {packets} blackhole")).unwrap();
+        self.rules.borrow_mut().push(packets);
     }
 
     /// Drops nothing any more.
     pub fn heal(&self) {
-        for rule in self.rules.take() {
-            ip(&format!("rule del {}", rule.join(" "))).unwrap();
+        for packets in self.rules.take() {
+            ip(&format!("rule del {packets} blackhole")).unwrap();
         }
     }
 
@@ -267,8 +264,7 @@ fn ip(words: &str) -> Result<(), String> {
 }
 
 fn kafka(arguments: &[&str]) -> Result<(), String> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/setup/kafka.sh");
-    run(Command::new(script).args(arguments), &format!("kafka.sh {}", arguments.join(" ")))
+    run(broker_script().args(arguments), &format!("kafka.sh {}", arguments.join(" ")))
 }
 
 fn call(program: &str, words: &str) -> Result<(), String> {

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use naap_tests::stage::{Node, PATIENCE, Team};
+use naap_tests::stage::{Team, until};
 
 use crate::authority::Authority;
 use crate::crew::{Crew, row};
@@ -83,13 +83,8 @@ fn a_node_reaches_nobody() {
     let (since, begin) = (Instant::now(), now_ms());
     net.isolate(Place::Node(2));
     // Its shards are those of others before it is back.
-    while openings(&crew) - opened < lost.len() {
-        if since.elapsed() > PATIENCE || crew.running().into_iter().any(Node::has_failed) {
-            crew.running().into_iter().for_each(Node::show);
-            panic!("its {} shards were not taken over", lost.len());
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    let taken_over = || openings(&crew) - opened >= lost.len();
+    until("its shards are taken over", &crew.running(), taken_over);
     let taken = since.elapsed().as_secs_f64();
     let caught_up = heal(&net, &crew, since, CUT);
     let healed = Instant::now();

@@ -69,8 +69,6 @@ struct Node {
     incarnation: u64,
     /// The node that it believes to be placed.
     view: usize,
-    /// It does not, and reads ahead.
-    ahead: bool,
     /// Where the reader stands; `None` when nothing is read.
     position: Option<u8>,
     /// The end of the partition when reading began.
@@ -183,7 +181,7 @@ impl World {
             Step::Recheck(n) => node(n).view == n,
             Step::Suspect(n) => node(n).view == n && self.bounds.quarrels > 0,
             Step::Ahead(n) => node(n).view != n && self.bounds.doubts > 0,
-            Step::Trust(n) => node(n).view != n && node(n).ahead,
+            Step::Trust(n) => node(n).view != n && node(n).position.is_some(),
             Step::Elapse(n) => node(n).waiting,
             Step::Crash(n) => self.bounds.crashes > 0 && !node(n).sent.is_empty(),
             Step::Vanish(_) => self.bounds.crashes > 0,
@@ -206,7 +204,6 @@ impl World {
             Step::Compact => self.log.compact(self.same()),
             Step::Learn(n) => {
                 let was = std::mem::replace(&mut self.nodes[n].view, self.placed);
-                self.nodes[n].ahead = false;
                 if was == n && self.placed != n {
                     self.tell(n, Event::Lost);
                 }
@@ -219,13 +216,9 @@ impl World {
             }
             Step::Ahead(n) => {
                 self.bounds.doubts = self.bounds.doubts.checked_sub(1)?;
-                self.nodes[n].ahead = true;
                 self.tell(n, Event::Won(Take::Later));
             }
-            Step::Trust(n) => {
-                self.nodes[n].ahead = false;
-                self.tell(n, Event::Lost);
-            }
+            Step::Trust(n) => self.tell(n, Event::Lost),
             Step::Elapse(n) => {
                 let waits = std::mem::take(&mut self.nodes[n].waiting);
                 waits.then_some(())?;
@@ -296,7 +289,7 @@ impl World {
                 .any(|(m, node)| *holder.node == *name(m) && holder.incarnation == node.incarnation)
         };
         let down = self.nodes[n].owner.holder().is_some_and(|holder| !up(holder));
-        self.tell(n, Event::Won(if down { Take::Now } else { Take::WhenClosed }));
+        self.tell(n, Event::placed(true, false, down));
         Some(())
     }
 
@@ -544,7 +537,6 @@ impl Node {
             owner: Owner::new(name(n), incarnation, 0),
             incarnation,
             view,
-            ahead: false,
             position: None,
             end: None,
             restored: vec![Merged::default(); sessions],

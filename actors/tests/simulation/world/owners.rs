@@ -18,7 +18,7 @@ impl World {
 
     pub(super) fn recheck(&mut self, number: usize, shard: u16) {
         let node = &mut self.nodes[number];
-        let (wants, next) = (node.wants(shard), node.is_next(shard));
+        let (wants, ahead) = (node.wants(shard), node.is_next(shard));
         let slot = &mut node.slots[usize::from(shard)];
         if std::mem::take(&mut slot.waiting) {
             self.ownership(number, shard, Event::Elapsed);
@@ -26,12 +26,7 @@ impl World {
         let node = &self.nodes[number];
         let holder = node.slots[usize::from(shard)].owner.holder();
         let gone = holder.is_some_and(|h| !node.view.is_alive(&h.node, h.incarnation));
-        let event = match (wants, next) {
-            (true, _) => Event::Won(if gone { Take::Now } else { Take::WhenClosed }),
-            (false, true) => Event::Won(Take::Later),
-            (false, false) => Event::Lost,
-        };
-        self.ownership(number, shard, event);
+        self.ownership(number, shard, Event::placed(wants, ahead, gone));
     }
 
     pub(super) fn ownership(&mut self, number: usize, shard: u16, event: Event<Claim>) {

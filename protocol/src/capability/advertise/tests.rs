@@ -5,7 +5,7 @@ use super::*;
 fn advertised(data: &str) -> Advertisements {
     let decoded = decode(data).unwrap();
     assert_eq!(decoded.bad_entries, []);
-    advertisements(&decoded.document, Timestamp(1000), "uid")
+    advertisements(&decoded.document, Timestamp(1000), "uid", 0)
 }
 
 fn offer(pipeline: &str, model: &str, gpus: &[&str]) -> Offer {

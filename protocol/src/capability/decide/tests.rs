@@ -259,7 +259,7 @@ fn a_wallet_shared_in_a_real_document_is_told_apart_by_its_uri() {
     let mut index = Index::default();
     for (data, uid) in [(live(), "doc"), (capture(), "event")] {
         let document = decode(&data).unwrap().document;
-        for ad in advertisements(&document, Timestamp(T), uid).nodes {
+        for ad in advertisements(&document, Timestamp(T), uid, 0).nodes {
             index.insert(&ad);
         }
     }
