@@ -290,7 +290,10 @@ pub(crate) async fn open_store(config: &Config, dir: &Path) -> Result<Store, Fai
         let store = Store::server(url.as_str(), settings).map_err(environment)?;
         let differences = schema::check(&store).await.map_err(environment)?;
         return match differences.first() {
-            None => Ok(store),
+            None => {
+                let checked = store.check_reader(config.http.request_timeout).await;
+                checked.map(|()| store).map_err(environment)
+            }
             Some(first) => Err(Failure::environment(format!(
                 "the tables of {} are not those of this build ({first}); run `naap schema apply --url {}`",
                 url.as_str(),

@@ -1,7 +1,9 @@
 //! Runs the `naap` program and reads what it says.
 #![forbid(unsafe_code)]
 
+pub mod engine;
 pub mod script;
+pub mod served;
 pub mod stage;
 
 use std::ffi::OsStr;

@@ -1,75 +1,12 @@
 //! The HTTP interface over the real engine: pages, refusals, the story of a session, metrics.
 #![allow(clippy::unwrap_used, reason = "a test ends with what went wrong")]
 
-use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
-use naap_tests::{DataDir, fixture, program};
+use naap_tests::served::Served;
+use naap_tests::{DataDir, fixture};
 use serde_json::Value;
 
 const SESSION: &str = "/v1/streaming/sessions/stream-o5s73x-mk5zc8fy%7Cdb936fab";
 const DAY: &str = "start=2026-01-08&end=2026-01-09";
-
-/// A served data folder.
-struct Served {
-    child: Child,
-    address: String,
-}
-
-impl Served {
-    fn start(dir: &DataDir, settings: &[&str]) -> Self {
-        // The port is free for long enough.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let mut command = Command::new(program());
-        command.arg("serve").arg("--data-dir").arg(dir.data()).args(["--listen", &address]);
-        command.args(settings.iter().flat_map(|setting| ["--set", setting]));
-        let child = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let served = Self { child, address };
-        let patience = Instant::now();
-        while TcpStream::connect(&served.address).is_err() {
-            assert!(patience.elapsed() < Duration::from_mins(1), "the interface is not served");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        served
-    }
-
-    /// Status, kind of content and body.
-    fn request(&self, method: &str, target: &str) -> (u16, String, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        let head = format!("{method} {target} HTTP/1.1\r\nHost: naap\r\nConnection: close\r\n\r\n");
-        stream.write_all(head.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let kind = head.lines().find_map(|line| line.strip_prefix("content-type: "));
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, kind.unwrap_or_default().to_owned(), body.to_owned())
-    }
-
-    fn get(&self, target: &str) -> Value {
-        let (status, kind, body) = self.request("GET", target);
-        assert_eq!((status, kind.as_str()), (200, "application/json"), "{target}: {body}");
-        serde_json::from_str(&body).unwrap()
-    }
-
-    fn refused(&self, target: &str) -> (u16, Value) {
-        let (status, kind, body) = self.request("GET", target);
-        assert_eq!(kind, "application/problem+json", "{target}: {body}");
-        let problem: Value = serde_json::from_str(&body).unwrap();
-        assert_eq!(problem["status"], status, "{problem}");
-        (status, problem)
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // A test that failed must not leave a process behind.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// The capture, twice under other names of organisations.
 fn replayed() -> DataDir {
@@ -85,7 +22,7 @@ fn replayed() -> DataDir {
 #[test]
 fn facts_are_served_by_pages_and_refusals_are_sentences() {
     let dir = replayed();
-    let served = Served::start(&dir, &["http.max_rows=5"]);
+    let served = Served::folder(&dir, &["http.max_rows=5"]);
     let all = served.get(&format!("/v1/streaming/demand?{DAY}&limit=5"));
     let rows = all["data"].as_array().unwrap();
     assert_eq!(rows.len(), 2, "one row of each organisation: {all:#}");
@@ -140,7 +77,7 @@ fn facts_are_served_by_pages_and_refusals_are_sentences() {
 #[test]
 fn the_document_describes_every_field_of_the_answers() {
     let dir = replayed();
-    let served = Served::start(&dir, &[]);
+    let served = Served::folder(&dir, &[]);
     let document = served.get("/openapi.json");
     for list in ["gpu-metrics", "demand", "sla", "inventory"] {
         let schema = &document["components"]["schemas"][list];

@@ -1,4 +1,4 @@
--- Whoever reads naap's tables in a ClickHouse server beside the nodes: dashboards and people.
+-- Whoever reads naap's tables in a ClickHouse server: dashboards, people, and the HTTP interface of the nodes.
 -- Run by an administrator, as often as wanted; `naap schema apply` never touches access. The embedded engine has no users: its
 -- interface enforces the same by itself.
 CREATE ROLE IF NOT EXISTS naap_reader;
@@ -15,5 +15,5 @@ CREATE SETTINGS PROFILE OR REPLACE naap_reader SETTINGS
     result_overflow_mode = 'throw' READONLY
     TO naap_reader;
 
--- The user itself, with a password of your own, not in this file:
+-- The users, each with a password of its own, not in this file:
 --   CREATE USER reader IDENTIFIED WITH sha256_password BY '…' DEFAULT ROLE naap_reader

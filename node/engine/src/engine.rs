@@ -8,9 +8,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use crate::EngineError;
 use crate::exception::Exception;
 use crate::ffi::{Connection, Library, Param, QueryResult};
+use crate::{EngineError, EngineOptions};
 
 /// A running engine.
 pub(crate) struct Engine {
@@ -38,20 +38,26 @@ pub(crate) enum Action {
 }
 
 impl Engine {
-    /// Starts the engine on `data_dir`, bounded to `max_memory` bytes.
+    /// Starts the engine on the data folder of `options`, bounded to their memory.
     pub(crate) fn open(
         library: &'static Library,
-        data_dir: &Path,
-        max_memory: u64,
+        options: &EngineOptions,
     ) -> Result<Self, EngineError> {
-        let refused = || EngineError::Refused { path: data_dir.to_owned() };
-        let args = [
+        let EngineOptions { data_dir, config_file, max_memory_bytes, .. } = options;
+        let refused = || EngineError::Refused { path: data_dir.clone() };
+        let path = |flag: &str, path: &Path| {
+            path.to_str().map(|path| format!("--{flag}={path}")).ok_or_else(refused)
+        };
+        let mut args = vec![
             "naap-engine".to_owned(),
-            format!("--path={}", data_dir.to_str().ok_or_else(refused)?),
-            format!("--max_server_memory_usage={max_memory}"),
-            format!("--max_memory_usage={}", max_memory / 4 * 3),
-            format!("--mark_cache_size={}", max_memory / 16),
+            path("path", data_dir)?,
+            format!("--max_server_memory_usage={max_memory_bytes}"),
+            format!("--max_memory_usage={}", max_memory_bytes / 4 * 3),
+            format!("--mark_cache_size={}", max_memory_bytes / 16),
         ];
+        if let Some(file) = config_file {
+            args.push(path("config-file", file)?);
+        }
         let args: Vec<CString> =
             args.into_iter().map(CString::new).collect::<Result<_, _>>().map_err(|_| refused())?;
         let anchor = Connection::open(library, &args).ok_or_else(refused)?;

@@ -18,6 +18,9 @@ pub struct EngineOptions {
     /// libchdb.so to load instead of the one in the cache folder
     #[arg(long, env = "NAAP_ENGINE_LIB")]
     pub lib: Option<PathBuf>,
+    /// Configuration in ClickHouse's own form, such as rights of the user `default`
+    #[arg(long)]
+    pub config_file: Option<PathBuf>,
     /// Bound on the engine's memory; it needs about 200 MB to itself
     #[arg(long, default_value_t = 1 << 30)]
     pub max_memory_bytes: u64,
@@ -54,6 +57,7 @@ impl EngineOptions {
             data_dir: data_dir.into(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             lib: None,
+            config_file: None,
             max_memory_bytes: 1 << 30,
             max_body_bytes: 64 << 20,
             max_concurrent: 8,
@@ -88,6 +92,9 @@ impl EngineOptions {
         flag("--max-concurrent", self.max_concurrent.to_string().into());
         if let Some(lib) = &self.lib {
             flag("--lib", lib.into());
+        }
+        if let Some(file) = &self.config_file {
+            flag("--config-file", file.into());
         }
         if let Some(reader) = &self.reader {
             flag("--reader", reader.into());
@@ -135,6 +142,7 @@ mod tests {
         assert_eq!(parse(&plain).data_dir, plain.data_dir);
         let full = EngineOptions {
             lib: Some("/x/lib.so".into()),
+            config_file: Some("/x/config.xml".into()),
             max_memory_bytes: 5,
             max_body_bytes: 6,
             max_concurrent: 7,

@@ -42,7 +42,7 @@ pub fn serve(options: &EngineOptions) -> Result<(), EngineError> {
     let path = library::locate(options.lib.as_deref())?;
     let _lock = lock_data_dir(&options.data_dir)?;
     let library = library::load(&path)?;
-    let engine = Arc::new(Engine::open(library, &options.data_dir, options.max_memory_bytes)?);
+    let engine = Arc::new(Engine::open(library, options)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(usize::from(options.max_concurrent) + 2)

@@ -124,6 +124,7 @@ pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<(), Failure> {
         let stop = StopSignals::listen().map_err(environment)?;
         let metrics = telemetry::metrics();
         let store = open(&args.store, &config, false).await?;
+        store.check_reader(config.http.request_timeout).await.map_err(environment)?;
         let api = Api::new(&store, &config, Arc::new(AtomicBool::new(true)), metrics);
         let listen = config.http.listen.as_str();
         let stopped = async move {

@@ -167,6 +167,23 @@ impl Rules<'_> {
             "clickhouse.password",
             twice,
         );
+        let reader = &clickhouse.reader;
+        self.hold(
+            reader.password.is_none() || reader.password_file.is_none(),
+            "clickhouse.reader.password",
+            twice,
+        );
+        let nobody = "belongs to clickhouse.reader.user, which is not set; set it or remove this";
+        self.hold(
+            reader.password.is_none() || reader.user.is_some(),
+            "clickhouse.reader.password",
+            nobody,
+        );
+        self.hold(
+            reader.password_file.is_none() || reader.user.is_some(),
+            "clickhouse.reader.password_file",
+            nobody,
+        );
     }
 
     /// Settings of which one bounds another.

@@ -273,6 +273,17 @@ section! {
         /// Longest wait for the answer to one request.
         request_timeout: Duration = secs(30), secs(1)..=minutes(30);
     }
+    sections { reader: ReadingUser }
+
+    /// Who the HTTP interface asks a server as. Used with `clickhouse.url`; the embedded engine has a reader of its own.
+    pub struct ReadingUser {
+        /// User that only reads, with the role of `deploy/clickhouse/server/reader.sql`; not set means `clickhouse.user`, each statement read-only.
+        user: Option<Name> = None;
+        /// Password of the user. Never a flag; better a file named in `password_file`.
+        password: Option<Secret> = None;
+        /// File that holds the password; a line end at its end is ignored.
+        password_file: Option<PathBuf> = None;
+    }
 
     /// When effects become durable.
     pub struct Commit {
@@ -423,6 +434,16 @@ impl Kafka {
 }
 
 impl ClickHouse {
+    /// The password, from its setting or its file.
+    ///
+    /// # Errors
+    /// The file can not be read or is empty.
+    pub fn resolve_password(&self) -> Result<Option<Secret>, SecretError> {
+        secret::resolve(self.password.as_ref(), self.password_file.as_ref())
+    }
+}
+
+impl ReadingUser {
     /// The password, from its setting or its file.
     ///
     /// # Errors

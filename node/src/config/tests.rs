@@ -150,6 +150,14 @@ fn rules_about_several_settings_name_the_place() {
             "n.toml:2: clickhouse.password: contradicts password_file beside it; remove one of them",
         ),
         (
+            "[clickhouse.reader]\nuser = \"dash\"\npassword = \"a\"\npassword_file = \"b\"",
+            "n.toml:3: clickhouse.reader.password: contradicts password_file beside it; remove one of them",
+        ),
+        (
+            "[clickhouse.reader]\npassword_file = \"b\"",
+            "n.toml:2: clickhouse.reader.password_file: belongs to clickhouse.reader.user, which is not set; set it or remove this",
+        ),
+        (
             "[ingest]\nmax_record_bytes = \"20MiB\"",
             "n.toml:2: ingest.max_record_bytes: more than memory.ingest_buffer; lower it or raise memory.ingest_buffer",
         ),
@@ -375,7 +383,12 @@ fn environment_forms() {
 #[test]
 fn secrets_are_never_shown() {
     let text = "[kafka]\nsecurity_protocol = \"sasl_ssl\"\nsasl_mechanism = \"plain\"\nusername = \"me\"\n";
-    let variable = [("NAAP_KAFKA__PASSWORD", "hunter2"), ("NAAP_CLICKHOUSE__PASSWORD", "hunter2")];
+    let variable = [
+        ("NAAP_KAFKA__PASSWORD", "hunter2"),
+        ("NAAP_CLICKHOUSE__PASSWORD", "hunter2"),
+        ("NAAP_CLICKHOUSE__READER__USER", "dash"),
+        ("NAAP_CLICKHOUSE__READER__PASSWORD", "hunter2"),
+    ];
     let loaded = full(text, &variable, &[]).unwrap();
     assert_eq!(loaded.config.kafka.resolve_password().unwrap().unwrap().expose(), "hunter2");
     let printed = [

@@ -19,15 +19,20 @@ use thiserror::Error;
 pub use rollups::StoreRollups;
 pub use writer::ClickHouseWriter;
 
-use crate::config::{ClickHouse, SecretError};
+use crate::config::{ClickHouse, Name, Secret, SecretError};
 
 /// The engine replays its log of parts when it opens a large folder, so it may take its time.
 const ENGINE_START: Duration = Duration::from_mins(1);
+
+/// Who reads in the embedded engine; it has no password, as the interface is reached from this machine only.
+const EMBEDDED_READER: &str = "reader";
 
 /// Opened storage.
 #[derive(Debug)]
 pub struct Store {
     client: Client,
+    /// A user that only reads, where there is one.
+    reader: Option<Credential>,
     database: String,
     engine: Option<EngineProcess>,
 }
@@ -69,35 +74,58 @@ impl Store {
         let mut options = EngineOptions::new(dir.join("clickhouse"));
         options.lib = lib.map(Path::to_path_buf);
         options.max_memory_bytes = max_memory_bytes;
+        options.reader = Some(EMBEDDED_READER.to_owned());
         let args = [OsStr::new("engine")];
         let engine = EngineProcess::spawn(&program, &args, &options, ENGINE_START).await?;
         let client = client::connect(engine.url(), None, None);
-        Ok(Self { client, database: database.to_owned(), engine: Some(engine) })
+        let reader = Credential { user: EMBEDDED_READER.to_owned(), password: String::new() };
+        Ok(Self {
+            client,
+            reader: Some(reader),
+            database: database.to_owned(),
+            engine: Some(engine),
+        })
     }
 
-    /// Uses the server at `url` with the login and database of `settings`.
+    /// Uses the server at `url` with the logins and database of `settings`.
     ///
     /// # Errors
-    /// When the file with the password can not be read.
+    /// When a file with a password can not be read.
     pub fn server(url: &str, settings: &ClickHouse) -> Result<Self, SecretError> {
-        let password = settings.resolve_password()?;
-        let credential = Credential {
-            user: settings.user.as_str().to_owned(),
-            password: password.map(|p| p.expose().to_owned()).unwrap_or_default(),
+        let writer = credential(&settings.user, settings.resolve_password()?);
+        let reader = match &settings.reader.user {
+            Some(user) => Some(credential(user, settings.reader.resolve_password()?)),
+            None => None,
         };
-        let client = client::connect(url, None, Some(&credential));
-        Ok(Self { client, database: settings.database.as_str().to_owned(), engine: None })
+        let client = client::connect(url, None, Some(&writer));
+        let database = settings.database.as_str().to_owned();
+        Ok(Self { client, reader, database, engine: None })
     }
 
-    /// The same store, for reading only, with a limit on the time of each statement.
+    /// The same store, for reading only, with a limit on the time of each statement: as the user that
+    /// only reads, or as the one that writes, each statement read-only.
     #[must_use]
     pub fn reading(&self, longest: Duration) -> Self {
-        let client = self
-            .client
-            .clone()
-            .with_setting("readonly", "2")
-            .with_setting("max_execution_time", longest.as_secs().max(1).to_string());
-        Self { client, database: self.database.clone(), engine: None }
+        let client = self.client.clone();
+        let client = match &self.reader {
+            Some(Credential { user, password }) => client.with_user(user).with_password(password),
+            None => client.with_setting("readonly", "2"),
+        };
+        let seconds = longest.as_secs().max(1).to_string();
+        let client = client.with_setting("max_execution_time", seconds);
+        Self { client, reader: None, database: self.database.clone(), engine: None }
+    }
+
+    /// Makes sure that the user that only reads, if there is one, reads the tables.
+    ///
+    /// # Errors
+    /// What the store said, with the name of the user.
+    pub async fn check_reader(&self, longest: Duration) -> Result<(), StoreError> {
+        let Some(reader) = &self.reader else { return Ok(()) };
+        let reading = self.reading(longest);
+        let what = format!("clickhouse.reader.user = \"{}\" can not read", reader.user);
+        let sql = "SELECT version FROM schema_migrations LIMIT 1";
+        reading.execute(&reading.tables(), &what, sql).await
     }
 
     /// A client without a database of its own.
@@ -173,6 +201,11 @@ impl Store {
         }
         Ok(())
     }
+}
+
+fn credential(user: &Name, password: Option<Secret>) -> Credential {
+    let password = password.map(|password| password.expose().to_owned()).unwrap_or_default();
+    Credential { user: user.as_str().to_owned(), password }
 }
 
 fn failed(what: &str, error: &dyn std::error::Error) -> StoreError {

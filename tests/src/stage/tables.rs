@@ -1,12 +1,12 @@
 //! Tables that several nodes write to, and how they compare.
 
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::Value;
 
-use super::{PATIENCE, SHARDS, Stage};
+use super::{SHARDS, Stage};
+use crate::engine::Engine;
 use crate::{DataDir, program, run};
 
 /// Fingerprints of the tables in a data folder that no process uses.
@@ -56,7 +56,7 @@ pub fn assert_same(found: &Value, expected: &Value) {
 /// A ClickHouse that several nodes write to.
 #[derive(Debug)]
 pub struct Tables {
-    engine: Option<Child>,
+    engine: Engine,
     dir: DataDir,
     /// Its address, as nodes reach it.
     pub url: String,
@@ -66,26 +66,14 @@ impl Tables {
     /// Starts it, on the loopback address.
     pub fn start() -> Self {
         let dir = data_dir();
-        let file = dir.path().join("port");
-        let mut command = Command::new(program());
-        command.args(["engine", "--listen", "127.0.0.1:0", "--data-dir"]);
-        command.arg(dir.data().join("clickhouse")).arg("--port-file").arg(&file);
-        let engine = command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let since = Instant::now();
-        let port = loop {
-            let text = std::fs::read_to_string(&file).unwrap_or_default();
-            if let Ok(port) = text.trim().parse::<u16>() {
-                break port;
-            }
-            assert!(since.elapsed() < PATIENCE, "the engine does not start");
-            std::thread::sleep(Duration::from_millis(20));
-        };
-        Self { engine: Some(engine), dir, url: format!("http://127.0.0.1:{port}") }
+        let engine = Engine::start(&dir, |_| ());
+        let url = engine.url.clone();
+        Self { engine, dir, url }
     }
 
     /// Sends the process a signal.
     pub fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(self.engine.as_ref().unwrap()), signal).unwrap();
+        self.engine.signal(signal);
     }
 
     /// The rows that `sql` answers, split at tabs.
@@ -98,19 +86,8 @@ impl Tables {
     }
 
     /// Ends the engine and tells what is in its tables.
-    pub fn fingerprints(mut self) -> Value {
-        let mut engine = self.engine.take().unwrap();
-        kill_process(Pid::from_child(&engine), Signal::TERM).unwrap();
-        engine.wait().unwrap();
+    pub fn fingerprints(self) -> Value {
+        self.engine.stop();
         fingerprints(&self.dir)
-    }
-}
-
-impl Drop for Tables {
-    fn drop(&mut self) {
-        if let Some(engine) = &mut self.engine {
-            drop(engine.kill());
-            drop(engine.wait());
-        }
     }
 }
