@@ -3,7 +3,7 @@
 //!
 //! The engine knows users from a configuration file only, so the statements of `reader.sql` are turned
 //! into one, and the engine itself holds its user to them.
-#![allow(clippy::unwrap_used, reason = "a test ends with what went wrong")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test ends with what went wrong")]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
