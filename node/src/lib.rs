@@ -3,6 +3,7 @@
 
 pub mod archive;
 pub mod backfill;
+pub mod certificates;
 pub mod cli;
 pub mod clock;
 pub mod cluster;

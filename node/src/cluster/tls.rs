@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio_rustls::rustls::client::verify_server_name;
-use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::server::{
@@ -15,11 +14,12 @@ use tokio_rustls::rustls::server::{
 };
 use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::version::TLS13;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{ClientConfig, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::names;
+use crate::certificates::{FileError, authorities, bytes, certificates, provider};
 use crate::config;
 
 /// How old what was read may be.
@@ -28,26 +28,9 @@ const FRESH: Duration = Duration::from_secs(10);
 /// Why certificates can not be used. Never holds what is in a file.
 #[derive(Debug, Error)]
 pub enum TlsError {
-    /// The system refused to read a file.
-    #[error("cannot read {setting} = {}: {source}; check that it exists and is readable", file.display())]
-    Unreadable {
-        /// The setting.
-        setting: &'static str,
-        /// The file.
-        file: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A file does not hold what it should.
-    #[error("{setting} = {} is not usable: {reason}", file.display())]
-    Unusable {
-        /// The setting.
-        setting: &'static str,
-        /// The file.
-        file: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
+    /// A file can not be used.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// The certificate names somebody else.
     #[error("the certificate in {} does not name {node}; issue one with that DNS name, or change node.name", file.display())]
     OtherName {
@@ -140,26 +123,20 @@ impl Files {
         let key = bytes("cluster.key_file", &self.key)?;
         let content =
             [&ca, &cert, &key].iter().fold(0, |hash, part| hash ^ xxh3_64(part).rotate_left(7));
-        let authorities = certificates("cluster.ca_file", &self.ca, &ca)?;
+        let authorities = authorities("cluster.ca_file", &self.ca, &ca)?;
         let chain = certificates("cluster.cert_file", &self.cert, &cert)?;
         let own = chain.first().is_some_and(|own| names_node(own, node));
         if !own {
             return Err(TlsError::OtherName { file: self.cert.clone(), node: node.to_owned() });
         }
-        let unusable = |setting, file: &Path, reason: &dyn std::fmt::Display| TlsError::Unusable {
-            setting,
-            file: file.to_owned(),
-            reason: reason.to_string(),
+        let unusable = |setting, file: &Path, reason: &dyn std::fmt::Display| {
+            FileError::unusable(setting, file, reason)
         };
         // What the parser says of a key could repeat its bytes.
         let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| {
             unusable("cluster.key_file", &self.key, &"it holds no private key in PEM")
         })?;
-        let mut roots = RootCertStore::empty();
-        for authority in authorities {
-            roots.add(authority).map_err(|e| unusable("cluster.ca_file", &self.ca, &e))?;
-        }
-        let roots = Arc::new(roots);
+        let roots = Arc::new(authorities);
         let provider = provider();
         let verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone())
             .build()
@@ -185,32 +162,6 @@ impl Files {
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
-}
-
-fn bytes(setting: &'static str, file: &Path) -> Result<Vec<u8>, TlsError> {
-    std::fs::read(file).map_err(|source| TlsError::Unreadable {
-        setting,
-        file: file.to_owned(),
-        source,
-    })
-}
-
-fn certificates(
-    setting: &'static str,
-    file: &Path,
-    pem: &[u8],
-) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let unusable = |reason: String| TlsError::Unusable { setting, file: file.to_owned(), reason };
-    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-    match read {
-        Ok(found) if found.is_empty() => Err(unusable("it holds no certificate in PEM".to_owned())),
-        Ok(found) => Ok(found),
-        Err(error) => Err(unusable(error.to_string())),
-    }
-}
-
 /// One of the DNS names of the certificate is the node's.
 pub(super) fn names_node(certificate: &CertificateDer<'_>, node: &str) -> bool {
     let (Ok(certificate), Ok(name)) =
@@ -232,11 +183,7 @@ pub(super) fn nobody() -> Result<TlsAcceptor, TlsError> {
     }
     let server = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])
-        .map_err(|e| TlsError::Unusable {
-            setting: "cluster.listen",
-            file: PathBuf::new(),
-            reason: e.to_string(),
-        })?
+        .map_err(|e| FileError::unusable("cluster.listen", Path::new(""), &e))?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(NoCertificate));
     Ok(Arc::new(server).into())

@@ -250,8 +250,10 @@ section! {
 
     /// Where rows go.
     pub struct ClickHouse {
-        /// HTTP address of a server; not set means the embedded engine in `node.data_dir`.
+        /// HTTP address of a server; not set means the embedded engine in `node.data_dir`. With `https://` all that is sent is encrypted.
         url: Option<Url> = None;
+        /// Authorities that an `https` server must be signed by (PEM); not set means those of the system.
+        ca_file: Option<PathBuf> = None;
         /// Database of all tables.
         database: Name = name("naap");
         /// User that writes.

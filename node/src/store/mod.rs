@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use clickhouse::Client;
+use hyper_rustls::HttpsConnectorBuilder;
 use naap_engine::{Credential, EngineError, EngineOptions, EngineProcess, client};
 use naap_protocol::rows::TableSpec;
 use naap_protocol::rows::cells::{self, Cells};
@@ -19,6 +20,7 @@ use thiserror::Error;
 pub use rollups::StoreRollups;
 pub use writer::ClickHouseWriter;
 
+use crate::certificates::{self, FileError};
 use crate::config::{ClickHouse, Name, Secret, SecretError};
 
 /// The engine replays its log of parts when it opens a large folder, so it may take its time.
@@ -59,6 +61,17 @@ pub enum StoreError {
     Answer(#[from] serde_json::Error),
 }
 
+/// A server can not be asked as configured.
+#[derive(Debug, Error)]
+pub enum ServerError {
+    /// A password can not be read.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The authorities can not be used.
+    #[error(transparent)]
+    Authorities(#[from] FileError),
+}
+
 impl Store {
     /// Opens the data folder `dir` in an engine process of its own.
     ///
@@ -90,14 +103,26 @@ impl Store {
     /// Uses the server at `url` with the logins and database of `settings`.
     ///
     /// # Errors
-    /// When a file with a password can not be read.
-    pub fn server(url: &str, settings: &ClickHouse) -> Result<Self, SecretError> {
+    /// When a file with a password or with certificates can not be used.
+    pub fn server(url: &str, settings: &ClickHouse) -> Result<Self, ServerError> {
         let writer = credential(&settings.user, settings.resolve_password()?);
         let reader = match &settings.reader.user {
             Some(user) => Some(credential(user, settings.reader.resolve_password()?)),
             None => None,
         };
-        let client = client::connect(url, None, Some(&writer));
+        let client = if url.starts_with("https://") {
+            let ca = settings.ca_file.as_deref();
+            let mut connections = client::connector();
+            connections.enforce_http(false);
+            let connector = HttpsConnectorBuilder::new()
+                .with_tls_config(certificates::of_servers("clickhouse.ca_file", ca)?)
+                .https_only()
+                .enable_http1()
+                .wrap_connector(connections);
+            client::connect_by(connector, url, None, Some(&writer))
+        } else {
+            client::connect(url, None, Some(&writer))
+        };
         let database = settings.database.as_str().to_owned();
         Ok(Self { client, reader, database, engine: None })
     }
@@ -209,5 +234,5 @@ fn credential(user: &Name, password: Option<Secret>) -> Credential {
 }
 
 fn failed(what: &str, error: &dyn std::error::Error) -> StoreError {
-    StoreError::Statement { what: what.to_owned(), reason: error.to_string() }
+    StoreError::Statement { what: what.to_owned(), reason: client::with_causes(error) }
 }

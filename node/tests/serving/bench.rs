@@ -71,6 +71,11 @@ impl Bench {
         Self { engine, store, writer, version, publishing: Mutex::new(()) }
     }
 
+    /// Where the engine listens.
+    pub(crate) fn url(&self) -> &str {
+        self.engine.url()
+    }
+
     /// Another database in the same engine, for tests of the schema.
     pub(crate) fn database(&self, name: &'static str) -> Database {
         let text = format!("[clickhouse]\ndatabase = \"{name}\"\n");

@@ -8,6 +8,7 @@ mod bench;
 mod catalogue;
 mod compliance;
 mod demand;
+mod encrypted;
 mod labels;
 mod quality;
 mod schema;

@@ -5,7 +5,7 @@ mod writer;
 
 use clickhouse::{Client, Compression};
 use hyper_util::client::legacy::Client as HttpClient;
-use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use std::time::Duration;
 
@@ -26,16 +26,31 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(8);
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// A client for the server at `url`, with LZ4 and `TCP_NODELAY`.
+pub fn connect(url: &str, database: Option<&str>, credential: Option<&Credential>) -> Client {
+    connect_by(connector(), url, database, credential)
+}
+
+/// How connections are made: also what an encrypted one is made over.
 ///
 /// Without `TCP_NODELAY` every small insert waits about 40 ms for the other side's delayed
 /// acknowledgement.
-pub fn connect(url: &str, database: Option<&str>, credential: Option<&Credential>) -> Client {
+pub fn connector() -> HttpConnector {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector.set_keepalive(Some(KEEPALIVE));
     connector.set_connect_timeout(Some(CONNECT));
     #[cfg(target_os = "linux")]
     connector.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
+    connector
+}
+
+/// The same client over another kind of connections.
+pub fn connect_by<C: Connect + Clone + Send + Sync + 'static>(
+    connector: C,
+    url: &str,
+    database: Option<&str>,
+    credential: Option<&Credential>,
+) -> Client {
     let http =
         HttpClient::builder(TokioExecutor::new()).pool_idle_timeout(POOL_IDLE).build(connector);
     let mut client =
@@ -47,4 +62,20 @@ pub fn connect(url: &str, database: Option<&str>, credential: Option<&Credential
         client = client.with_user(user).with_password(password);
     }
     client
+}
+
+/// What an error says, and what its causes say that it does not: that a connection failed is told by
+/// one, and that it was refused, or whose certificate is not trusted, by the last.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = error.source();
+    }
+    text
 }

@@ -3,11 +3,13 @@
 use clickhouse::Client;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
+use super::with_causes;
+
 /// Why an answer did not arrive.
 #[derive(Debug, thiserror::Error)]
 pub enum QueryError {
     /// The statement failed or the server could not be reached.
-    #[error("clickhouse query failed: {0}")]
+    #[error("clickhouse query failed: {}", with_causes(.0))]
     ClickHouse(#[from] clickhouse::error::Error),
     /// The output could not be written.
     #[error("answer of clickhouse can not be written: {0}")]

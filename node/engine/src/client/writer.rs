@@ -6,6 +6,7 @@ use bytes::Bytes;
 use clickhouse::Client;
 use clickhouse::error::Error;
 
+use super::with_causes;
 use crate::exception::exception_code;
 
 /// Size of the pieces that are compressed and sent one by one.
@@ -40,7 +41,7 @@ impl WriteError {
     }
 
     fn from_client(error: &Error) -> Self {
-        let message = error.to_string();
+        let message = with_causes(error);
         let code = match error {
             Error::BadResponse(text) => exception_code(text),
             _ => None,
