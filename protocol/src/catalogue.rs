@@ -43,52 +43,77 @@ impl Entry {
         self.text.split_once("; ").map_or("", |(_, invariant)| invariant)
     }
 
-    /// Unit of the column, by the words that its name ends in.
+    /// Unit of the column: as its comment says it, or else by the words that its name ends in.
     pub fn unit(&self) -> &'static str {
         // A mean, a percentile and a sum have the unit of what they are of.
         let name = ["_avg", "_p95", "_total"]
             .into_iter()
             .find_map(|of| self.column.strip_suffix(of))
             .unwrap_or(&self.column);
-        let ends = |words: &[&str]| words.iter().any(|word| name.ends_with(word));
-        let holds = |words: &[&str]| words.iter().any(|word| self.text.contains(word));
         if self.ty.contains("DateTime64") {
-            "ms since 1970, UTC"
-        } else if self.ty.contains("Date") {
-            "day, UTC"
-        } else if holds(&["0.000001 ms"]) {
-            "0.000001 ms"
-        } else if holds(&["units of 0.000001"]) {
-            "0.000001"
-        } else if ends(&["_ms"]) {
-            "ms"
-        } else if ends(&["_seconds"]) {
-            "s"
-        } else if ends(&["_minutes"]) {
-            "min"
-        } else if ends(&["_eth"]) {
-            "ETH"
-        } else if ends(&["_wei"]) {
-            "wei"
-        } else if ends(&["_bps"]) {
-            "bit/s"
-        } else if ends(&["_kbps"]) {
-            "kbit/s"
-        } else if ends(&["_mbps"]) {
-            "Mbit/s"
-        } else if name.contains("bytes") {
-            "B"
-        } else if name.contains("fps") && !ends(&["_sessions", "_count", "_score"]) {
-            "frames/s"
-        } else if ends(&["_rate", "_ratio", "_coefficient", "_pct", "_confidence"]) {
-            "ratio"
-        } else if self.ty.contains("String") {
-            "text"
-        } else {
-            "1"
+            return "ms since 1970, UTC";
         }
+        if self.ty.contains("Date") {
+            return "day, UTC";
+        }
+        if self.ty.contains("String") {
+            return "text";
+        }
+        let named = |words: &[(&str, &'static str)], fits: &dyn Fn(&str) -> bool| {
+            words.iter().find(|(word, _)| fits(word)).map(|(_, unit)| *unit)
+        };
+        if self.text.contains("units of 0.000001") {
+            let millionths = named(&MILLIONTHS, &|word| name.contains(word));
+            return millionths.unwrap_or("0.000001 ms");
+        }
+        named(&SAID, &|words| self.text.contains(words))
+            .or_else(|| named(&COUNTED, &|word| name.ends_with(word)))
+            .or_else(|| named(&ENDINGS, &|word| name.ends_with(word)))
+            .or_else(|| named(&[("bytes", "B"), ("fps", "frames/s")], &|word| name.contains(word)))
+            .unwrap_or("1")
     }
 }
+
+/// Units of values that are kept in whole millionths, by what their name holds.
+const MILLIONTHS: [(&str, &str); 2] =
+    [("fps_sumsq", "0.000001 (frames/s)^2"), ("fps", "0.000001 frames/s")];
+
+/// Units that a comment tells in words where the name does not.
+const SAID: [(&str, &str); 5] = [
+    (" as emitted, ms", "ms"),
+    (" as emitted, seconds", "s"),
+    (", wei per `pixels_per_unit` pixels", "wei"),
+    (", wei per pixel", "wei/pixel"),
+    ("deviation", "ratio"),
+];
+
+/// Endings of what is counted, a flag or a rating, whatever it is of.
+const COUNTED: [(&str, &str); 6] = [
+    ("_samples", "1"),
+    ("_session", "1"),
+    ("_sessions", "1"),
+    ("_count", "1"),
+    ("_score", "1"),
+    ("_histogram", "1"),
+];
+
+/// Endings that say the unit; longer ones before those that they end in.
+const ENDINGS: [(&str, &str); 14] = [
+    ("_ms", "ms"),
+    ("_seconds", "s"),
+    ("_minutes", "min"),
+    ("_eth", "ETH"),
+    ("_wei", "wei"),
+    ("_kbps", "kbit/s"),
+    ("_mbps", "Mbit/s"),
+    ("_bps", "bit/s"),
+    ("_rate", "ratio"),
+    ("_ratio", "ratio"),
+    ("_coefficient", "ratio"),
+    ("_pct", "ratio"),
+    ("_confidence", "ratio"),
+    ("_prob", "ratio"),
+];
 
 /// What the catalogue holds: facts, published tables and the views of both.
 const RELATIONS: [&str; 3] = ["fact_", "agg_", "v_"];

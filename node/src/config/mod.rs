@@ -31,7 +31,7 @@ pub use schema::*;
 pub use secret::{Secret, SecretError};
 pub use value::ByteSize;
 
-pub(crate) use value::Setting;
+pub(crate) use value::{Setting, duration_text};
 
 use file::{Node as FileNode, Value as FileValue};
 use nearest::nearest;

@@ -153,10 +153,14 @@ impl Setting for Duration {
     }
 
     fn to_value(&self) -> toml::Value {
-        let millis = u64::try_from(self.as_millis()).unwrap_or(u64::MAX);
-        // Hours read better than days: 48h, not 2d.
-        toml::Value::String(units::format(millis, &units::TIME[1..]))
+        toml::Value::String(duration_text(*self))
     }
+}
+
+/// A duration as settings are written. Hours read better than days: 48h, not 2d.
+pub(crate) fn duration_text(duration: Duration) -> String {
+    let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    units::format(millis, &units::TIME[1..])
 }
 
 /// A number of bytes.

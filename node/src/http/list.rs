@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::problem::Problem;
 use super::request::{ListRequest, cursor, cursor_columns};
-use super::resource::{HOUR, Resource};
+use super::resource::{HOUR, Resource, SCORE};
 use crate::times::stamp;
 
 /// Rows, and where the next ones begin.
@@ -47,7 +47,12 @@ fn statement(resource: &Resource, request: &ListRequest) -> String {
             beyond
         });
     }
-    let fields: Vec<&str> = resource.fields.iter().map(|field| field.name).collect();
+    let (score, decimals) = SCORE;
+    let told = |name: &str| match name == score {
+        true => format!("round({name}, {decimals}) AS {name}"),
+        false => name.to_owned(),
+    };
+    let fields: Vec<String> = resource.fields.iter().map(|field| told(field.name)).collect();
     let hour = if resource.hourly { format!("{HOUR} DESC, ") } else { String::new() };
     let by: Vec<String> = order.iter().map(|name| comparable(name)).collect();
     format!(
@@ -124,4 +129,26 @@ fn key_of(resource: &Resource, row: &Value) -> Vec<String> {
         Some(other) => other.to_string(),
     };
     cursor_columns(resource).into_iter().map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scores_are_rounded_where_they_are_told() {
+        let request = ListRequest {
+            org: String::new(),
+            window: None,
+            filters: std::collections::BTreeMap::new(),
+            limit: 1,
+            after: None,
+        };
+        let with_score = |resource: &Resource| {
+            statement(resource, &request).contains("round(sla_score, 4) AS sla_score")
+        };
+        let paths: Vec<_> =
+            Resource::all().iter().filter(|r| with_score(r)).map(|r| r.path).collect();
+        assert_eq!(paths, ["sla"]);
+    }
 }

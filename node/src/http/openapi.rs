@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::request::Bounds;
-use super::resource::{Field, Resource};
+use super::resource::{Field, Resource, SCORE};
+use crate::config::duration_text;
 
 /// The document.
 pub fn document(resources: &[Resource], bounds: Bounds) -> Value {
@@ -47,7 +48,7 @@ fn list_path(resource: &Resource, bounds: Bounds) -> Value {
         json!({ "type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$", "maxLength": 249 });
     let mut parameters = vec![parameter("org", "query", "Organisation; all when not given.", &org)];
     if resource.hourly {
-        let span = humantime::format_duration(bounds.max_span);
+        let span = duration_text(bounds.max_span);
         let time = json!({ "type": "string", "examples": ["2026-01-08T20:00:00Z"] });
         let start = format!(
             "Begin of the window, RFC 3339; 24 hours before the end. At most {span} before it."
@@ -182,7 +183,11 @@ fn field_schema(field: &Field) -> Value {
     if nullable && let Some(kind) = schema.get("type").cloned() {
         schema["type"] = json!([kind, "null"]);
     }
-    schema["description"] = json!(field.doc);
+    let (score, decimals) = SCORE;
+    schema["description"] = json!(match field.name == score {
+        true => field.doc.replace("not rounded", &format!("rounded to {decimals} decimals")),
+        false => field.doc.to_owned(),
+    });
     schema
 }
 

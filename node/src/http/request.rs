@@ -136,7 +136,7 @@ fn window<'a>(
         return Err(Problem::bad("the window is empty; give a start before end"));
     }
     if span > bounds.max_span.as_millis() as i64 {
-        let most = humantime::format_duration(bounds.max_span);
+        let most = crate::config::duration_text(bounds.max_span);
         return Err(Problem::bad(format!("the window is too long; ask for at most {most}")));
     }
     Ok((start, end))

@@ -32,6 +32,9 @@ pub struct Resource {
     pub fields: Vec<Field>,
 }
 
+/// Scores are told to so many decimals, as the contract has them (backlog 003); tables keep all.
+pub const SCORE: (&str, u8) = ("sla_score", 4);
+
 /// The column with the hour.
 pub const HOUR: &str = "window_start";
 

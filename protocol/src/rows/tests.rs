@@ -380,14 +380,40 @@ fn every_column_of_a_figure_is_in_the_catalogue() {
             assert!(entry.meaning().len() > 3 && !entry.source.is_empty(), "{entry:?}");
         }
     }
-    let unit = |relation: &str, column: &str| {
-        entries.iter().find(|e| e.relation == relation && e.column == column).map(Entry::unit)
-    };
-    assert_eq!(unit("v_api_gpu_metrics", "avg_e2e_latency_ms"), Some("ms"));
-    assert_eq!(unit("agg_orchestrator_1h", "e2e_latency_sum"), Some("0.000001 ms"));
-    assert_eq!(unit("v_api_sla_compliance", "no_swap_rate"), Some("ratio"));
-    assert_eq!(unit("v_api_gpu_metrics", "up_mbps_avg"), Some("Mbit/s"));
-    assert_eq!(unit("v_api_network_demand", "ticket_face_value_eth"), Some("ETH"));
+    for (column, unit) in [
+        ("avg_e2e_latency_ms", "ms"),
+        ("e2e_latency_sum", "0.000001 ms"),
+        ("e2e_p90", "0.000001 ms"),
+        ("ptff_p50", "0.000001 ms"),
+        ("output_fps_sum", "0.000001 frames/s"),
+        ("fps_p10", "0.000001 frames/s"),
+        ("output_fps_sumsq", "0.000001 (frames/s)^2"),
+        ("output_fps", "frames/s"),
+        ("p95_output_fps", "frames/s"),
+        ("fps_jitter_coefficient", "ratio"),
+        ("jitter_coeff_fps", "ratio"),
+        ("fps_positive_samples", "1"),
+        ("output_fps_histogram", "1"),
+        ("zero_output_fps_session", "1"),
+        ("fps_score", "1"),
+        ("audio_latency", "s"),
+        ("video_jitter", "ms"),
+        ("price_per_unit", "wei"),
+        ("price_wei_per_pixel", "wei/pixel"),
+        ("no_swap_rate", "ratio"),
+        ("win_prob", "ratio"),
+        ("up_mbps_avg", "Mbit/s"),
+        ("rx_bps", "bit/s"),
+        ("ingest_rx_kbps_avg", "kbit/s"),
+        ("rx_bytes_total", "B"),
+        ("ticket_face_value_eth", "ETH"),
+        ("total_minutes", "min"),
+        ("window_start", "ms since 1970, UTC"),
+    ] {
+        let found: BTreeSet<_> =
+            entries.iter().filter(|e| e.column == column).map(Entry::unit).collect();
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), [unit], "{column}");
+    }
 }
 
 /// Columns that the contract gives to views: backlog 010.
