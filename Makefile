@@ -2,10 +2,10 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cluster chaos sim lint fmt bench fuzz api-fuzz verify docs-check k8s-check co-update
+.PHONY: help setup demo test cluster test-cluster chaos sim lint fmt bench fuzz api-fuzz verify docs-check k8s-check co-update
 
 help: ## list the verbs
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## install what this machine misses; afterwards everything works offline
 	@deploy/setup/setup.sh all
@@ -18,20 +18,27 @@ test: ## set up and run every test
 	@deploy/setup/setup.sh build
 	@. deploy/setup/env.sh && cargo test --workspace --locked
 
-cluster: ## tests of several nodes against a real Kafka, which is started and stopped
-	@deploy/setup/setup.sh build
-	@. deploy/setup/env.sh && cargo build -p naap-node --locked && \
-	folder=$$(mktemp -d) && trap 'deploy/setup/kafka.sh wipe "$$folder"' EXIT && \
-	NAAP_KAFKA_BOOTSTRAP=$$(deploy/setup/kafka.sh start "$$folder" 19392) && export NAAP_KAFKA_BOOTSTRAP && \
-	export NAAP_KAFKA_FOLDER="$$folder" && \
-	cargo test -p naap-tests --locked --test cluster -- --test-threads 1 && \
-	cargo test -p naap-node --locked --test kafka
+# A broker of its own for one command, unless NAAP_KAFKA_BOOTSTRAP names one.
+with_kafka = . deploy/setup/env.sh && folder=$$(mktemp -d) && trap 'deploy/setup/kafka.sh wipe "$$folder"' EXIT && \
+	if [ -z "$${NAAP_KAFKA_BOOTSTRAP:-}" ]; then \
+	    NAAP_KAFKA_BOOTSTRAP=$$(deploy/setup/kafka.sh start "$$folder" $(1)) && NAAP_KAFKA_FOLDER=$$folder && \
+	    export NAAP_KAFKA_BOOTSTRAP NAAP_KAFKA_FOLDER; fi
+
+cluster: ## NODES (3) nodes over a real Kafka, a generated stream and their state, until Ctrl-C
+	@deploy/setup/setup.sh cluster
+	@. deploy/setup/env.sh && cargo build --workspace --bins --examples --locked
+	@$(call with_kafka,19792) && target/debug/examples/cluster
+
+test-cluster: ## tests of several nodes against a real Kafka, which is started and stopped
+	@deploy/setup/setup.sh cluster
+	@. deploy/setup/env.sh && cargo test --workspace --no-run --locked
+	@$(call with_kafka,19392) && \
+	cargo test --workspace --locked --test cluster --test kafka -- --ignored --test-threads 1
 
 chaos: ## how long a cluster stands still when nodes die, move or stall: a table, in about 50 minutes
-	@deploy/setup/setup.sh build
-	@. deploy/setup/env.sh && cargo build --release --locked --bin naap && \
-	folder=$$(mktemp -d) && trap 'deploy/setup/kafka.sh wipe "$$folder"' EXIT && \
-	NAAP_KAFKA_BOOTSTRAP=$$(deploy/setup/kafka.sh start "$$folder" 19592) && export NAAP_KAFKA_BOOTSTRAP && \
+	@deploy/setup/setup.sh cluster
+	@. deploy/setup/env.sh && cargo build --release --locked --bin naap && cargo test --release --workspace --locked --test chaos --no-run
+	@$(call with_kafka,19592) && \
 	cargo test --release --workspace --locked --test chaos -- --ignored --test-threads 1 --nocapture | tee "$$folder/said" && \
 	printf '\n| what | goal | figure |\n|---|---|---|\n' && grep '^|' "$$folder/said"
 

@@ -2,6 +2,7 @@
 # Installs what a Debian-like machine misses. A second run finds everything and needs no network.
 #
 #   setup.sh build   compiler, Rust, engine library, crates    (make test, make demo)
+#   setup.sh cluster build, and what a test broker takes       (make cluster, make test-cluster, make chaos)
 #   setup.sh tools   linters of fixed versions in the cache    (make docs-check)
 #   setup.sh all     both                                      (make lint)
 set -euo pipefail
@@ -100,14 +101,26 @@ build() {
     crates
 }
 
+# Java runs Apache Kafka, Maven fetches it; neither is needed where NAAP_KAFKA_BOOTSTRAP names a broker.
+cluster() {
+    build
+    [ -z "${NAAP_KAFKA_BOOTSTRAP:-}" ] || return 0
+    local missing=()
+    have java || missing+=(openjdk-17-jre-headless)
+    { have mvn || compgen -G "$NAAP_CACHE_DIR/kafka-*/complete" >/dev/null; } || missing+=(maven)
+    [ ${#missing[@]} -eq 0 ] || apt_install "${missing[@]}"
+    deploy/setup/kafka.sh fetch
+}
+
 mkdir -p "$NAAP_CACHE_DIR" ||
     die "cannot create the cache folder $NAAP_CACHE_DIR; set NAAP_CACHE_DIR to a folder that can be written"
 case ${1:-all} in
 build) build ;;
+cluster) cluster ;;
 tools) tools ;;
 all)
     build
     tools
     ;;
-*) die "unknown part '$1'; use build, tools or all" ;;
+*) die "unknown part '$1'; use build, cluster, tools or all" ;;
 esac

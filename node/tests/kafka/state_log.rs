@@ -189,8 +189,9 @@ async fn the_topic_conforms_at_the_mock() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+#[ignore = "needs a real Kafka: make test-cluster"]
 async fn the_topic_conforms_at_a_real_broker() {
-    let Some(bootstrap) = bootstrap("the_topic_conforms_at_a_real_broker") else { return };
+    let bootstrap = bootstrap();
     let dir = tempfile::tempdir().unwrap();
     let config = config(&bootstrap, &stamped("state"), SHARDS);
     let log = kafka(&config, dir.path(), 1).await;
@@ -309,9 +310,9 @@ async fn a_mark_stands_whatever_an_older_boot_appends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+#[ignore = "needs a real Kafka: make test-cluster"]
 async fn a_topic_with_wrong_settings_is_refused_with_the_remedy() {
-    let test = "a_topic_with_wrong_settings_is_refused_with_the_remedy";
-    let Some(bootstrap) = bootstrap(test) else { return };
+    let bootstrap = bootstrap();
     let mut client = ClientConfig::new();
     client.set("bootstrap.servers", &bootstrap);
     let admin: AdminClient<DefaultClientContext> = client.create().unwrap();

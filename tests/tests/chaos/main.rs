@@ -37,7 +37,7 @@ use wire::Wire;
 #[test]
 #[ignore = "minutes: make chaos"]
 fn nodes_are_killed_twenty_times() {
-    let Some(bootstrap) = bootstrap("nodes_are_killed_twenty_times") else { return };
+    let bootstrap = bootstrap();
     let mut crew = Crew::new(bootstrap, "kills", (3, 3));
     let mut kills = Vec::new();
     for kill in 0..20 {
@@ -79,7 +79,7 @@ fn nodes_are_killed_twenty_times() {
 #[test]
 #[ignore = "minutes: make chaos"]
 fn shards_are_moved_in_order() {
-    let Some(bootstrap) = bootstrap("shards_are_moved_in_order") else { return };
+    let bootstrap = bootstrap();
     let mut crew = Crew::new(bootstrap, "moves", (3, 3));
     for round in 0..6 {
         let node = 1 + round % 2;
@@ -120,7 +120,7 @@ fn drain(crew: &Crew, number: usize) {
 #[test]
 #[ignore = "minutes: make chaos"]
 fn all_nodes_restart_in_turn() {
-    let Some(bootstrap) = bootstrap("all_nodes_restart_in_turn") else { return };
+    let bootstrap = bootstrap();
     let mut crew = Crew::new(bootstrap, "rolling", (3, 3));
     let begin = now_ms();
     crew.until_caught_up();
@@ -151,7 +151,7 @@ fn all_nodes_restart_in_turn() {
 #[test]
 #[ignore = "minutes: make chaos"]
 fn a_line_between_two_nodes_is_cut() {
-    let Some(bootstrap) = bootstrap("a_line_between_two_nodes_is_cut") else { return };
+    let bootstrap = bootstrap();
     let team = Team::new(bootstrap, "cuts", 3, 100);
     // Node 1 dials node 0.
     let wire = Wire::to(team.ports()[0]);
@@ -194,7 +194,7 @@ fn openings(crew: &Crew) -> usize {
 #[test]
 #[ignore = "minutes: make chaos"]
 fn a_cluster_grows_and_shrinks() {
-    let Some(bootstrap) = bootstrap("a_cluster_grows_and_shrinks") else { return };
+    let bootstrap = bootstrap();
     let mut crew = Crew::new(bootstrap, "scale", (1, 5));
     let begin = now_ms();
     let mut steps = Vec::new();

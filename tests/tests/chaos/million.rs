@@ -17,7 +17,7 @@ const ACTIVE: u64 = 100_000;
 #[test]
 #[ignore = "minutes: make chaos"]
 fn a_million_sessions_are_known_and_restored() {
-    let Some(bootstrap) = bootstrap("a_million_sessions_are_known_and_restored") else { return };
+    let bootstrap = bootstrap();
     let producer = producer(&bootstrap);
     let team = Team::new(bootstrap, "million", 3, 100);
     let nodes: Vec<_> = (0..3).map(|number| team.start(number)).collect();

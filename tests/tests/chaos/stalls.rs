@@ -19,7 +19,7 @@ const ALLOWED: u64 = BUDGET * 3 / 2;
 #[test]
 #[ignore = "minutes: make chaos"]
 fn the_tables_stand_still_for_a_minute() {
-    let Some(bootstrap) = bootstrap("the_tables_stand_still_for_a_minute") else { return };
+    let bootstrap = bootstrap();
     let team = Team::new(bootstrap, "stall", 3, 1500);
     team.stage.write(0, 6);
     let nodes: Vec<_> = (0..3).map(|number| team.start(number)).collect();
@@ -48,7 +48,7 @@ fn the_tables_stand_still_for_a_minute() {
 #[test]
 #[ignore = "minutes: make chaos"]
 fn a_node_stands_still_and_goes_on() {
-    let Some(bootstrap) = bootstrap("a_node_stands_still_and_goes_on") else { return };
+    let bootstrap = bootstrap();
     let mut crew = Crew::new(bootstrap, "peer", (3, 3));
     let (shards, read) = (crew.shards_of(1), partitions(crew.running()[1]));
     let stop = |crew: &Crew, seconds| {

@@ -121,9 +121,9 @@ fn late(team: &Team) -> Vec<Vec<u8>> {
 }
 
 #[test]
+#[ignore = "needs a real Kafka: make test-cluster"]
 fn sessions_end_and_their_marks_move_with_the_shards() {
-    let test = "sessions_end_and_their_marks_move_with_the_shards";
-    let Some(bootstrap) = bootstrap(test) else { return };
+    let bootstrap = bootstrap();
     let team = Team::new(bootstrap, "ends", 3, 300);
     let start = |number| Shown::start(|more| team.start_by(number, team.ports(), more));
     let (first, second) = (start(0), start(1));
