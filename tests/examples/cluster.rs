@@ -47,7 +47,7 @@ fn config(number: u64, nodes: u64, stage: &Stage, engine: &Engine, folder: &Path
     let peers: Vec<_> =
         (0..nodes).map(|peer| format!("\"naap-{peer}={}:9700\"", host(peer))).collect();
     format!(
-        "[node]\nname = \"naap-{number}\"\ndata_dir = {data:?}\n\n\
+        "[node]\nname = \"naap-{number}\"\ndata_dir = \"{data}\"\n\n\
          [cluster]\nlisten = \"{host}:9700\"\npeers = [{peers}]\nshards = {SHARDS}\n\
          members_topic = \"members-{topic}\"\n\n\
          [state_log]\nstore = \"kafka\"\ntopic = \"state-{topic}\"\n\n\
@@ -55,7 +55,7 @@ fn config(number: u64, nodes: u64, stage: &Stage, engine: &Engine, folder: &Path
          topics = [{{ name = \"{topic}\", org = \"cloud_spe\", reset = \"earliest\" }}]\n\n\
          [kafka]\nbootstrap = [\"{kafka}\"]\n\n[kafka.rejects]\nenabled = false\n\n\
          [clickhouse]\nurl = \"{url}\"\n\n[http]\nlisten = \"{host}:9600\"\n",
-        data = folder.join(format!("naap-{number}")),
+        data = folder.join(format!("naap-{number}")).display(),
         host = host(number),
         peers = peers.join(", "),
         topic = stage.topic,

@@ -48,9 +48,8 @@ fn statement(resource: &Resource, request: &ListRequest) -> String {
         });
     }
     let (score, decimals) = SCORE;
-    let told = |name: &str| match name == score {
-        true => format!("round({name}, {decimals}) AS {name}"),
-        false => name.to_owned(),
+    let told = |name: &str| {
+        if name == score { format!("round({name}, {decimals}) AS {name}") } else { name.to_owned() }
     };
     let fields: Vec<String> = resource.fields.iter().map(|field| told(field.name)).collect();
     let hour = if resource.hourly { format!("{HOUR} DESC, ") } else { String::new() };

@@ -184,9 +184,10 @@ fn field_schema(field: &Field) -> Value {
         schema["type"] = json!([kind, "null"]);
     }
     let (score, decimals) = SCORE;
-    schema["description"] = json!(match field.name == score {
-        true => field.doc.replace("not rounded", &format!("rounded to {decimals} decimals")),
-        false => field.doc.to_owned(),
+    schema["description"] = json!(if field.name == score {
+        field.doc.replace("not rounded", &format!("rounded to {decimals} decimals"))
+    } else {
+        field.doc.to_owned()
     });
     schema
 }

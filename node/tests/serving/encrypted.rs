@@ -65,9 +65,9 @@ fn a_server_has_to_show_a_certificate_that_is_trusted_and_names_it() {
             let store = server(&format!("https://{host}:{port}"), settings).unwrap();
             store.execute(&store.tables(), "ask", "SELECT count() FROM schema_migrations").await
         };
-        asked("localhost", &trusting(&authority.ca())).await.unwrap();
+        asked("localhost", &trusting(&good.ca)).await.unwrap();
         for (host, settings) in [
-            ("127.0.0.1", trusting(&authority.ca())),
+            ("127.0.0.1", trusting(&good.ca)),
             ("localhost", trusting(&other.ca())),
             ("localhost", String::new()),
         ] {
