@@ -9,6 +9,7 @@ pub mod clock;
 pub mod cluster;
 pub mod config;
 pub mod cpu;
+mod disk;
 pub mod explain;
 pub mod http;
 pub mod kafka;

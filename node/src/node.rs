@@ -74,8 +74,7 @@ pub async fn node_args(
     };
     let router =
         Router::new(gate, privacy, shards, (epoch_floor + 1) << SEQUENCE_BITS, clock.clone());
-    let writer =
-        ClickHouseWriter::new(store.tables(), rows::ALL, config.clickhouse.request_timeout);
+    let writer = store.writer(rows::ALL, config.clickhouse.request_timeout);
     // A shard ticks once a second.
     let ticks = |span: Duration| span.as_secs().max(1);
     Ok(NodeArgs {

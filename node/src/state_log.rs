@@ -16,6 +16,8 @@ use naap_protocol::state::{EpochOpen, Progress, SourcePartition};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 use thiserror::Error;
 
+use crate::disk;
+
 const ENTITIES: TableDefinition<'_, (u16, u128), &[u8]> = TableDefinition::new("entities");
 const OPENINGS: TableDefinition<'_, u16, &[u8]> = TableDefinition::new("openings");
 const PROGRESS: TableDefinition<'_, u16, &[u8]> = TableDefinition::new("progress");
@@ -297,5 +299,5 @@ pub fn applied_by_all(
 }
 
 fn failed(error: impl std::fmt::Display) -> StateLogError {
-    StateLogError(error.to_string())
+    StateLogError(disk::with_remedy(error.to_string()))
 }

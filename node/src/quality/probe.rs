@@ -40,7 +40,7 @@ impl StoreChecks {
         gates: Gates,
         rules: Rules,
     ) -> Self {
-        let writer = ClickHouseWriter::new(store.tables(), TABLES, writer_timeout);
+        let writer = store.writer(TABLES, writer_timeout);
         Self { reader: Reader::of(store), writer, gates, rules }
     }
 

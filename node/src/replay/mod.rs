@@ -57,6 +57,9 @@ pub fn run(args: &ReplayArgs, global: &Global) -> Result<(), Failure> {
     })
 }
 
+/// How long a node that has stopped may take to tell why.
+const TOLD: Duration = Duration::from_secs(10);
+
 /// Replays to completion.
 pub(crate) async fn replay(args: &ReplayArgs, config: &Config) -> Result<Report, Failure> {
     let started = Instant::now();
@@ -185,7 +188,14 @@ async fn feed(
     bar.set_position(fed.resumed);
     let intake = node.intake.clone();
     let outcome = tokio::select! {
-        outcome = deliver(feeding, &intake, inputs.iter().any(Input::is_bent), &bar) => outcome,
+        outcome = deliver(feeding, &intake, inputs.iter().any(Input::is_bent), &bar) => match outcome {
+            Ok(()) => Ok(()),
+            // An ingest that has stopped did so because of something that says more.
+            Err(stopped) => {
+                let told = tokio::time::timeout(TOLD, node.failure()).await;
+                Err(told.map_or(stopped, environment))
+            }
+        },
         failure = node.failure() => Err(environment(failure)),
     };
     bar.finish_and_clear();

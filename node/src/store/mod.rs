@@ -22,6 +22,7 @@ pub use writer::ClickHouseWriter;
 
 use crate::certificates::{self, FileError};
 use crate::config::{ClickHouse, Name, Secret, SecretError};
+use crate::disk;
 
 /// The engine replays its log of parts when it opens a large folder, so it may take its time.
 const ENGINE_START: Duration = Duration::from_mins(1);
@@ -153,6 +154,11 @@ impl Store {
         reading.execute(&reading.tables(), &what, sql).await
     }
 
+    /// What writes rows of `tables`; an insert that is not acknowledged within `timeout` is tried again.
+    pub fn writer(&self, tables: &[&'static TableSpec], timeout: Duration) -> ClickHouseWriter {
+        ClickHouseWriter::new(self.tables(), tables, timeout, self.engine.is_some())
+    }
+
     /// A client without a database of its own.
     pub fn client(&self) -> &Client {
         &self.client
@@ -234,5 +240,6 @@ fn credential(user: &Name, password: Option<Secret>) -> Credential {
 }
 
 fn failed(what: &str, error: &dyn std::error::Error) -> StoreError {
-    StoreError::Statement { what: what.to_owned(), reason: client::with_causes(error) }
+    let reason = disk::with_remedy(client::with_causes(error));
+    StoreError::Statement { what: what.to_owned(), reason }
 }

@@ -9,12 +9,16 @@ use naap_actors::ports::{TableWriter, WriteError};
 use naap_engine::client::{self, InsertTimeouts, insert};
 use naap_protocol::rows::TableSpec;
 
+use crate::disk;
+
 /// Writes `RowBinary` batches with the column names and types that the rows were made for, so that
 /// the store refuses them when its tables are others.
 #[derive(Debug)]
 pub struct ClickHouseWriter {
     client: Client,
     timeouts: InsertTimeouts,
+    /// Whether the store is the engine of this process, on a disk of this machine.
+    embedded: bool,
     heads: BTreeMap<&'static str, Head>,
 }
 
@@ -26,15 +30,21 @@ struct Head {
 
 impl ClickHouseWriter {
     /// A writer for `tables` through `client`, whose database holds them. An insert that is not
-    /// acknowledged within `timeout` counts as failed and is tried again.
-    pub fn new(client: Client, tables: &[&'static TableSpec], timeout: Duration) -> Self {
+    /// acknowledged within `timeout` counts as failed and is tried again. With an `embedded`
+    /// engine a full disk is no reason to wait: the state log is on the same disk.
+    pub(super) fn new(
+        client: Client,
+        tables: &[&'static TableSpec],
+        timeout: Duration,
+        embedded: bool,
+    ) -> Self {
         let head = |table: &&'static TableSpec| {
             let columns: Vec<&str> = table.sent().map(|column| column.name).collect();
             let bytes = Bytes::from(table.rowbinary_header());
             (table.name, Head { columns: columns.join(", "), bytes })
         };
         let timeouts = InsertTimeouts { send: timeout, end: timeout };
-        Self { client, timeouts, heads: tables.iter().map(head).collect() }
+        Self { client, timeouts, embedded, heads: tables.iter().map(head).collect() }
     }
 }
 
@@ -49,9 +59,13 @@ impl TableWriter for ClickHouseWriter {
         let head = self.heads.get(table.name).ok_or_else(unknown)?;
         chunks.insert(0, head.bytes.clone());
         let failed = |error: client::WriteError| {
+            let said = error.to_string();
+            if self.embedded && disk::is_full(&said) {
+                return WriteError::Permanent(disk::with_remedy(said));
+            }
             let kind =
                 if error.is_retryable() { WriteError::Retryable } else { WriteError::Permanent };
-            kind(error.to_string())
+            kind(said)
         };
         let insert = insert(&self.client, table.name, &head.columns, None, chunks, self.timeouts);
         insert.await.map_err(failed)

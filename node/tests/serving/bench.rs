@@ -66,7 +66,7 @@ impl Bench {
         let store = Store::server(engine.url(), &Config::default().clickhouse).unwrap();
         schema::apply(&store).await.unwrap();
         schema::keep_rows_forever(&store).await.unwrap();
-        let writer = ClickHouseWriter::new(store.tables(), rows::ALL, Duration::from_secs(30));
+        let writer = store.writer(rows::ALL, Duration::from_secs(30));
         let version = AtomicU64::new(1 << 48);
         Self { engine, store, writer, version, publishing: Mutex::new(()) }
     }
