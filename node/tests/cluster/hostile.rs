@@ -13,7 +13,7 @@ use crate::authority::{Authority, Files};
 use crate::node::{Node, PATIENCE, Settings, configure, encrypted, free_port, settings};
 
 /// A node, its port, and whether it takes part in a cluster with certificates.
-fn lonely(files: Option<&Files>, extra: &[(&'static str, &str)]) -> (Node, u16) {
+pub fn lonely(files: Option<&Files>, extra: &[(&'static str, &str)]) -> (Node, u16) {
     let port = free_port();
     let mut all = settings("n-0", port, &[]);
     all.extend(files.iter().flat_map(|files| encrypted(files)));
@@ -30,7 +30,7 @@ fn dialler(port: u16, files: Option<&Files>) -> Settings {
     all
 }
 
-fn connect(port: u16) -> TcpStream {
+pub fn connect(port: u16) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
@@ -50,7 +50,7 @@ fn until_closed(stream: &mut TcpStream) {
 }
 
 /// A good node still gets its link.
-fn still_serves(node: &mut Node, port: u16, files: Option<&Files>) -> Node {
+pub fn still_serves(node: &mut Node, port: u16, files: Option<&Files>) -> Node {
     let mut other = Node::start(7, &dialler(port, files));
     other.sees("n-0", "up/1");
     node.sees("n-1", "up/7");
@@ -123,7 +123,7 @@ fn nodes_that_do_not_fit_hear_why_on_both_sides() {
     }
 }
 
-fn hello(nonce: u128) -> Hello {
+pub fn hello(nonce: u128) -> Hello {
     Hello {
         oldest: 1,
         newest: 1,
@@ -137,11 +137,11 @@ fn hello(nonce: u128) -> Hello {
     }
 }
 
-fn send<T: Framed + serde::Serialize>(stream: &mut TcpStream, value: &T) {
+pub fn send<T: Framed + serde::Serialize>(stream: &mut impl Write, value: &T) {
     stream.write_all(&codec::encode(value, TraceContext::default()).unwrap()).unwrap();
 }
 
-fn receive<T: Framed + serde::de::DeserializeOwned>(stream: &mut TcpStream) -> T {
+pub fn receive<T: Framed + serde::de::DeserializeOwned>(stream: &mut impl Read) -> T {
     let mut frame = vec![0; HEADER_LEN];
     stream.read_exact(&mut frame).unwrap();
     let len = u32::from_le_bytes(frame[4..8].try_into().unwrap()) as usize;

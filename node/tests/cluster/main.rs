@@ -10,5 +10,6 @@
 
 mod authority;
 mod hostile;
+mod impostor;
 mod links;
 mod node;

@@ -91,6 +91,16 @@ impl Crew {
             && partitions.iter().all(|count| *count >= least)
     }
 
+    /// The shards that node `number` has opened so far, if it runs.
+    pub fn opened_by(&self, number: usize) -> Vec<u16> {
+        let lines = self.nodes[number].iter().flat_map(|node| node.lines("shard opened"));
+        let shard = |line: String| {
+            let (_, rest) = line.split_once("shard=")?;
+            rest.split_whitespace().next()?.parse().ok()
+        };
+        lines.filter_map(shard).collect()
+    }
+
     /// The shards that node `number` should have of those that run.
     pub fn shards_of(&self, number: usize) -> Vec<u16> {
         let name = |number| format!("naap-{number}");

@@ -183,6 +183,7 @@ fn a_line_between_two_nodes_is_cut() {
         "nothing moves, rows equal",
         &format!("{}; {moved} shards moved", found.join(", ")),
     );
+    assert_eq!(moved, 0, "both nodes could be seen in Kafka");
     crew.end();
 }
 
@@ -202,6 +203,7 @@ fn a_cluster_grows_and_shrinks() {
         [("1 to 3", 1..3, 0..0), ("3 to 5", 3..5, 0..0), ("5 to 2", 0..0, 2..5)]
     {
         let before: Vec<_> = (0..5).map(|number| crew.shards_of(number)).collect();
+        let opened: Vec<_> = (0..5).map(|number| crew.opened_by(number)).collect();
         more.for_each(|number| crew.start(number));
         fewer.for_each(|number| crew.stop(number));
         crew.until_settled();
@@ -211,6 +213,15 @@ fn a_cluster_grows_and_shrinks() {
             now.iter().filter(|shard| !before[number].contains(shard)).count()
         };
         let moved: usize = (0..5).map(came).sum();
+        // Only a joiner wins shards, and only those of a leaver find another owner.
+        for number in 0..5 {
+            let joined = before[number].is_empty();
+            for shard in crew.opened_by(number).get(opened[number].len()..).unwrap_or_default() {
+                let had = before.iter().position(|shards| shards.contains(shard)).unwrap();
+                let left = crew.shards_of(had).is_empty();
+                assert!(joined || left, "{name}: naap-{number} opened {shard} of naap-{had}");
+            }
+        }
         steps.push(format!("{name} {moved}"));
     }
     let (end, folds) = (now_ms(), crew.folds());
