@@ -19,6 +19,15 @@ use crate::region::RegionMsg;
 use crate::shard::{ShardCounts, Traffic};
 use crate::sink::Sinks;
 
+/// Longest pause after a commit cycle for its length alone.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The pause after a commit cycle that took so long. Cycles are work, and take no more than half of the time;
+/// one that took very long has waited for a store, and what has piled up does not wait as long again.
+fn pause_after(took: Duration, flush_interval: Duration) -> Duration {
+    flush_interval.saturating_sub(took).max(took.min(LONGEST_PAUSE))
+}
+
 /// Flow control and commit clock.
 #[derive(Clone, Copy, Debug)]
 pub struct IngestOptions {
@@ -363,9 +372,8 @@ impl State {
         if !settled || !self.flow.all_applied(&self.status.applied) {
             self.unsaved = true;
         }
-        // A cycle never takes more than half of the time.
-        let pause = self.args.options.flush_interval.saturating_sub(committed.took);
-        self.next_commit = Instant::now() + pause.max(committed.took);
+        self.next_commit =
+            Instant::now() + pause_after(committed.took, self.args.options.flush_interval);
         self.let_in();
     }
 
@@ -389,5 +397,19 @@ impl State {
 
     fn status(&self) -> IngestStatus {
         IngestStatus { records: self.args.router.counts().clone(), ..self.status.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cycles_take_half_of_the_time_and_an_outage_costs_seconds() {
+        let ms = Duration::from_millis;
+        for (took, pause) in [(0, 1000), (200, 800), (600, 600), (1500, 1500), (25_000, 2000)] {
+            assert_eq!(pause_after(ms(took), ms(1000)), ms(pause), "{took}");
+        }
+        assert_eq!(pause_after(ms(10), ms(10_000)), ms(9_990));
     }
 }

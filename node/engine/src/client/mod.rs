@@ -16,7 +16,11 @@ pub use writer::{InsertTimeouts, WriteError, insert};
 
 /// Connections are reused for less than the 3 s after which a ClickHouse server closes idle ones.
 const POOL_IDLE: Duration = Duration::from_secs(2);
-const KEEPALIVE: Duration = Duration::from_mins(1);
+/// Silence after which the other machine is asked for a sign, and then each second: whoever waits for an
+/// answer has sent everything, so only this tells a network that is away from a server that thinks. An
+/// answer that was lost comes again after waits of the other side that double, too.
+const KEEPALIVE: Duration = Duration::from_secs(3);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
 /// A network that takes nothing for so long is away, and what was asked is asked again on another
 /// connection. The old one would wait twice as long after each attempt, up to the limit of the request,
 /// and so for long after the network is back. A server that merely thinks is not meant: its machine
@@ -38,6 +42,7 @@ pub fn connector() -> HttpConnector {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     connector.set_keepalive(Some(KEEPALIVE));
+    connector.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
     connector.set_connect_timeout(Some(CONNECT));
     #[cfg(target_os = "linux")]
     connector.set_tcp_user_timeout(Some(UNACKNOWLEDGED));
