@@ -7,7 +7,8 @@
 //!
 //! Two bounds: a link has at most [`WINDOW`] bytes under way, and its outlet at most [`BUDGET`] bytes
 //! in all. More than that means that the peer takes nothing for seconds, while each reader keeps
-//! within its windows; then the link is closed, so that the loss is one of a link.
+//! within its windows; then the link is closed, so that the loss is one of a link. A batch has at most
+//! [`MAX_BATCH`] bytes: its last message may be as long as a message can be.
 
 mod outlet;
 
@@ -28,7 +29,7 @@ use crate::peers::{PeerMsg, Peers};
 use crate::remote::Remote;
 
 use outlet::Outlet;
-pub use outlet::{BUDGET, WINDOW};
+pub use outlet::{BATCH as MAX_BATCH, BUDGET, WINDOW};
 
 /// The process group of the exchanges of all linked nodes.
 pub const GROUP: &str = "naap.exchanges";
@@ -154,7 +155,7 @@ impl Peers for Ways {
         // A map is whole also after a panic elsewhere.
         let outlets = self.0.read().unwrap_or_else(PoisonError::into_inner);
         match outlets.get(to) {
-            Some(outlet) => outlet.push(&message),
+            Some(outlet) => outlet.push(message),
             None => dropped("no_link"),
         }
     }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use naap_protocol::cluster::BatchHead;
 use naap_protocol::codec::{self, TraceContext};
+use naap_protocol::wire::MAX_FRAME;
 use tokio::sync::Notify;
 
 use super::{Breaker, ExchangeMsg, dropped};
@@ -22,8 +23,10 @@ use crate::remote::Remote;
 pub const WINDOW: usize = 4 << 20;
 /// Bytes that wait for or go over one link at most. The windows of readers stay far below.
 pub const BUDGET: usize = 64 << 20;
-/// Longest message: the link takes frames of four times that.
-const MESSAGE: usize = 1 << 20;
+/// Longest body of a batch: one that is not full yet, and the longest message.
+pub const BATCH: usize = MAX_FRAME + FULL;
+/// Notes are cut into frames of this size.
+const PART: usize = 512 << 10;
 /// A batch of this size waits for nothing more.
 const FULL: usize = 128 << 10;
 /// How long a message that comes alone waits for others.
@@ -182,41 +185,44 @@ impl Outlet {
         Self { shared }
     }
 
-    /// Takes a message.
-    pub fn push(&self, message: &PeerMsg) {
-        let (frame, trace) = match message {
-            PeerMsg::Envelope(envelope) => (envelope.to_frame(), envelope.trace),
-            PeerMsg::Notes(notes) => {
-                (codec::encode(notes, TraceContext::default()), TraceContext::default())
+    /// Takes a message. One that is too long for a link is left out, which costs what a lost message
+    /// costs; to close the link would cost everybody else's.
+    pub fn push(&self, message: PeerMsg) {
+        let (frames, trace) = match message {
+            PeerMsg::Envelope(envelope) => {
+                (envelope.to_frame().map(|frame| vec![frame]), envelope.trace)
             }
+            PeerMsg::Notes(notes) => (notes.frames(PART), TraceContext::default()),
         };
-        let fits = frame.map_err(|e| e.to_string()).and_then(|frame| match frame.len() {
-            ..=MESSAGE => Ok(frame),
-            long => Err(format!("it has {long} bytes, more than {MESSAGE}")),
-        });
-        let peer = &*self.shared.peer;
-        match fits {
-            Err(reason) => {
-                dropped("too_large");
-                tracing::error!(
-                    peer,
-                    reason,
-                    "a message does not fit into a link; the link is closed"
-                );
-                self.shared.breaker.cut();
-            }
-            Ok(frame) => {
-                if self.shared.queue(|queue| queue.push(&frame, trace)).is_err() {
-                    dropped("overflow");
-                    tracing::debug!(
-                        peer,
-                        "more waits for a peer than its budget; the link is closed"
-                    );
-                    self.shared.breaker.cut();
+        match frames {
+            Err(error) => self.left_out(&error.to_string()),
+            Ok(frames) => {
+                for frame in frames {
+                    match frame.len() {
+                        ..=MAX_FRAME => self.push_frame(&frame, trace),
+                        long => {
+                            self.left_out(&format!("it has {long} bytes, more than {MAX_FRAME}"));
+                        }
+                    }
                 }
-                self.shared.changed.notify_one();
             }
         }
+    }
+
+    fn left_out(&self, reason: &str) {
+        dropped("too_large");
+        let peer = &*self.shared.peer;
+        tracing::error!(peer, reason, "a message does not fit into a link and is left out");
+    }
+
+    fn push_frame(&self, frame: &[u8], trace: TraceContext) {
+        if self.shared.queue(|queue| queue.push(frame, trace)).is_err() {
+            dropped("overflow");
+            let peer = &*self.shared.peer;
+            tracing::debug!(peer, "more waits for a peer than its budget; the link is closed");
+            self.shared.breaker.cut();
+        }
+        self.shared.changed.notify_one();
     }
 
     /// The peer has taken a batch of a link.

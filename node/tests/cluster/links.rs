@@ -139,6 +139,24 @@ fn messages_arrive_in_order_and_the_inbox_hears_of_new_links() {
 }
 
 #[test]
+fn a_long_message_arrives_and_one_that_is_too_long_costs_no_link() {
+    let authority = Authority::new();
+    let (mut low, mut high) = pair();
+    low.extend(encrypted(&authority.issue("n-0", "n-0")));
+    high.extend(encrypted(&authority.issue("n-1", "n-1")));
+    let (mut one, mut two) = (Node::start(1, &low), Node::start(1, &high));
+    two.until(&["linked n-0"]);
+    two.command("long");
+    two.until(&["a message does not fit into a link and is left out"]);
+    one.until(&["heard all of n-1 and 4 envelopes"]);
+    two.command("ask");
+    one.until(&["heard all questions of n-1"]);
+    two.command("say");
+    one.until(&["heard all of n-1"]);
+    assert!(!one.said().contains("a link has ended") && !two.said().contains("a link has ended"));
+}
+
+#[test]
 fn a_stalled_peer_costs_bounded_memory_and_its_link() {
     let (low, high) = pair();
     let (mut one, mut two) = (Node::start(1, &low), Node::start(1, &high));
