@@ -22,6 +22,7 @@ use naap_protocol::state::SourcePartition;
 use naap_protocol::time::Timestamp;
 use naap_protocol::wire::{EnvelopeBuilder, EnvelopeHead, MAX_FRAME};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Longest wait for anything that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -179,19 +180,29 @@ fn process() {
     runtime.block_on(serve(configure(&settings), boot.parse().unwrap()));
 }
 
-async fn serve(config: Config, boot: u64) {
-    let cluster = match Cluster::start(&config, boot, None).await {
+async fn serve(config: Config, mut boot: u64) {
+    let (sender, mut commands) = tokio::sync::mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        std::io::stdin().lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+    });
+    while life(&config, boot, &mut commands).await {
+        boot += 1;
+    }
+}
+
+/// One boot; `true` when another is to follow.
+async fn life(config: &Config, boot: u64, commands: &mut UnboundedReceiver<String>) -> bool {
+    let cluster = match Cluster::start(config, boot, None).await {
         Ok(cluster) => cluster,
-        Err(error) => return println!("not started: {error}"),
+        Err(error) => {
+            println!("not started: {error}");
+            return false;
+        }
     };
     println!("started");
     cluster.attach(Arc::new(Counting::default()));
     let peers = cluster.peers();
     let mut members = cluster.members();
-    let (sender, mut commands) = tokio::sync::mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        std::io::stdin().lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
-    });
     loop {
         tokio::select! {
             _ = members.changed() => {
@@ -221,11 +232,17 @@ async fn serve(config: Config, boot: u64) {
                     (0..8_000).for_each(|number| peers.send("n-0", note(number, 64 << 10)));
                     println!("flooded");
                 }
-                Some("leave") => return cluster.leave().await,
-                None => return,
+                Some(end @ ("leave" | "again")) => {
+                    cluster.leave().await;
+                    return end == "again";
+                }
+                None => return false,
                 Some(other) => panic!("{other}"),
             },
-            reason = cluster.failure() => return println!("failed: {reason}"),
+            reason = cluster.failure() => {
+                println!("failed: {reason}");
+                return false;
+            }
         }
     }
 }
