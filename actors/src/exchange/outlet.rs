@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use naap_protocol::cluster::BatchHead;
+use naap_protocol::cluster::{BatchAck, BatchHead};
 use naap_protocol::codec::{self, TraceContext};
 use naap_protocol::wire::MAX_FRAME;
 use tokio::sync::Notify;
@@ -40,8 +40,10 @@ pub(super) struct Outlet {
 
 #[derive(Debug)]
 struct Shared {
+    node: String,
     peer: Arc<str>,
     link: u64,
+    exchange: Remote<ExchangeMsg>,
     queue: Mutex<Queue>,
     /// Something has changed that the sender waits for.
     changed: Notify,
@@ -175,13 +177,15 @@ impl Outlet {
         breaker: Breaker,
     ) -> Self {
         let shared = Arc::new(Shared {
+            node: own.0.to_owned(),
             peer: peer.clone(),
             link: own.1,
+            exchange,
             queue: Mutex::new(Queue::new(LIMITS)),
             changed: Notify::new(),
             breaker,
         });
-        tokio::spawn(send(own.0.to_owned(), shared.clone(), exchange));
+        tokio::spawn(send(shared.clone()));
         Self { shared }
     }
 
@@ -207,6 +211,14 @@ impl Outlet {
                 }
             }
         }
+    }
+
+    /// Refuses what the peer has sent in a batch that was acknowledged already: of no link and no number.
+    pub fn refuse(&self, reason: &str) {
+        let (node, refusal) = (self.shared.node.clone(), Some(reason.to_owned()));
+        let ack = BatchAck { node, link: u64::MAX, number: 0, refusal };
+        // A link that has ended is reported by itself.
+        let _ = self.shared.exchange.cast(ExchangeMsg::Ack(ack));
     }
 
     fn left_out(&self, reason: &str) {
@@ -252,7 +264,7 @@ impl Shared {
 }
 
 /// Sends batches until the outlet closes.
-async fn send(node: String, shared: Arc<Shared>, exchange: Remote<ExchangeMsg>) {
+async fn send(shared: Arc<Shared>) {
     let peer = shared.peer.to_string();
     let waiting = metrics::gauge!(names::PEER_WAITING_BYTES, "peer" => peer.clone());
     let under_way = metrics::gauge!(names::PEER_UNDER_WAY_BYTES, "peer" => peer);
@@ -276,10 +288,11 @@ async fn send(node: String, shared: Arc<Shared>, exchange: Remote<ExchangeMsg>) 
             Some(Batch { number, trace, count, body }) => {
                 sent.increment(1);
                 sizes.record(body.len() as f64);
-                let head = BatchHead { node: node.clone(), link: shared.link, number, count };
+                let head =
+                    BatchHead { node: shared.node.clone(), link: shared.link, number, count };
                 let Ok(head) = codec::encode(&head, trace) else { return shared.breaker.cut() };
                 // A link that has ended is reported by itself.
-                let _ = exchange.cast(ExchangeMsg::Batch { head, body });
+                let _ = shared.exchange.cast(ExchangeMsg::Batch { head, body });
             }
         }
     }

@@ -28,6 +28,9 @@ use crate::shard::{self, ROUTING_VERSION, ShardArgs, ShardCore, ShardMsg};
 /// Wait after a rival came first.
 const BACK_OFF: Backoff = Backoff { first: Duration::from_secs(1), max: Duration::from_mins(1) };
 
+/// Questions that are kept for a shard that is to be opened here.
+const HELD: usize = 10_000;
+
 /// Appends records about ownership, in order and off the event loop; those that pile up meanwhile go
 /// together.
 pub(super) struct Writer(mpsc::UnboundedSender<StateRecord>);
@@ -194,12 +197,14 @@ impl Shards {
         std::mem::take(&mut self.hurry)
     }
 
-    /// Keeps questions for a shard that is to be opened here.
+    /// Keeps questions for a shard that is to be opened here. Of a shard that stays closed for long, what is
+    /// beyond [`HELD`] is asked again when it opens, as if another node had been asked.
     pub(super) fn hold(&mut self, shard: u16, questions: Vec<Question>) {
-        if self.is_wanted(shard) {
-            self.slots[usize::from(shard)].held.extend(questions);
-        } else {
-            self.asks_elsewhere(shard);
+        let wanted = self.is_wanted(shard);
+        let slot = self.slots.get_mut(usize::from(shard)).filter(|_| wanted);
+        match slot {
+            Some(slot) if slot.held.len() + questions.len() <= HELD => slot.held.extend(questions),
+            _ => self.asks_elsewhere(shard),
         }
     }
 
