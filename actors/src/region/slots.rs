@@ -3,7 +3,6 @@
 //! The owner decides, this shell performs: it follows partitions, appends records, starts and stops
 //! actors, and lets time pass.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use naap_protocol::state::Progress;
 use ractor::{ActorCell, ActorProcessingErr, ActorRef};
 use tokio::sync::mpsc;
 
+use super::again::{A_SECOND, Again};
 use super::singletons::Singletons;
 use super::{RegionArgs, RegionMsg};
 use crate::backoff::Backoff;
@@ -99,8 +99,8 @@ pub(super) struct Shards {
     ahead: Placement,
     ingest: Option<ActorRef<IngestMsg>>,
     singletons: Singletons,
-    /// Shards whose orchestrators may have forgotten who asked.
-    reopened: BTreeSet<u16>,
+    /// Who has to be asked again.
+    again: Again,
     /// Commit cycles begun.
     cycle: u64,
     leaving: bool,
@@ -131,7 +131,7 @@ impl Shards {
             members,
             ingest: None,
             singletons: Singletons::default(),
-            reopened: BTreeSet::new(),
+            again: Again::default(),
             cycle: 0,
             leaving: false,
             hurry: false,
@@ -262,13 +262,13 @@ impl Shards {
         let Some(slot) = self.slots.get_mut(usize::from(shard)) else { return };
         if slot.opened < epoch {
             slot.opened = epoch;
-            self.reopened.insert(shard);
+            self.again.forgot([shard]);
         }
     }
 
     /// What was sent to `node` may be lost.
     pub(super) fn linked(&mut self, node: &str) {
-        self.reopened.extend(self.placement.shards_of(node));
+        self.again.forgot(self.placement.shards_of(node));
         let claims: Vec<_> = self.open().map(claimed).collect();
         self.args.peers.send(node, PeerMsg::Notes(Notes(claims)));
     }
@@ -285,7 +285,7 @@ impl Shards {
             drop(open.actor.cast(ShardMsg::Tick));
         }
         self.singletons.tick();
-        self.ask_again();
+        self.ask_again(A_SECOND);
         let pending = (0..self.args.shards).filter(|shard| self.is_wanted(*shard));
         let pending = pending.filter(|shard| self.running(*shard).is_none()).count();
         let open = self.open().count();
@@ -298,14 +298,18 @@ impl Shards {
         self.recheck().await
     }
 
-    /// Asks again what orchestrators may have forgotten.
-    pub(super) fn ask_again(&mut self) {
-        if self.reopened.is_empty() {
-            return;
+    /// Lets at most so many shards ask again what orchestrators may have forgotten.
+    pub(super) fn ask_again(&mut self, shards: usize) {
+        let open = self.slots.iter().filter_map(|slot| slot.open.as_ref());
+        let turns = self.again.next(open.map(|open| open.number), shards);
+        if let Some(ingest) = self.ingest.as_ref().filter(|_| !turns.is_empty()) {
+            // What is answered has to become durable. A stopped ingest commits nothing.
+            drop(ingest.cast(IngestMsg::Unsaved));
         }
-        let shards = Arc::new(std::mem::take(&mut self.reopened));
-        for open in self.open() {
-            drop(open.actor.cast(ShardMsg::AskAgain(Arc::clone(&shards))));
+        for (shard, of) in turns {
+            if let Some(actor) = self.running(shard) {
+                drop(actor.cast(ShardMsg::AskAgain(Arc::new(of))));
+            }
         }
     }
 
@@ -510,7 +514,7 @@ impl Shards {
         let asked = std::mem::take(&mut slot.asked_elsewhere) || slot.opened > 0;
         slot.opened = slot.opened.max(epoch);
         if asked {
-            self.reopened.insert(number);
+            self.again.forgot([number]);
         }
         slot.open =
             Some(Open { number, opening, actor, claimed: 0, claim, draining: None, closed: false });
