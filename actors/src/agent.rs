@@ -58,6 +58,8 @@ pub enum AgentMsg {
         /// Its boot.
         incarnation: u64,
     },
+    /// The region runs: this node may take its share of the shards. Until then it joins.
+    Serves,
     /// Nothing listens where a peer should.
     Refused(String),
     /// This node has no shards left and leaves.
@@ -152,7 +154,8 @@ impl Actor for NodeAgent {
         drop(ractor::time::send_interval(args.timing.beat, myself.get_cell(), || AgentMsg::Tick));
         let topic = args.topic.is_some();
         let (node, boot, timing) = (args.node.clone(), args.incarnation, args.timing);
-        let membership = Membership::new(node, boot, timing, topic, Instant::now());
+        let mut membership = Membership::new(node, boot, timing, topic, Instant::now());
+        membership.hold(true);
         args.members.send_replace(membership.members(Instant::now()));
         Ok(State { args, membership, links: BTreeMap::new() })
     }
@@ -191,6 +194,7 @@ impl Actor for NodeAgent {
                     state.links.remove(&node);
                 }
             }
+            AgentMsg::Serves => state.membership.hold(false),
             AgentMsg::Refused(node) => state.membership.refused(&node),
             AgentMsg::Leave(reply) => {
                 state.membership.advance(Phase::Left);

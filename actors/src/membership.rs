@@ -104,6 +104,8 @@ pub struct Membership {
     node: String,
     incarnation: u64,
     phase: Phase,
+    /// It may not be up yet: it could not serve the shards that it would get.
+    held: bool,
     sequence: u64,
     started: Instant,
     /// Own beats read back from the topic.
@@ -147,6 +149,7 @@ impl Membership {
             node: node.into(),
             incarnation,
             phase: Phase::Joining,
+            held: false,
             sequence: 0,
             started: now,
             own_beats: 0,
@@ -165,6 +168,11 @@ impl Membership {
     /// What this node is up to.
     pub fn phase(&self) -> Phase {
         self.phase
+    }
+
+    /// Whether this node, which starts, has nobody yet who would serve shards; then it is not up.
+    pub fn hold(&mut self, held: bool) {
+        self.held = held;
     }
 
     /// This node wants to give its shards away, or has done so and leaves. There is no way back.
@@ -233,7 +241,7 @@ impl Membership {
     pub fn tick(&mut self, now: Instant) -> Vec<Change> {
         let settled = now.saturating_duration_since(self.started) >= self.timing.suspect
             && (!self.topic || self.own_beats >= self.timing.beats(self.timing.suspect));
-        if self.phase == Phase::Joining && settled {
+        if self.phase == Phase::Joining && settled && !self.held {
             self.phase = Phase::Up;
         }
         let mut changes = std::mem::take(&mut self.changes);

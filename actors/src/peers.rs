@@ -32,6 +32,9 @@ pub enum PeerMsg {
 pub trait Peers: fmt::Debug + Send + Sync + 'static {
     /// Sends `message` to the node named `to`, or drops it when there is no link to it. Never waits.
     fn send(&self, to: &str, message: PeerMsg);
+
+    /// Tells the node named `from` that what it sent can not be read; it ends the link. Never waits.
+    fn refuse(&self, from: &str, reason: &str);
 }
 
 /// A node without others.
@@ -41,6 +44,10 @@ pub struct Alone;
 impl Peers for Alone {
     fn send(&self, to: &str, _message: PeerMsg) {
         tracing::debug!(to, "a message for another node was dropped: this node is alone");
+    }
+
+    fn refuse(&self, from: &str, reason: &str) {
+        tracing::debug!(from, reason, "nobody is refused: this node is alone");
     }
 }
 
@@ -60,6 +67,14 @@ impl Reader {
             Self::Here(ingest) => drop(ingest.cast(IngestMsg::Note(note))),
             Self::There(peers, node) => peers.send(node, PeerMsg::Notes(Notes(vec![note]))),
         }
+    }
+
+    /// Tells another node that what it sent can not be read; `false` where this node did that to itself.
+    pub fn refuse(&self, reason: &str) -> bool {
+        if let Self::There(peers, node) = self {
+            peers.refuse(node, reason);
+        }
+        matches!(self, Self::There(..))
     }
 }
 

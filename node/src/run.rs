@@ -1,18 +1,20 @@
 //! `naap run`: the service. Starts everything in order, starts the actors again when they fail, and
 //! stops in order.
 
+mod boot;
+mod restarts;
+
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use naap_actors::agent::AgentMsg;
-use naap_actors::backoff::Backoff;
 use naap_actors::exchange::Inbox;
 use naap_actors::ingest::{Intake, RecordBatch, RecordEntry, Rereads};
 use naap_actors::peers::PeerMsg;
-use naap_actors::ports::{Clock, StateLog, StateLogError};
+use naap_actors::ports::Clock;
 use naap_actors::region::RegionMsg;
 use naap_actors::supervisor::{Cluster, Node, NodeFailure};
 use naap_protocol::org::OrgMap;
@@ -24,15 +26,17 @@ use tokio::sync::mpsc;
 use crate::cli::{Failure, Global, RunArgs, environment, make_data_folder};
 use crate::clock::SystemClock;
 use crate::cluster::Cluster as Links;
-use crate::config::{Config, InputSource, RestartType, StateStore};
+use crate::config::{Config, InputSource};
 use crate::http::{self, Api};
-use crate::kafka::{KafkaSource, KafkaStateLog, Members, RejectTopics, StartOffset, Wanted};
+use crate::kafka::{KafkaSource, RejectTopics, Wanted};
 use crate::logging;
 use crate::node::{NodeParts, node_args};
-use crate::state_log::{LocalStateLog, applied_by_all};
 use crate::stop::StopSignals;
 use crate::store::{Store, schema};
 use crate::telemetry;
+
+use boot::{Before, Boot, Log};
+use restarts::{RESTARTS, Restarts};
 
 /// The topic that standard input stands for.
 const STDIN: &str = "stdin";
@@ -49,73 +53,6 @@ pub fn run(args: &RunArgs, global: &Global) -> Result<(), Failure> {
     // A read of standard input or a write that hangs must not keep the process.
     runtime.shutdown_background();
     outcome
-}
-
-/// Where the state of shards is kept.
-enum Log {
-    Local(Arc<LocalStateLog>),
-    Kafka(Arc<KafkaStateLog>),
-}
-
-impl Log {
-    async fn open(config: &Config, dir: &Path, incarnation: u64) -> Result<Self, Failure> {
-        let shards = config.cluster.shards as u16;
-        if config.cluster.listen.is_some() && config.state_log.store == StateStore::Local {
-            return Err(Failure::environment(
-                "cluster.listen is set, but state_log.store = local keeps the state of shards where no other \
-                 node can read it; set state_log.store = kafka",
-            ));
-        }
-        Ok(match config.state_log.store {
-            StateStore::Local => {
-                Self::Local(Arc::new(LocalStateLog::open(dir, shards).map_err(environment)?))
-            }
-            StateStore::Kafka => {
-                let log = KafkaStateLog::open(config, dir, incarnation).await;
-                Self::Kafka(Arc::new(log.map_err(environment)?))
-            }
-        })
-    }
-
-    fn shared(&self) -> Arc<dyn StateLog> {
-        match self {
-            Self::Local(log) => Arc::clone(log) as Arc<dyn StateLog>,
-            Self::Kafka(log) => Arc::clone(log) as Arc<dyn StateLog>,
-        }
-    }
-
-    /// An epoch that the log knows; 0 when it is empty.
-    fn known_epoch(&self, shards: u16) -> Result<u64, StateLogError> {
-        match self {
-            Self::Local(log) => log.highest_epoch(shards),
-            // The openings themselves are read before a shard is opened.
-            Self::Kafka(log) => Ok(u64::from(!log.is_empty())),
-        }
-    }
-
-    /// Where the shards stand.
-    fn start_offset(&self, shards: u16, node: &Node) -> StartOffset {
-        match self {
-            Self::Local(log) => {
-                let log = Arc::clone(log);
-                Box::new(move |source| match applied_by_all(&log, source, shards) {
-                    Ok(offset) => offset,
-                    Err(error) => {
-                        tracing::warn!(
-                            %error,
-                            "the applied offsets can not be read; using those of the group"
-                        );
-                        None
-                    }
-                })
-            }
-            // What is not known yet makes no harm: a shard that misses offsets asks for them.
-            Self::Kafka(_) => {
-                let applied = node.applied.clone();
-                Box::new(move |source| applied.borrow().get(source).copied())
-            }
-        }
-    }
 }
 
 /// How a life of the node ended.
@@ -148,34 +85,50 @@ fn remedy(config: &Config) -> &'static str {
     }
 }
 
-/// Starts the node, and again after failures, until it is asked to stop or its input ends.
+/// Starts the node, and again after failures, until it is asked to stop or its input ends. Each life is a boot
+/// of its own: in between the node is no member, and others take its shards over.
 async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
     let dir = config.node.data_dir.as_path();
     make_data_folder(dir)?;
-    let members = members(config).await?;
-    let incarnation = boot(config, members.as_ref());
-    let log = Log::open(config, dir, incarnation).await?;
+    let mut left = Before::default();
+    let mut first = Some(Boot::begin(config, dir, &left).await?);
     let store = open_store(config, dir).await?;
     let is_up = Arc::new(AtomicBool::new(false));
     if config.http.enabled {
         let api = Api::new(&store, config, is_up.clone(), telemetry::metrics());
         http::start(api, config.http.listen.as_str().to_owned());
     }
-    let links = link(config, incarnation, members).await?;
+    // A counter that nobody has seen at 0 has no increase.
+    metrics::counter!(RESTARTS).absolute(0);
     let mut restarts = Restarts::new(config);
     let outcome = loop {
         let started = Instant::now();
-        let links = links.as_ref();
-        let around = Around { log: &log, incarnation, store: &store, links, is_up: &is_up };
-        let end = tokio::select! {
-            end = live(config, around, stop) => end,
-            reason = failed(links) => Err(Failure::environment(reason)),
+        let is_first = first.is_some();
+        let boot = match first.take() {
+            Some(boot) => Ok(boot),
+            None => tokio::select! {
+                boot = Boot::begin(config, dir, &left) => boot,
+                _ = stop.first() => break Ok(()),
+            },
         };
-        is_up.store(false, Ordering::Relaxed);
+        let linked = match boot {
+            Ok(mut boot) => {
+                left = boot.left();
+                boot.link(config).await.map(|links| (boot, links))
+            }
+            Err(failure) => Err(failure),
+        };
+        let end = match linked {
+            Ok((boot, links)) => life(config, &boot, links, (&store, &is_up), stop).await,
+            // What can not be used at the start is for people; later it may mend itself.
+            Err(failure) if is_first => Err(failure),
+            Err(failure) => Ok(End::Failed(failure.to_string())),
+        };
         match end {
             Ok(End::Stopped) => break Ok(()),
             Ok(End::Failed(reason)) => match restarts.next(started.elapsed()) {
                 Some(delay) => {
+                    metrics::counter!(RESTARTS).increment(1);
                     tracing::error!(reason, ?delay, "the node failed and starts again");
                     tokio::select! {
                         () = tokio::time::sleep(delay) => {}
@@ -187,43 +140,29 @@ async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
             Err(failure) => break Err(failure),
         }
     };
-    if let Some(links) = links {
-        links.leave().await;
-    }
     store.close().await.map_err(environment)?;
     outcome
 }
 
-/// The members topic, where a cluster has one.
-async fn members(config: &Config) -> Result<Option<Members>, Failure> {
-    match (&config.cluster.listen, config.ingest.source) {
-        (Some(_), InputSource::Kafka) => Members::open(config).await.map(Some).map_err(environment),
-        _ => Ok(None),
-    }
-}
-
-/// The number of this boot: the time, and above every earlier boot even where a clock went back.
-fn boot(config: &Config, members: Option<&Members>) -> u64 {
-    let now = SystemClock.now().0.unsigned_abs();
-    let known = members.and_then(|members| members.newest(config.node.name.as_str()));
-    known.map_or(now, |known| now.max(known + 1))
-}
-
-/// Links to the other nodes, where there are any.
-async fn link(
+/// One life of the node. Whatever ends it, the others are told.
+async fn life(
     config: &Config,
-    incarnation: u64,
-    members: Option<Members>,
-) -> Result<Option<Links>, Failure> {
-    if config.cluster.listen.is_none() {
-        return Ok(None);
+    boot: &Boot,
+    links: Option<Links>,
+    (store, is_up): (&Store, &AtomicBool),
+    stop: &StopSignals,
+) -> Result<End, Failure> {
+    let Boot { log, incarnation, .. } = boot;
+    let around = Around { log, incarnation: *incarnation, store, links: links.as_ref(), is_up };
+    let end = tokio::select! {
+        end = live(config, around, stop) => end,
+        reason = failed(links.as_ref()) => Err(Failure::environment(reason)),
+    };
+    is_up.store(false, Ordering::Relaxed);
+    if let Some(links) = links {
+        links.leave().await;
     }
-    let topic = members.as_ref().map(Members::publisher);
-    let links = Links::start(config, incarnation, topic).await.map_err(environment)?;
-    if let Some(members) = members {
-        members.follow(links.agent().clone()).map_err(environment)?;
-    }
-    Ok(Some(links))
+    end
 }
 
 /// Returns the reason when the links have failed; never where there are none.
@@ -489,48 +428,6 @@ async fn lines(source: SourcePartition, intake: &Intake) -> Result<(), Failure> 
             data: line,
         };
         intake.send(batch).await.map_err(environment)?;
-    }
-}
-
-/// Delays between lives, as configured.
-struct Restarts {
-    policy: RestartType,
-    backoff: Backoff,
-    reset_after: Duration,
-    fixed: Duration,
-    left: u32,
-    attempt: u32,
-}
-
-impl Restarts {
-    fn new(config: &Config) -> Self {
-        let restart = &config.supervision.restart;
-        let exponential = &restart.exponential_backoff;
-        Self {
-            policy: restart.r#type,
-            backoff: Backoff { first: exponential.initial, max: exponential.max },
-            reset_after: exponential.reset_after,
-            fixed: restart.fixed_delay.delay,
-            left: restart.fixed_delay.attempts,
-            attempt: 0,
-        }
-    }
-
-    /// The delay before the next life, after one of length `lived`; `None` when there is none.
-    fn next(&mut self, lived: Duration) -> Option<Duration> {
-        match self.policy {
-            RestartType::None => None,
-            RestartType::FixedDelay => {
-                self.left = self.left.checked_sub(1)?;
-                Some(self.fixed)
-            }
-            RestartType::ExponentialBackoff => {
-                self.attempt = if lived >= self.reset_after { 0 } else { self.attempt };
-                let delay = self.backoff.delay(self.attempt);
-                self.attempt += 1;
-                Some(delay)
-            }
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What nodes say to each other about themselves (design.md, membership): the hello of a link, the
 //! verdict on it, the beat of a member, and what the command line asks of a node.
 //!
-//! The hello is version 1 for ever: it carries the versions of everything else, so that every
+//! The hello is version 1 for ever: it carries the versions of everything else as one number, so that every
 //! release can refuse every other one with a sentence.
 
 use serde::{Deserialize, Serialize};
@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::capability::evidence::Evidence;
 use crate::codec::Framed;
 
-/// Oldest and newest version of the messages on a link that this build speaks.
-pub const LINK_VERSIONS: (u16, u16) = (1, 1);
+/// Oldest and newest version of the messages on a link that this build speaks. They rise together with the
+/// version of any frame, also of one that is kept as state: who reads less than this build writes must not
+/// have a link to it. `protocol/tests/golden/link.v*.txt` say what each version stands for.
+pub const LINK_VERSIONS: (u16, u16) = (2, 2);
 
 /// What somebody who connects wants to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

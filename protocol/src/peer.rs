@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::capability::evidence::{Evidence, Question};
-use crate::codec::Framed;
+use crate::codec::{self, CodecError, Framed, TraceContext};
 use crate::slice::DirtySlices;
 use crate::state::SourcePartition;
 
@@ -137,6 +137,66 @@ pub enum Note {
 /// Notes for one node, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notes(pub Vec<Note>);
+
+impl Note {
+    /// Takes out the second half of a list; `None` when the note says one thing. Whoever hears two notes
+    /// instead of one knows the same.
+    fn split(&mut self) -> Option<Self> {
+        fn half<T>(list: &mut Vec<T>) -> Option<Vec<T>> {
+            (list.len() > 1).then(|| list.split_off(list.len() / 2))
+        }
+        Some(match self {
+            Self::Ask { shard, questions } => {
+                Self::Ask { shard: *shard, questions: half(questions)? }
+            }
+            Self::Evidence { shard, evidence } => {
+                Self::Evidence { shard: *shard, evidence: half(evidence)? }
+            }
+            Self::Backfill { shard, evidence } => {
+                Self::Backfill { shard: *shard, evidence: half(evidence)? }
+            }
+            Self::Claimed { shard, epoch, applied } => {
+                Self::Claimed { shard: *shard, epoch: *epoch, applied: half(applied)? }
+            }
+            Self::Dirty { shard, epoch, dirty } => {
+                Self::Dirty { shard: *shard, epoch: *epoch, dirty: dirty.split()? }
+            }
+            Self::Settled { shard, epoch, dirty } => {
+                Self::Settled { shard: *shard, epoch: *epoch, dirty: dirty.split()? }
+            }
+            Self::Attach { .. }
+            | Self::Attached { .. }
+            | Self::Mark { .. }
+            | Self::Credit { .. }
+            | Self::Refused { .. } => return None,
+        })
+    }
+}
+
+impl Notes {
+    /// The notes as frames of at most `limit` bytes, in order, as few as halving them gives. A note that
+    /// says one thing may be longer.
+    ///
+    /// # Errors
+    /// When a note that says one thing can not be encoded.
+    pub fn frames(mut self, limit: usize) -> Result<Vec<Vec<u8>>, CodecError> {
+        let whole = codec::encode(&self, TraceContext::default());
+        if let Ok(frame) = whole.as_ref()
+            && frame.len() <= limit
+        {
+            return whole.map(|frame| vec![frame]);
+        }
+        let rest = match self.0.as_mut_slice() {
+            [] => None,
+            [only] => only.split().map(|note| vec![note]),
+            many => Some(many.len() / 2).map(|middle| self.0.split_off(middle)),
+        };
+        let Some(rest) = rest else { return whole.map(|frame| vec![frame]) };
+        let mut frames = self.frames(limit)?;
+        frames.extend(Self(rest).frames(limit)?);
+        Ok(frames)
+    }
+}
 
 impl Framed for Notes {
     const TYPE_ID: u16 = 0x0302;

@@ -95,6 +95,17 @@ impl DirtySlices {
         self
     }
 
+    /// Takes out the second half; `None` when there is at most one slice.
+    pub fn split(&mut self) -> Option<Self> {
+        if let Some(org) = self.0.keys().nth(self.0.len() / 2).filter(|_| self.0.len() > 1) {
+            let org = org.clone();
+            return Some(Self(self.0.split_off(&org)));
+        }
+        let (org, hours) = self.0.iter_mut().next()?;
+        let middle = *hours.keys().nth(hours.len() / 2).filter(|_| hours.len() > 1)?;
+        Some(Self(BTreeMap::from([(org.clone(), hours.split_off(&middle))])))
+    }
+
     /// True when nothing waits.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

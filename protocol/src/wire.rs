@@ -3,8 +3,12 @@
 //! Inside a node the items of an envelope stay as the reader decoded them ([`Lot`]); only what goes to
 //! another node is encoded. The body of the frame is the length of the head (u32 little endian), the
 //! head and the items.
+//!
+//! A frame between nodes has at most [`MAX_FRAME`] bytes. Items of several records are spread over as many
+//! envelopes as they need, and a record that [fits] into none becomes a dead letter.
 
 use std::borrow::Cow;
+use std::io;
 use std::slice;
 use std::sync::Arc;
 
@@ -16,6 +20,55 @@ use crate::event::{Body, Event};
 use crate::lot::Lot;
 use crate::state::SourcePartition;
 use crate::time::Timestamp;
+
+/// Longest frame of an envelope or of notes between nodes, bytes.
+pub const MAX_FRAME: usize = 16 << 20;
+/// What a frame holds besides its items: header, head, and more hashes than text in what is hidden.
+const BESIDE: usize = 1 << 20;
+/// What becomes of a shorter record, with fewer aliases of a node, is far from the limit.
+const SURE: (usize, usize) = (128 << 10, 16);
+
+/// Whether all that a record becomes, `event` and what it says of nodes, fits into one frame. A node is
+/// advertised to each of its keys with all of its keys, so a short text can become a long one.
+pub fn fits(event: &Event<'_>, said: &[Advertisement]) -> bool {
+    let (short, few) = SURE;
+    if event.raw.len() <= short && said.iter().all(|said| said.content.aliases.len() <= few) {
+        return true;
+    }
+    let advertised = |left: usize, said: &Advertisement| {
+        let keys = said.routing_keys();
+        let texts: usize = keys.iter().map(|key| key.len()).sum();
+        let each = encoded_len(said, left)?.saturating_add(64);
+        left.checked_sub(each.saturating_mul(keys.len()).saturating_add(texts))
+    };
+    let room = MAX_FRAME - BESIDE;
+    let left = encoded_len(event, room).and_then(|len| room.checked_sub(len));
+    said.iter().try_fold(left, |left, said| advertised(left?, said).map(Some)).flatten().is_some()
+}
+
+/// Bytes of a value as it travels; `None` when it has more than `limit`.
+fn encoded_len(value: &impl Serialize, limit: usize) -> Option<usize> {
+    struct Count {
+        len: usize,
+        limit: usize,
+    }
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.len += bytes.len();
+            if self.len > self.limit {
+                Err(io::ErrorKind::FileTooLarge.into())
+            } else {
+                Ok(bytes.len())
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count { len: 0, limit };
+    rmp_serde::encode::write(&mut count, value).ok().map(|()| count.len)
+}
 
 /// One thing for one entity of a shard. The number is the entity's id (`identity::EntityId`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,7 +94,7 @@ impl Item<'_> {
     }
 
     /// Bytes that the item holds in memory with its text, estimated.
-    pub(crate) fn weight(&self) -> usize {
+    pub fn weight(&self) -> usize {
         let content = match self {
             Self::Session(_, event) | Self::Single(_, event) => match event.body {
                 // What is taken out of a long text is a text's length again.

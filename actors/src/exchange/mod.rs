@@ -7,7 +7,8 @@
 //!
 //! Two bounds: a link has at most [`WINDOW`] bytes under way, and its outlet at most [`BUDGET`] bytes
 //! in all. More than that means that the peer takes nothing for seconds, while each reader keeps
-//! within its windows; then the link is closed, so that the loss is one of a link.
+//! within its windows; then the link is closed, so that the loss is one of a link. A batch has at most
+//! [`MAX_BATCH`] bytes: its last message may be as long as a message can be.
 
 mod outlet;
 
@@ -28,7 +29,7 @@ use crate::peers::{PeerMsg, Peers};
 use crate::remote::Remote;
 
 use outlet::Outlet;
-pub use outlet::{BUDGET, WINDOW};
+pub use outlet::{BATCH as MAX_BATCH, BUDGET, WINDOW};
 
 /// The process group of the exchanges of all linked nodes.
 pub const GROUP: &str = "naap.exchanges";
@@ -154,10 +155,23 @@ impl Peers for Ways {
         // A map is whole also after a panic elsewhere.
         let outlets = self.0.read().unwrap_or_else(PoisonError::into_inner);
         match outlets.get(to) {
-            Some(outlet) => outlet.push(&message),
+            Some(outlet) => outlet.push(message),
             None => dropped("no_link"),
         }
     }
+
+    fn refuse(&self, from: &str, reason: &str) {
+        refused(from, reason);
+        let outlets = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(outlet) = outlets.get(from) {
+            outlet.refuse(reason);
+        }
+    }
+}
+
+fn refused(node: &str, reason: &str) {
+    metrics::counter!(names::PEER_REFUSED).increment(1);
+    tracing::error!(node, reason, "a batch of a peer is refused");
 }
 
 fn dropped(reason: &'static str) {
@@ -281,18 +295,16 @@ impl State {
         };
         metrics::counter!(names::PEER_BATCHES, "way" => "in").increment(1);
         let refusal = self.hand_over(from, body, count).err();
-        let refused = refusal.is_some();
         if let Some(reason) = &refusal {
-            tracing::error!(node, link, number, reason, "a batch of a peer is refused");
+            refused(&node, reason);
         }
         let ack = BatchAck { node: self.node.clone(), link, number, refusal };
         // A link that has ended is reported by itself.
         let _ = peer.exchange.cast(ExchangeMsg::Ack(ack));
-        if refused {
-            metrics::counter!(names::PEER_REFUSED).increment(1);
-        }
     }
 
+    /// Items of envelopes are decoded by their shard, once; it refuses what it can not read later.
+    ///
     /// # Errors
     /// What can not be read, as a sentence. Messages before it were handed over.
     fn hand_over(&self, from: &Arc<str>, mut body: &[u8], count: u32) -> Result<(), String> {

@@ -9,8 +9,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use naap_protocol::cluster::BatchHead;
+use naap_protocol::cluster::{BatchAck, BatchHead};
 use naap_protocol::codec::{self, TraceContext};
+use naap_protocol::wire::MAX_FRAME;
 use tokio::sync::Notify;
 
 use super::{Breaker, ExchangeMsg, dropped};
@@ -22,8 +23,10 @@ use crate::remote::Remote;
 pub const WINDOW: usize = 4 << 20;
 /// Bytes that wait for or go over one link at most. The windows of readers stay far below.
 pub const BUDGET: usize = 64 << 20;
-/// Longest message: the link takes frames of four times that.
-const MESSAGE: usize = 1 << 20;
+/// Longest body of a batch: one that is not full yet, and the longest message.
+pub const BATCH: usize = MAX_FRAME + FULL;
+/// Notes are cut into frames of this size.
+const PART: usize = 512 << 10;
 /// A batch of this size waits for nothing more.
 const FULL: usize = 128 << 10;
 /// How long a message that comes alone waits for others.
@@ -37,8 +40,10 @@ pub(super) struct Outlet {
 
 #[derive(Debug)]
 struct Shared {
+    node: String,
     peer: Arc<str>,
     link: u64,
+    exchange: Remote<ExchangeMsg>,
     queue: Mutex<Queue>,
     /// Something has changed that the sender waits for.
     changed: Notify,
@@ -172,51 +177,64 @@ impl Outlet {
         breaker: Breaker,
     ) -> Self {
         let shared = Arc::new(Shared {
+            node: own.0.to_owned(),
             peer: peer.clone(),
             link: own.1,
+            exchange,
             queue: Mutex::new(Queue::new(LIMITS)),
             changed: Notify::new(),
             breaker,
         });
-        tokio::spawn(send(own.0.to_owned(), shared.clone(), exchange));
+        tokio::spawn(send(shared.clone()));
         Self { shared }
     }
 
-    /// Takes a message.
-    pub fn push(&self, message: &PeerMsg) {
-        let (frame, trace) = match message {
-            PeerMsg::Envelope(envelope) => (envelope.to_frame(), envelope.trace),
-            PeerMsg::Notes(notes) => {
-                (codec::encode(notes, TraceContext::default()), TraceContext::default())
+    /// Takes a message. One that is too long for a link is left out, which costs what a lost message
+    /// costs; to close the link would cost everybody else's.
+    pub fn push(&self, message: PeerMsg) {
+        let (frames, trace) = match message {
+            PeerMsg::Envelope(envelope) => {
+                (envelope.to_frame().map(|frame| vec![frame]), envelope.trace)
             }
+            PeerMsg::Notes(notes) => (notes.frames(PART), TraceContext::default()),
         };
-        let fits = frame.map_err(|e| e.to_string()).and_then(|frame| match frame.len() {
-            ..=MESSAGE => Ok(frame),
-            long => Err(format!("it has {long} bytes, more than {MESSAGE}")),
-        });
-        let peer = &*self.shared.peer;
-        match fits {
-            Err(reason) => {
-                dropped("too_large");
-                tracing::error!(
-                    peer,
-                    reason,
-                    "a message does not fit into a link; the link is closed"
-                );
-                self.shared.breaker.cut();
-            }
-            Ok(frame) => {
-                if self.shared.queue(|queue| queue.push(&frame, trace)).is_err() {
-                    dropped("overflow");
-                    tracing::debug!(
-                        peer,
-                        "more waits for a peer than its budget; the link is closed"
-                    );
-                    self.shared.breaker.cut();
+        match frames {
+            Err(error) => self.left_out(&error.to_string()),
+            Ok(frames) => {
+                for frame in frames {
+                    match frame.len() {
+                        ..=MAX_FRAME => self.push_frame(&frame, trace),
+                        long => {
+                            self.left_out(&format!("it has {long} bytes, more than {MAX_FRAME}"));
+                        }
+                    }
                 }
-                self.shared.changed.notify_one();
             }
         }
+    }
+
+    /// Refuses what the peer has sent in a batch that was acknowledged already: of no link and no number.
+    pub fn refuse(&self, reason: &str) {
+        let (node, refusal) = (self.shared.node.clone(), Some(reason.to_owned()));
+        let ack = BatchAck { node, link: u64::MAX, number: 0, refusal };
+        // A link that has ended is reported by itself.
+        let _ = self.shared.exchange.cast(ExchangeMsg::Ack(ack));
+    }
+
+    fn left_out(&self, reason: &str) {
+        dropped("too_large");
+        let peer = &*self.shared.peer;
+        tracing::error!(peer, reason, "a message does not fit into a link and is left out");
+    }
+
+    fn push_frame(&self, frame: &[u8], trace: TraceContext) {
+        if self.shared.queue(|queue| queue.push(frame, trace)).is_err() {
+            dropped("overflow");
+            let peer = &*self.shared.peer;
+            tracing::debug!(peer, "more waits for a peer than its budget; the link is closed");
+            self.shared.breaker.cut();
+        }
+        self.shared.changed.notify_one();
     }
 
     /// The peer has taken a batch of a link.
@@ -246,7 +264,7 @@ impl Shared {
 }
 
 /// Sends batches until the outlet closes.
-async fn send(node: String, shared: Arc<Shared>, exchange: Remote<ExchangeMsg>) {
+async fn send(shared: Arc<Shared>) {
     let peer = shared.peer.to_string();
     let waiting = metrics::gauge!(names::PEER_WAITING_BYTES, "peer" => peer.clone());
     let under_way = metrics::gauge!(names::PEER_UNDER_WAY_BYTES, "peer" => peer);
@@ -270,10 +288,11 @@ async fn send(node: String, shared: Arc<Shared>, exchange: Remote<ExchangeMsg>) 
             Some(Batch { number, trace, count, body }) => {
                 sent.increment(1);
                 sizes.record(body.len() as f64);
-                let head = BatchHead { node: node.clone(), link: shared.link, number, count };
+                let head =
+                    BatchHead { node: shared.node.clone(), link: shared.link, number, count };
                 let Ok(head) = codec::encode(&head, trace) else { return shared.breaker.cut() };
                 // A link that has ended is reported by itself.
-                let _ = exchange.cast(ExchangeMsg::Batch { head, body });
+                let _ = shared.exchange.cast(ExchangeMsg::Batch { head, body });
             }
         }
     }

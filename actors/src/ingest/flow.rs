@@ -18,6 +18,9 @@ const AGAIN_MS: u64 = 500;
 /// A shard that owes claims and does not get on for this time is asked where it is, ms.
 const SILENCE_MS: u64 = 5_000;
 
+/// Shards that are named where input waits for many.
+const TOLD: usize = 5;
+
 /// What the reader wants done.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Out {
@@ -244,8 +247,11 @@ impl Flow {
     pub fn note(&mut self, note: Note) {
         match note {
             Note::Attached { shard, epoch, source, wanted, ask } => {
-                let asked = self.partitions.get(&source).map(|p| p.of[usize::from(shard)].attached);
-                let answers = matches!(asked, Some(Attached::Asked(_, wish)) if wish == ask);
+                let known = self.partitions.get(&source);
+                let asked = known.and_then(|p| p.of.get(usize::from(shard)));
+                let answers = asked.is_some_and(
+                    |served| matches!(served.attached, Attached::Asked(_, wish) if wish == ask),
+                );
                 if self.hear(shard, epoch) && answers {
                     self.attached(shard, &source, wanted);
                 }
@@ -422,7 +428,8 @@ impl Flow {
         first.claimed.iter().filter_map(lowest).collect()
     }
 
-    /// What every partition with offsets that are not applied waits for, as text for people.
+    /// What every partition with offsets that are not applied waits for, as text for people: the shards that
+    /// are furthest behind, and how many more.
     pub fn waits(&self, applied: &BTreeMap<SourcePartition, u64>) -> Vec<String> {
         let waits = self.partitions.iter().filter(|(source, partition)| {
             applied.get(*source).is_none_or(|&to| to < partition.next)
@@ -433,19 +440,31 @@ impl Flow {
             if let Some(from) = partition.reread {
                 text.push(format!("has to be read again from {from}"));
             }
+            let mut behind: Vec<(u64, usize)> = Vec::new();
             for ((shard, served), route) in partition.of.iter().enumerate().zip(&self.routes) {
+                let claimed = route.claimed.get(source).copied().unwrap_or(partition.start);
+                if served.attached != Attached::Yes || claimed < partition.next {
+                    behind.push((claimed, shard));
+                }
+            }
+            behind.sort_unstable();
+            for &(_, shard) in behind.iter().take(TOLD) {
+                let (served, route) = (partition.of[shard], &self.routes[shard]);
                 let claimed = route.claimed.get(source);
-                if served.attached != Attached::Yes {
-                    text.push(format!("shard {shard} does not answer"));
-                } else if claimed.is_none_or(|&to| to < partition.next) {
+                text.push(if served.attached == Attached::Yes {
                     let (to, out) = (served.to, route.out);
-                    text.push(format!(
+                    format!(
                         "shard {shard} (epoch {}) was served up to {to} and has claimed {claimed:?}, {out} \
                          bytes are under way and {} envelopes wait",
                         route.epoch,
                         route.waiting.len()
-                    ));
-                }
+                    )
+                } else {
+                    format!("shard {shard} does not answer and has claimed {claimed:?}")
+                });
+            }
+            if let Some(more) = behind.len().checked_sub(TOLD).filter(|more| *more > 0) {
+                text.push(format!("so do {more} more shards"));
             }
             text.join(", ")
         };
@@ -580,6 +599,25 @@ mod tests {
     }
 
     #[test]
+    fn of_many_shards_that_are_waited_for_the_last_are_named() {
+        let mut flow = Flow::new(1000, 1 << 20, 1 << 20);
+        flow.assign(&source(), 10);
+        assert_eq!(flow.read(&source(), 90), Reading::Next);
+        for shard in 0..1000 {
+            attached(&mut flow, shard, 1, 10);
+            let to = if shard == 700 { 11 } else { 20 + u64::from(shard % 7) };
+            flow.note(Note::Claimed { shard, epoch: 1, applied: vec![(source(), to)] });
+        }
+        let waits = flow.waits(&flow.applied());
+        assert_eq!(waits.len(), 1);
+        let named = ["shard 700 (epoch 1)", "shard 0 (", "shard 7 (", "shard 14 (", "shard 21 ("];
+        for text in named {
+            assert!(waits[0].contains(text), "{text}: {}", waits[0]);
+        }
+        assert!(waits[0].ends_with("so do 995 more shards") && waits[0].len() < 1000, "{waits:?}");
+    }
+
+    #[test]
     fn a_refusal_and_a_silence_end_in_another_attachment() {
         let mut flow = Flow::new(1, 1 << 20, 1 << 20);
         flow.assign(&source(), 10);
@@ -596,6 +634,19 @@ mod tests {
         flow.take_out();
         flow.tick(SILENCE_MS);
         assert_eq!(flow.take_out(), [attach(0, 10, 3)]);
+    }
+
+    #[test]
+    fn a_note_of_a_shard_that_there_is_none_of_means_nothing() {
+        let mut flow = Flow::new(2, 1 << 20, 1 << 20);
+        flow.assign(&source(), 10);
+        flow.take_out();
+        let (shard, epoch, source) = (2, 1, source());
+        flow.note(Note::Attached { shard, epoch, source: source.clone(), wanted: 10, ask: 1 });
+        flow.note(Note::Credit { shard, epoch, bytes: 1 });
+        flow.note(Note::Refused { shard, epoch, source: source.clone() });
+        flow.note(Note::Claimed { shard, epoch, applied: vec![(source, 20)] });
+        assert_eq!((flow.take_out(), flow.applied()), (vec![], BTreeMap::new()));
     }
 
     #[test]

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use naap_protocol::capability::advertise::Advertisements;
 use naap_protocol::codec::TraceContext;
 use naap_protocol::event::{Body, DedupStrategy, Event};
-use naap_protocol::gate::{Destination, Gate, Ignored, Outcome, Record, Reject};
+use naap_protocol::gate::{Destination, Gate, Ignored, Outcome, Reason, Record, Reject, Source};
 use naap_protocol::identity::{EntityKey, EntityKind};
 use naap_protocol::lot::Lot;
 use naap_protocol::privacy::PrivacyMode;
 use naap_protocol::rows;
 use naap_protocol::state::SourcePartition;
 use naap_protocol::time::Timestamp;
-use naap_protocol::wire::{Advertised, Envelope, EnvelopeHead, Item};
+use naap_protocol::wire::{self, Advertised, Envelope, EnvelopeHead, Item};
 
 use super::RecordBatch;
 use super::flow::Flow;
@@ -23,6 +23,10 @@ use crate::outbox::{Outbox, RowBatch};
 use crate::ports::Clock;
 use crate::reject_rows::{oversized, reject_row};
 use crate::session::instruments;
+
+/// Items of a shard beyond this weight, bytes, go into the next envelope, so that a batch is never too long for
+/// a link. Those of one record stay together.
+const PART: usize = 256 << 10;
 
 /// What became of the records of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -83,6 +87,8 @@ pub struct Router {
     clock: Arc<dyn Clock>,
     /// Places of the items of each shard in the lot that is being made.
     places: Vec<Vec<u32>>,
+    /// Offset of the record behind each item.
+    offsets: Vec<u64>,
     outbox: Outbox,
     /// Of the batch that is being routed, and of those before.
     fresh: IngestCounts,
@@ -112,13 +118,15 @@ impl Router {
             version,
             clock,
             places: vec![Vec::new(); usize::from(shards)],
+            offsets: Vec::new(),
             outbox: Outbox::default(),
             fresh: IngestCounts::default(),
             counts: IngestCounts::default(),
         }
     }
 
-    /// Routes a batch: one envelope for each shard that it holds something for.
+    /// Routes a batch: one envelope for each shard that it holds something for, and more where that is
+    /// a lot.
     pub fn route(&mut self, batch: RecordBatch, flow: &mut Flow) -> Vec<Envelope> {
         let RecordBatch { source, records, next_offset, data } = batch;
         let org = Arc::clone(self.gate.orgs.org(&source.topic));
@@ -156,51 +164,59 @@ impl Router {
     ) {
         match outcome {
             Outcome::Accepted(event) => {
+                let said = match &event.body {
+                    Body::Capabilities(document) => Advertisements::of(&event, document),
+                    _ => Advertisements::default(),
+                };
+                if !wire::fits(&event, &said.nodes) {
+                    let reject = too_large(origin, &record, &event);
+                    return self.reject(&reject, origin.now);
+                }
                 count(&mut self.fresh.accepted, event.body.family());
                 let event = self.privacy.apply(event);
                 self.archive(origin, &event);
-                self.accept(origin, event, items);
+                self.accept(origin, event, said, items);
             }
             Outcome::Ignored(ignored) => {
                 count(&mut self.fresh.ignored, ignored.reason.label());
                 self.ignore(origin, record, &ignored);
             }
             Outcome::Rejected(reject) => {
-                let counts = match reject.destination() {
-                    Destination::DeadLetter => &mut self.fresh.dead_lettered,
-                    Destination::Quarantine => &mut self.fresh.quarantined,
-                };
-                count(counts, reject.failure_reason.label());
                 self.reject(&reject, origin.now);
             }
         }
     }
 
-    fn accept<'a>(&mut self, origin: &Origin<'_>, event: Event<'a>, items: &mut Vec<Item<'a>>) {
-        if let Body::Capabilities(document) = &event.body {
-            let said = Advertisements::of(&event, document);
-            self.fresh.unaddressed_entries += said.blank_addresses as u64;
-            for advertisement in said.nodes {
-                for key in advertisement.routing_keys() {
-                    let entity = EntityKey::orchestrator(&origin.org, key);
-                    let (id, shard) = entity.address(self.shards);
-                    let advertised =
-                        Advertised { key: key.to_owned(), advertisement: advertisement.clone() };
-                    self.put(shard, Item::Advertisement(id.0, advertised), items);
-                }
+    fn accept<'a>(
+        &mut self,
+        origin: &Origin<'_>,
+        event: Event<'a>,
+        said: Advertisements,
+        items: &mut Vec<Item<'a>>,
+    ) {
+        self.fresh.unaddressed_entries += said.blank_addresses as u64;
+        for advertisement in said.nodes {
+            for key in advertisement.routing_keys() {
+                let entity = EntityKey::orchestrator(&origin.org, key);
+                let (id, shard) = entity.address(self.shards);
+                let advertised =
+                    Advertised { key: key.to_owned(), advertisement: advertisement.clone() };
+                self.put(shard, event.offset, Item::Advertisement(id.0, advertised), items);
             }
         }
         let owner = EntityKey::owner(&origin.org, &event);
         let (kind, (id, shard)) = (owner.kind(), owner.address(self.shards));
+        let offset = event.offset;
         let item = match kind {
             EntityKind::Session => Item::Session(id.0, event),
             EntityKind::Event | EntityKind::Orchestrator => Item::Single(id.0, event),
         };
-        self.put(shard, item, items);
+        self.put(shard, offset, item, items);
     }
 
-    fn put<'a>(&mut self, shard: u16, item: Item<'a>, items: &mut Vec<Item<'a>>) {
+    fn put<'a>(&mut self, shard: u16, offset: u64, item: Item<'a>, items: &mut Vec<Item<'a>>) {
         self.places[usize::from(shard)].push(items.len() as u32);
+        self.offsets.push(offset);
         items.push(item);
     }
 
@@ -253,6 +269,11 @@ impl Router {
     }
 
     fn reject(&mut self, reject: &Reject, now: Timestamp) {
+        let counts = match reject.destination() {
+            Destination::DeadLetter => &mut self.fresh.dead_lettered,
+            Destination::Quarantine => &mut self.fresh.quarantined,
+        };
+        count(counts, reject.failure_reason.label());
         self.version += 1;
         reject_row(&mut self.outbox, reject, 0, self.version, now);
     }
@@ -264,25 +285,28 @@ impl Router {
         lot: &Arc<Lot>,
         flow: &mut Flow,
     ) -> Vec<Envelope> {
+        let offsets = std::mem::take(&mut self.offsets);
         let mut envelopes = Vec::new();
         for (places, shard) in self.places.iter_mut().zip(0u16..) {
-            if places.is_empty() {
-                continue;
+            let mut part = std::mem::take(places);
+            while !part.is_empty() {
+                let rest = part.split_off(whole_records(lot, &offsets, &part));
+                let end = rest.first().map_or(to, |&next| offsets[next as usize]);
+                let places = std::mem::replace(&mut part, rest);
+                // A shard that was served before gets nothing: the partition is read again for others.
+                let Some(from) = flow.serve(origin.source, shard, end) else { continue };
+                let head = EnvelopeHead {
+                    shard,
+                    epoch_hint: 0,
+                    org: origin.org.to_string(),
+                    source: origin.source.clone(),
+                    from,
+                    to: end,
+                    count: 0,
+                };
+                let trace = TraceContext::default();
+                envelopes.push(Envelope::shared(head, trace, Arc::clone(lot), places));
             }
-            let places = std::mem::take(places);
-            // A shard that was served before gets nothing: the partition is read again for others.
-            let Some(from) = flow.serve(origin.source, shard, to) else { continue };
-            let head = EnvelopeHead {
-                shard,
-                epoch_hint: 0,
-                org: origin.org.to_string(),
-                source: origin.source.clone(),
-                from,
-                to,
-                count: 0,
-            };
-            let trace = TraceContext::default();
-            envelopes.push(Envelope::shared(head, trace, Arc::clone(lot), places));
         }
         envelopes
     }
@@ -301,3 +325,37 @@ impl Router {
 fn count(counts: &mut BTreeMap<&'static str, u64>, name: &'static str) {
     *counts.entry(name).or_default() += 1;
 }
+
+/// How many of `places` the next envelope takes: those of whole records, as many as weigh [`PART`], and of
+/// one record at least.
+fn whole_records(lot: &Lot, offsets: &[u64], places: &[u32]) -> usize {
+    let (mut weight, mut taken) = (0, 0);
+    let same_record = |a: &u32, b: &u32| offsets[*a as usize] == offsets[*b as usize];
+    for record in places.chunk_by(same_record) {
+        weight +=
+            record.iter().filter_map(|&place| lot.get(place)).map(Item::weight).sum::<usize>();
+        if taken > 0 && weight > PART {
+            break;
+        }
+        taken += record.len();
+    }
+    taken
+}
+
+/// What is made of the record can not travel between nodes. It is refused on a node without others too: its
+/// rows do not depend on where it is read.
+fn too_large(origin: &Origin<'_>, record: &Record<'_>, event: &Event<'_>) -> Reject {
+    let source = Source {
+        org: Arc::clone(&origin.org),
+        topic: record.topic.to_owned(),
+        partition: record.partition,
+        offset: record.offset,
+        record_ts: record.record_ts,
+    };
+    let details =
+        format!("what is made of it has more than the {} bytes of a message", wire::MAX_FRAME);
+    Reject::of_event(event, source, Reason::RecordTooLarge, details)
+}
+
+#[cfg(test)]
+mod tests;

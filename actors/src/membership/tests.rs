@@ -56,6 +56,14 @@ fn a_node_is_up_when_it_had_time_to_hear_of_the_others() {
     alone.steps(1, |_, _, _| ());
     assert_eq!((alone.a.phase(), alone.up().len()), (Phase::Up, 1));
 
+    let mut held = Stage::new(false);
+    held.a.hold(true);
+    held.steps(20, |_, _, _| ());
+    assert_eq!(held.a.phase(), Phase::Joining, "nobody would serve its shards");
+    held.a.hold(false);
+    held.steps(1, |_, _, _| ());
+    assert_eq!(held.a.phase(), Phase::Up);
+
     let mut stage = Stage::new(true);
     stage.steps(20, |_, _, _| ());
     assert_eq!(stage.a.phase(), Phase::Joining, "the topic was not read yet");

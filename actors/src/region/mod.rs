@@ -5,6 +5,7 @@
 //! log, by one [`Owner`](crate::ownership::Owner) per shard. Messages for other shards go to the node that should
 //! have them; [`Peers`] may lose them.
 
+mod again;
 mod cycle;
 mod singletons;
 mod slots;
@@ -199,7 +200,7 @@ impl Actor for ShardRegion {
                 state.unsaved = false;
                 if flush {
                     // The end does not wait for the next second.
-                    state.shards.ask_again();
+                    state.shards.ask_again(usize::MAX);
                 }
                 state.cycles.begin(&myself, &mut state.shards, ingest, flush);
             }

@@ -3,7 +3,6 @@
 //! The owner decides, this shell performs: it follows partitions, appends records, starts and stops
 //! actors, and lets time pass.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use naap_protocol::state::Progress;
 use ractor::{ActorCell, ActorProcessingErr, ActorRef};
 use tokio::sync::mpsc;
 
+use super::again::{A_SECOND, Again};
 use super::singletons::Singletons;
 use super::{RegionArgs, RegionMsg};
 use crate::backoff::Backoff;
@@ -27,6 +27,9 @@ use crate::shard::{self, ROUTING_VERSION, ShardArgs, ShardCore, ShardMsg};
 
 /// Wait after a rival came first.
 const BACK_OFF: Backoff = Backoff { first: Duration::from_secs(1), max: Duration::from_mins(1) };
+
+/// Questions that are kept for a shard that is to be opened here.
+const HELD: usize = 10_000;
 
 /// Appends records about ownership, in order and off the event loop; those that pile up meanwhile go
 /// together.
@@ -96,8 +99,8 @@ pub(super) struct Shards {
     ahead: Placement,
     ingest: Option<ActorRef<IngestMsg>>,
     singletons: Singletons,
-    /// Shards whose orchestrators may have forgotten who asked.
-    reopened: BTreeSet<u16>,
+    /// Who has to be asked again.
+    again: Again,
     /// Commit cycles begun.
     cycle: u64,
     leaving: bool,
@@ -128,7 +131,7 @@ impl Shards {
             members,
             ingest: None,
             singletons: Singletons::default(),
-            reopened: BTreeSet::new(),
+            again: Again::default(),
             cycle: 0,
             leaving: false,
             hurry: false,
@@ -194,12 +197,14 @@ impl Shards {
         std::mem::take(&mut self.hurry)
     }
 
-    /// Keeps questions for a shard that is to be opened here.
+    /// Keeps questions for a shard that is to be opened here. Of a shard that stays closed for long, what is
+    /// beyond [`HELD`] is asked again when it opens, as if another node had been asked.
     pub(super) fn hold(&mut self, shard: u16, questions: Vec<Question>) {
-        if self.is_wanted(shard) {
-            self.slots[usize::from(shard)].held.extend(questions);
-        } else {
-            self.asks_elsewhere(shard);
+        let wanted = self.is_wanted(shard);
+        let slot = self.slots.get_mut(usize::from(shard)).filter(|_| wanted);
+        match slot {
+            Some(slot) if slot.held.len() + questions.len() <= HELD => slot.held.extend(questions),
+            _ => self.asks_elsewhere(shard),
         }
     }
 
@@ -257,13 +262,13 @@ impl Shards {
         let Some(slot) = self.slots.get_mut(usize::from(shard)) else { return };
         if slot.opened < epoch {
             slot.opened = epoch;
-            self.reopened.insert(shard);
+            self.again.forgot([shard]);
         }
     }
 
     /// What was sent to `node` may be lost.
     pub(super) fn linked(&mut self, node: &str) {
-        self.reopened.extend(self.placement.shards_of(node));
+        self.again.forgot(self.placement.shards_of(node));
         let claims: Vec<_> = self.open().map(claimed).collect();
         self.args.peers.send(node, PeerMsg::Notes(Notes(claims)));
     }
@@ -280,7 +285,7 @@ impl Shards {
             drop(open.actor.cast(ShardMsg::Tick));
         }
         self.singletons.tick();
-        self.ask_again();
+        self.ask_again(A_SECOND);
         let pending = (0..self.args.shards).filter(|shard| self.is_wanted(*shard));
         let pending = pending.filter(|shard| self.running(*shard).is_none()).count();
         let open = self.open().count();
@@ -293,14 +298,18 @@ impl Shards {
         self.recheck().await
     }
 
-    /// Asks again what orchestrators may have forgotten.
-    pub(super) fn ask_again(&mut self) {
-        if self.reopened.is_empty() {
-            return;
+    /// Lets at most so many shards ask again what orchestrators may have forgotten.
+    pub(super) fn ask_again(&mut self, shards: usize) {
+        let open = self.slots.iter().filter_map(|slot| slot.open.as_ref());
+        let turns = self.again.next(open.map(|open| open.number), shards);
+        if let Some(ingest) = self.ingest.as_ref().filter(|_| !turns.is_empty()) {
+            // What is answered has to become durable. A stopped ingest commits nothing.
+            drop(ingest.cast(IngestMsg::Unsaved));
         }
-        let shards = Arc::new(std::mem::take(&mut self.reopened));
-        for open in self.open() {
-            drop(open.actor.cast(ShardMsg::AskAgain(Arc::clone(&shards))));
+        for (shard, of) in turns {
+            if let Some(actor) = self.running(shard) {
+                drop(actor.cast(ShardMsg::AskAgain(Arc::new(of))));
+            }
         }
     }
 
@@ -505,7 +514,7 @@ impl Shards {
         let asked = std::mem::take(&mut slot.asked_elsewhere) || slot.opened > 0;
         slot.opened = slot.opened.max(epoch);
         if asked {
-            self.reopened.insert(number);
+            self.again.forgot([number]);
         }
         slot.open =
             Some(Open { number, opening, actor, claimed: 0, claim, draining: None, closed: false });

@@ -13,7 +13,7 @@ use ractor::{
 };
 use ractor_cluster::RactorMessage;
 
-use super::core::{Applied, Saved, ShardCore};
+use super::core::{Applied, Saved, ShardCore, ShardError};
 use super::counts::ShardCounts;
 use crate::clocks::ClockSigns;
 use crate::orchestrator::{self, Flushed, OrchestratorArgs, OrchestratorMsg, OrchestratorOptions};
@@ -259,7 +259,12 @@ impl State {
     ) -> Result<(), ActorProcessingErr> {
         let (shard, epoch) = (self.args.shard, envelope.head.epoch_hint);
         let attached = self.is_attached(epoch, &envelope.head.source);
-        let applied = if attached { self.args.core.apply(envelope)? } else { REFUSED };
+        let applied = match attached.then(|| self.args.core.apply(envelope)) {
+            None => REFUSED,
+            // Whoever sent it loses its link, and nobody else anything.
+            Some(Err(ShardError::Damaged(error))) if from.refuse(&error.to_string()) => REFUSED,
+            Some(applied) => applied?,
+        };
         match applied {
             Applied::Taken(advertisements) => {
                 for (id, advertised) in advertisements {

@@ -67,7 +67,11 @@ impl ShardOptions {
 /// The shard can not go on; its node reopens it from the state log.
 #[derive(Debug, Error)]
 pub enum ShardError {
-    /// An envelope or a stored state is malformed.
+    /// An item of an envelope can not be read. What stands before it is taken, and is known when it comes
+    /// again; the offsets of the envelope are not.
+    #[error(transparent)]
+    Damaged(CodecError),
+    /// A stored state is malformed.
     #[error(transparent)]
     Codec(#[from] CodecError),
     /// The state log failed.
@@ -168,7 +172,8 @@ impl ShardCore {
     /// Applies an envelope.
     ///
     /// # Errors
-    /// When it is malformed or the state log fails; the shard has to be reopened then.
+    /// When it is damaged, which changes nothing that does not come again; or when stored state is malformed
+    /// or the state log fails: then the shard has to be reopened.
     pub fn apply(&mut self, envelope: &Envelope) -> Result<Applied, ShardError> {
         let head = &envelope.head;
         let applied = *self.progress.applied.entry(head.source.clone()).or_insert(head.from);
@@ -182,7 +187,7 @@ impl ShardCore {
         let mut advertisements = Vec::new();
         let mut newest = None;
         for item in envelope.items() {
-            let item = item?;
+            let item = item.map_err(ShardError::Damaged)?;
             newest = newest.max(Some(item.event_ts()));
             self.item(head, applied, &item, &mut advertisements)?;
         }

@@ -52,6 +52,7 @@ fn every_broken_rule_is_noticed() {
         Fault::IgnoreRivals,
         Fault::BeginAnew,
         Fault::MarkOwing,
+        Fault::SameBoot,
     ];
     for fault in faults {
         let noticed = (0..4000).any(|seed| run(seed, Some(fault)).is_err());

@@ -48,6 +48,8 @@ pub enum Fault {
     BeginAnew,
     /// A session ends while rows of it are due.
     MarkOwing,
+    /// The actors of a node start again as the same boot.
+    SameBoot,
 }
 
 /// Small, fast, and the same everywhere.

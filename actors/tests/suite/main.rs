@@ -14,6 +14,7 @@ mod instruments;
 mod latency;
 mod memory;
 mod meters;
+mod peer;
 mod samples;
 mod session_laws;
 mod session_vectors;

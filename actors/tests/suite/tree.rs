@@ -28,7 +28,7 @@ use crate::memory::{Answer, MemoryLog, MemoryTables, clock};
 const SHARDS: u16 = 4;
 const PARTITIONS: usize = 3;
 /// A test that waits longer than this hangs.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 fn source(partition: usize) -> SourcePartition {
     SourcePartition { topic: "streaming_events".to_owned(), partition: partition as u32 }
@@ -116,18 +116,18 @@ impl Input {
 }
 
 #[derive(Clone, Copy)]
-struct Budgets {
+pub(crate) struct Budgets {
     window: usize,
     buffer: usize,
     sink: usize,
     full_rows: u64,
 }
 
-const AMPLE: Budgets =
+pub(crate) const AMPLE: Budgets =
     Budgets { window: 1 << 20, buffer: 8 << 20, sink: 64 << 20, full_rows: 5000 };
 const TINY: Budgets = Budgets { window: 1 << 10, buffer: 8 << 10, sink: 4 << 10, full_rows: 5000 };
 
-struct Setup {
+pub(crate) struct Setup {
     log: Arc<MemoryLog>,
     tables: Arc<MemoryTables>,
     budgets: Budgets,
@@ -136,11 +136,15 @@ struct Setup {
 }
 
 impl Setup {
-    fn new(budgets: Budgets) -> Self {
+    pub(crate) fn new(budgets: Budgets) -> Self {
         Self { log: Arc::default(), tables: Arc::default(), budgets, retention_ms: None }
     }
 
     async fn node(&self) -> Node {
+        self.node_in(Cluster::alone("n", self.log.shard(0).epoch)).await
+    }
+
+    pub(crate) async fn node_in(&self, cluster: Cluster) -> Node {
         let epoch_floor = self.log.shard(0).epoch;
         let Budgets { window, buffer, sink, full_rows } = self.budgets;
         let gate = Gate::default();
@@ -179,7 +183,7 @@ impl Setup {
             rollups: None,
             probe: None,
             clock: clock(),
-            cluster: Cluster::alone("n", epoch_floor),
+            cluster,
         };
         Node::start(args).await.expect("a node")
     }
@@ -203,7 +207,7 @@ async fn feed_all(input: &Input, node: &Node, applied: &BTreeMap<SourcePartition
     timeout(PATIENCE, feeding).await.expect("no deadlock").expect("an ingest");
 }
 
-async fn drain(node: Node) -> IngestStatus {
+pub(crate) async fn drain(node: Node) -> IngestStatus {
     timeout(PATIENCE, node.drain()).await.expect("no deadlock").expect("a drained node")
 }
 

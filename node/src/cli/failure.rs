@@ -60,6 +60,13 @@ impl Failure {
     }
 }
 
+/// What [`Failure::report`] says, in one line.
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.messages.join("; "))
+    }
+}
+
 /// Makes the data folder `dir` where it is missing.
 pub(crate) fn make_data_folder(dir: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(dir).map_err(|e| {

@@ -167,7 +167,7 @@ pub(super) fn judge(ours: &Hello, theirs: &Hello, seen: &Circumstances<'_>) -> R
     if theirs.newest < ours.oldest || ours.newest < theirs.oldest {
         let (a, b, c, d) = (theirs.oldest, theirs.newest, ours.oldest, ours.newest);
         return Err(format!(
-            "it speaks link versions {a} to {b}, this node {c} to {d}; upgrade one release at a time"
+            "it speaks link versions {a} to {b}, this node {c} to {d}; bring both nodes to the same release"
         ));
     }
     if seen.named == Some(false) {

@@ -28,8 +28,9 @@ use super::names;
 use super::socket::{Closer, LinkStream, Wire};
 use super::tls;
 
-/// Largest frame that is taken from a peer. Ours are at most a quarter of it.
-pub(super) const FRAME_BYTES: u64 = 4 << 20;
+/// Largest frame that is taken from a peer: the longest batch with its head. It is the same on every node,
+/// whatever its configuration.
+pub(super) const FRAME_BYTES: u64 = (exchange::MAX_BATCH + (64 << 10)) as u64;
 /// How often links that do not come up are looked for.
 const LOOK: Duration = Duration::from_millis(500);
 

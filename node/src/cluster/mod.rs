@@ -213,10 +213,12 @@ impl Cluster {
         self.parts.peers.clone()
     }
 
-    /// From now on what other nodes say goes to `inbox`. It is told of the links that are open.
+    /// From now on what other nodes say goes to `inbox`, which is told of the links that are open, and this
+    /// node may be up. Before, it only joins.
     pub fn attach(&self, inbox: Arc<dyn Inbox>) {
         // Links that have failed say so.
         drop(self.parts.exchange.cast(ExchangeMsg::Attach(inbox)));
+        drop(self.parts.agent.cast(AgentMsg::Serves));
     }
 
     /// From now on commands about shards go to `region`.
@@ -231,10 +233,11 @@ impl Cluster {
         reason.unwrap_or_else(|| "the links ended without a reason".to_owned())
     }
 
-    /// Says goodbye, so that nobody waits for signs of life, and closes every link.
+    /// Says goodbye, so that nobody waits for signs of life, and closes every link and the port. A later
+    /// boot may then begin in the same process.
     pub async fn leave(mut self) {
         // No link is mended any more, and none is let in.
-        self.tasks.abort_all();
+        self.tasks.shutdown().await;
         // What does not answer any more needs no goodbye.
         let _ = self.parts.agent.call(AgentMsg::Leave, Some(GRACE)).await;
         tokio::time::sleep(FAREWELL).await;

@@ -121,8 +121,7 @@ impl Files {
         let ca = bytes("cluster.ca_file", &self.ca)?;
         let cert = bytes("cluster.cert_file", &self.cert)?;
         let key = bytes("cluster.key_file", &self.key)?;
-        let content =
-            [&ca, &cert, &key].iter().fold(0, |hash, part| hash ^ xxh3_64(part).rotate_left(7));
+        let content = hash([&ca, &cert, &key]);
         let authorities = authorities("cluster.ca_file", &self.ca, &ca)?;
         let chain = certificates("cluster.cert_file", &self.cert, &cert)?;
         let own = chain.first().is_some_and(|own| names_node(own, node));
@@ -160,6 +159,11 @@ impl Files {
         let ends = Ends { acceptor: server.into(), connector: client.into() };
         Ok((ends, content))
     }
+}
+
+/// Hash of the files in their order.
+fn hash(files: [&[u8]; 3]) -> u64 {
+    files.iter().fold(0, |hash: u64, part| hash.rotate_left(7) ^ xxh3_64(part))
 }
 
 /// One of the DNS names of the certificate is the node's.

@@ -201,8 +201,8 @@ section! {
         ];
         /// Consumer group, named `naap.<environment>.<role>`.
         group: Name = name("naap.local.ingest");
-        /// Longest record that is accepted; a longer one becomes a dead letter. A row holds 1,000,000 bytes at most, whatever this is.
-        max_record_bytes: ByteSize = ByteSize(1_000_000), ByteSize::kib(1)..=ByteSize::mib(64);
+        /// Longest record that is accepted; a longer one becomes a dead letter, as does one that between nodes would be more than 16 MiB. A row holds 1,000,000 bytes at most, whatever this is.
+        max_record_bytes: ByteSize = ByteSize(1_000_000), ByteSize::kib(1)..=ByteSize::mib(8);
         /// Most record headers that are kept.
         max_headers: u32 = 64, 0..=1024;
         /// Most bytes of record headers that are kept.

@@ -158,7 +158,7 @@ fn rules_about_several_settings_name_the_place() {
             "n.toml:2: clickhouse.reader.password_file: belongs to clickhouse.reader.user, which is not set; set it or remove this",
         ),
         (
-            "[ingest]\nmax_record_bytes = \"20MiB\"",
+            "[ingest]\nmax_record_bytes = \"2MiB\"\n[memory]\ningest_buffer = \"1MiB\"",
             "n.toml:2: ingest.max_record_bytes: more than memory.ingest_buffer; lower it or raise memory.ingest_buffer",
         ),
         (

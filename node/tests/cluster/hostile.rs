@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use naap_node::cluster::ask;
-use naap_protocol::cluster::{Hello, Request, Role, Verdict};
+use naap_protocol::cluster::{Hello, LINK_VERSIONS, Request, Role, Verdict};
 use naap_protocol::codec::{self, Framed, HEADER_LEN, TraceContext};
 
 use crate::authority::{Authority, Files};
@@ -125,8 +125,8 @@ fn nodes_that_do_not_fit_hear_why_on_both_sides() {
 
 pub fn hello(nonce: u128) -> Hello {
     Hello {
-        oldest: 1,
-        newest: 1,
+        oldest: LINK_VERSIONS.0,
+        newest: LINK_VERSIONS.1,
         role: Role::Peer,
         cluster: "naap".into(),
         node: "n-9".into(),
@@ -165,11 +165,11 @@ fn shaken(port: u16) -> TcpStream {
 fn another_release_is_refused_with_a_sentence() {
     let (mut node, port) = lonely(None, &[]);
     let mut stream = connect(port);
-    send(&mut stream, &Hello { oldest: 2, newest: 3, ..hello(5) });
+    send(&mut stream, &Hello { oldest: 1, newest: 1, ..hello(5) });
     let theirs: Hello = receive(&mut stream);
     send(&mut stream, &Verdict { nonce: theirs.nonce, refusal: None });
     let sentence =
-        "it speaks link versions 2 to 3, this node 1 to 1; upgrade one release at a time";
+        "it speaks link versions 1 to 1, this node 2 to 2; bring both nodes to the same release";
     let verdict: Verdict = receive(&mut stream);
     assert_eq!(verdict.refusal.as_deref(), Some(sentence));
     node.until(&["n-9 is refused", sentence]);
@@ -201,7 +201,7 @@ fn garbage_closes_its_own_connection_only() {
 fn a_huge_frame_takes_no_memory() {
     let (mut node, port) = lonely(None, &[]);
     let before = node.resident();
-    for length in [1_u64 << 40, u64::MAX, (4 << 20) + 1] {
+    for length in [1_u64 << 40, u64::MAX, 17 << 20] {
         let mut stream = shaken(port);
         stream.write_all(&length.to_be_bytes()).unwrap();
         // The other side may close before it has read all of it.

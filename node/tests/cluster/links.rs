@@ -85,6 +85,26 @@ fn a_killed_node_is_down_and_its_next_boot_takes_its_place() {
 }
 
 #[test]
+fn the_next_boot_of_a_process_takes_the_place_of_the_one_before() {
+    let (low, high) = pair();
+    for again in [0, 1] {
+        let mut nodes = [Node::start(1, &low), Node::start(1, &high)];
+        for node in &mut nodes {
+            node.until(&["n-0=up/1 n-1=up/1"]);
+        }
+        let name = ["n-0", "n-1"][again];
+        for boot in 2..5 {
+            nodes[again].command("again");
+            nodes[1 - again].sees(name, &format!("down/{}", boot - 1));
+            nodes[1 - again].sees(name, &format!("up/{boot}"));
+            nodes[again].until(&["linked"]);
+        }
+        nodes[1].command("say");
+        nodes[0].until(&["heard all of n-1"]);
+    }
+}
+
+#[test]
 fn a_new_boot_replaces_an_old_one_that_hangs() {
     let (low, high) = pair();
     let (mut survivor, mut old) = (Node::start(1, &low), Node::start(1, &high));
@@ -136,6 +156,24 @@ fn messages_arrive_in_order_and_the_inbox_hears_of_new_links() {
     two.until(&["linked n-0"]);
     two.command("say");
     one.until(&["heard all of n-1"]);
+}
+
+#[test]
+fn a_long_message_arrives_and_one_that_is_too_long_costs_no_link() {
+    let authority = Authority::new();
+    let (mut low, mut high) = pair();
+    low.extend(encrypted(&authority.issue("n-0", "n-0")));
+    high.extend(encrypted(&authority.issue("n-1", "n-1")));
+    let (mut one, mut two) = (Node::start(1, &low), Node::start(1, &high));
+    two.until(&["linked n-0"]);
+    two.command("long");
+    two.until(&["a message does not fit into a link and is left out"]);
+    one.until(&["heard all of n-1 and 4 envelopes"]);
+    two.command("ask");
+    one.until(&["heard all questions of n-1"]);
+    two.command("say");
+    one.until(&["heard all of n-1"]);
+    assert!(!one.said().contains("a link has ended") && !two.said().contains("a link has ended"));
 }
 
 #[test]

@@ -14,9 +14,15 @@ use naap_actors::exchange::Inbox;
 use naap_actors::peers::PeerMsg;
 use naap_node::cluster::Cluster;
 use naap_node::config::{self, Config, FlagValue};
+use naap_protocol::capability::evidence::{Question, Role, Subject};
+use naap_protocol::codec::TraceContext;
+use naap_protocol::event::{Body, DedupStrategy, Event};
 use naap_protocol::peer::{Note, Notes};
 use naap_protocol::state::SourcePartition;
+use naap_protocol::time::Timestamp;
+use naap_protocol::wire::{EnvelopeBuilder, EnvelopeHead, MAX_FRAME};
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 /// Longest wait for anything that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -174,19 +180,29 @@ fn process() {
     runtime.block_on(serve(configure(&settings), boot.parse().unwrap()));
 }
 
-async fn serve(config: Config, boot: u64) {
-    let cluster = match Cluster::start(&config, boot, None).await {
+async fn serve(config: Config, mut boot: u64) {
+    let (sender, mut commands) = tokio::sync::mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        std::io::stdin().lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+    });
+    while life(&config, boot, &mut commands).await {
+        boot += 1;
+    }
+}
+
+/// One boot; `true` when another is to follow.
+async fn life(config: &Config, boot: u64, commands: &mut UnboundedReceiver<String>) -> bool {
+    let cluster = match Cluster::start(config, boot, None).await {
         Ok(cluster) => cluster,
-        Err(error) => return println!("not started: {error}"),
+        Err(error) => {
+            println!("not started: {error}");
+            return false;
+        }
     };
     println!("started");
     cluster.attach(Arc::new(Counting::default()));
     let peers = cluster.peers();
     let mut members = cluster.members();
-    let (sender, mut commands) = tokio::sync::mpsc::unbounded_channel();
-    std::thread::spawn(move || {
-        std::io::stdin().lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
-    });
     loop {
         tokio::select! {
             _ = members.changed() => {
@@ -200,15 +216,33 @@ async fn serve(config: Config, boot: u64) {
                 Some("drain") => drop(cluster.agent().cast(AgentMsg::Drain)),
                 // Notes with rising numbers.
                 Some("say") => (0..50_000).for_each(|number| peers.send("n-0", note(number, 0))),
+                // The same, with long messages between them, as long as they can be, and beyond.
+                Some("long") => {
+                    let longest = MAX_FRAME - (4 << 10);
+                    for (number, bytes) in (0..).zip([1 << 20, 2_500_000, longest, 0]) {
+                        peers.send("n-0", note(number, bytes));
+                        peers.send("n-0", envelope(bytes));
+                    }
+                    peers.send("n-0", envelope(MAX_FRAME + 1));
+                    (4..50_000).for_each(|number| peers.send("n-0", note(number, 0)));
+                }
+                // More questions than one message holds.
+                Some("ask") => peers.send("n-0", questions()),
                 Some("flood") => {
                     (0..8_000).for_each(|number| peers.send("n-0", note(number, 64 << 10)));
                     println!("flooded");
                 }
-                Some("leave") => return cluster.leave().await,
-                None => return,
+                Some(end @ ("leave" | "again")) => {
+                    cluster.leave().await;
+                    return end == "again";
+                }
+                None => return false,
                 Some(other) => panic!("{other}"),
             },
-            reason = cluster.failure() => return println!("failed: {reason}"),
+            reason = cluster.failure() => {
+                println!("failed: {reason}");
+                return false;
+            }
         }
     }
 }
@@ -219,9 +253,53 @@ fn note(number: u64, ballast: usize) -> PeerMsg {
     PeerMsg::Notes(Notes(vec![Note::Refused { shard: 0, epoch: number, source }]))
 }
 
+/// An envelope with one long item.
+fn envelope(bytes: usize) -> PeerMsg {
+    let raw = "x".repeat(bytes);
+    let event = Event {
+        offset: 0,
+        record_ts: Timestamp(0),
+        uid: "u".into(),
+        dedup_strategy: DedupStrategy::EventId,
+        content_hash: 0,
+        event_ts: Timestamp(0),
+        replay: false,
+        version: "1".into(),
+        gateway: "g".into(),
+        raw: raw.into(),
+        data_at: (0, 0),
+        body: Body::Discovery(Vec::new()),
+    };
+    let mut builder = EnvelopeBuilder::default();
+    builder.push_single(1, &event).unwrap();
+    let source = SourcePartition { topic: "t".into(), partition: 0 };
+    let org = "o".to_owned();
+    let head = EnvelopeHead { shard: 0, epoch_hint: 1, org, source, from: 0, to: 1, count: 0 };
+    PeerMsg::Envelope(builder.seal(head, TraceContext::default()))
+}
+
+const QUESTIONS: u64 = 40_000;
+
+fn questions() -> PeerMsg {
+    let question = |session: u64| Question {
+        org: "o".to_owned(),
+        session: session.into(),
+        shard: 0,
+        key: "https://orchestrator".to_owned(),
+        role: Role::Url,
+        subjects: vec![(Subject { url: "x".repeat(500), ..Subject::default() }, None)],
+    };
+    let questions = (0..QUESTIONS).map(question).collect();
+    PeerMsg::Notes(Notes(vec![Note::Ask { shard: 0, questions }]))
+}
+
 /// Says when everything has come in order.
 #[derive(Debug, Default)]
-struct Counting(AtomicU64);
+struct Counting {
+    notes: AtomicU64,
+    envelopes: AtomicU64,
+    questions: AtomicU64,
+}
 
 impl Inbox for Counting {
     fn linked(&self, node: &Arc<str>) {
@@ -229,16 +307,40 @@ impl Inbox for Counting {
     }
 
     fn take(&self, node: &Arc<str>, message: PeerMsg) {
-        let PeerMsg::Notes(notes) = message else { panic!("{message:?}") };
+        let notes = match message {
+            PeerMsg::Notes(notes) => notes,
+            PeerMsg::Envelope(envelope) => {
+                assert!(envelope.items().all(|item| item.is_ok()));
+                self.envelopes.fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+        };
         for note in notes.0 {
-            let Note::Refused { epoch, .. } = note else { panic!("{note:?}") };
+            let epoch = match note {
+                Note::Refused { epoch, .. } => epoch,
+                Note::Ask { questions, .. } => return self.asked(node, &questions),
+                other => panic!("{other:?}"),
+            };
             if epoch == 0 {
-                self.0.store(0, Ordering::Relaxed);
+                self.notes.store(0, Ordering::Relaxed);
             }
-            assert_eq!(self.0.fetch_add(1, Ordering::Relaxed), epoch, "out of order");
+            assert_eq!(self.notes.fetch_add(1, Ordering::Relaxed), epoch, "out of order");
             if epoch == 49_999 {
-                println!("heard all of {node}");
+                let envelopes = self.envelopes.swap(0, Ordering::Relaxed);
+                println!("heard all of {node} and {envelopes} envelopes");
             }
+        }
+    }
+}
+
+impl Counting {
+    fn asked(&self, node: &Arc<str>, questions: &[Question]) {
+        for question in questions {
+            let next = self.questions.fetch_add(1, Ordering::Relaxed);
+            assert_eq!(question.session, u128::from(next), "out of order");
+        }
+        if self.questions.load(Ordering::Relaxed) == QUESTIONS {
+            println!("heard all questions of {node}");
         }
     }
 }

@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use naap_protocol::capability::decide::Decision;
 use naap_protocol::capability::index::{Index, Run, WINDOW_MS};
-use naap_protocol::cluster::{BatchAck, BatchHead, Beat, Hello, Request, Response, Verdict};
+use naap_protocol::cluster::{
+    BatchAck, BatchHead, Beat, Hello, LINK_VERSIONS, Request, Response, Verdict,
+};
 use naap_protocol::codec::{Framed, decode, encode, open};
 use naap_protocol::peer::Notes;
 use naap_protocol::state::{
@@ -201,4 +203,24 @@ fn every_frame_is_registered_once_and_has_golden_bytes() {
     for (_, name, file) in REGISTRY {
         assert!(root().join("tests/golden").join(file()).exists(), "{name}");
     }
+}
+
+/// Nodes write frames of the versions of today and no others. So a node that reads less must have no link: the
+/// version of links rises with each of them. What it stands for is written once and never again.
+#[test]
+fn the_version_of_links_rises_with_that_of_any_frame() {
+    let (oldest, newest) = LINK_VERSIONS;
+    assert_eq!(oldest, newest, "nothing writes frames of an earlier version");
+    let mut frames: Vec<_> = REGISTRY.iter().map(|(_, _, file)| file()).collect();
+    frames.sort_unstable();
+    let text = frames.iter().map(|file| file.replace(".bin", "\n")).collect::<String>();
+    let path = root().join(format!("tests/golden/link.v{newest}.txt"));
+    if std::env::var_os("NAAP_UPDATE").is_some() && !path.exists() {
+        fs::write(&path, &text).unwrap();
+    }
+    let known = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(
+        known, text,
+        "the version of a frame has changed: raise LINK_VERSIONS, both of them"
+    );
 }

@@ -114,7 +114,7 @@ pub enum Step {
     /// It is so no more.
     Trust(usize),
     Elapse(usize),
-    /// A boot ends; what it has sent still arrives.
+    /// A boot ends, or its actors do while the process goes on; what it has sent still arrives.
     Crash(usize),
     /// A boot ends, and with it what it has sent.
     Vanish(usize),
@@ -233,7 +233,8 @@ impl World {
                 let late = matches!(step, Step::Crash(_));
                 let sent = if late { node.sent.clone() } else { VecDeque::new() };
                 let sessions = usize::from(self.bounds.sessions);
-                self.nodes[n] = Node::boot(n, node.incarnation + 1, self.placed, sessions);
+                let later = u64::from(self.fault != Some(Fault::SameBoot));
+                self.nodes[n] = Node::boot(n, node.incarnation + later, self.placed, sessions);
                 self.nodes[n].sent = sent;
             }
             Step::Read(n) => self.read(n)?,

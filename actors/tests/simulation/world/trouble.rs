@@ -17,7 +17,7 @@ impl World {
     }
 
     pub(super) fn hurt(&mut self, number: usize) {
-        match self.random.below(13) {
+        match self.random.below(14) {
             0 if self.nodes[number].up => self.crash(number),
             1 | 2 if !self.nodes[number].up => self.restart(number),
             3 if self.nodes[number].runs() => {
@@ -31,6 +31,11 @@ impl World {
                 self.stand(number, Standing::Up);
             }
             12 => self.suspect(number),
+            // Its actors fail, and start again in the same process.
+            13 if self.nodes[number].up => {
+                self.crash(number);
+                self.restart(number);
+            }
             6 if self.nodes[number].runs() => self.stand(number, Standing::Draining),
             7 | 8 if self.nodes[number].up => self.stand(number, Standing::Up),
             _ => {}
@@ -64,7 +69,8 @@ impl World {
     }
 
     pub(super) fn restart(&mut self, number: usize) {
-        let incarnation = self.nodes[number].incarnation + 1;
+        let later = u64::from(!self.has(Fault::SameBoot));
+        let incarnation = self.nodes[number].incarnation + later;
         self.nodes[number] = Node::boot(number, incarnation);
         self.nodes[number].view = self.truth.clone();
         self.stand(number, Standing::Up);

@@ -46,12 +46,12 @@ fn every_refusal_says_what_to_do() {
         (
             Hello { oldest: 4, newest: 5, ..peer.clone() },
             seen.clone(),
-            "it speaks link versions 4 to 5, this node 2 to 3; upgrade one release at a time",
+            "it speaks link versions 4 to 5, this node 2 to 3; bring both nodes to the same release",
         ),
         (
             Hello { oldest: 1, newest: 1, ..peer.clone() },
             seen.clone(),
-            "it speaks link versions 1 to 1, this node 2 to 3; upgrade one release at a time",
+            "it speaks link versions 1 to 1, this node 2 to 3; bring both nodes to the same release",
         ),
         (
             Hello { shards: 32, ..peer.clone() },

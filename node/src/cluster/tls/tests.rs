@@ -95,3 +95,12 @@ fn what_can_not_be_used_is_a_sentence_without_secrets() {
     let debug = format!("{:?}", load(&good, "naap-0").unwrap());
     assert_eq!(debug, "Some(Certificates { node: \"naap-0\", .. })");
 }
+
+#[test]
+fn a_change_of_any_file_changes_the_hash() {
+    let before = hash([b"a", b"a", b"k"]);
+    assert_ne!(hash([b"b", b"b", b"k"]), before, "authority and certificate are one file");
+    assert_ne!(hash([b"a", b"k", b"a"]), before);
+    assert_ne!(hash([b"a", b"a", b"l"]), before);
+    assert_eq!(hash([b"a", b"a", b"k"]), before);
+}
