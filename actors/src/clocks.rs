@@ -16,6 +16,8 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::session::summary::MAX_SKEW_PAIR_MS;
 
+/// Whom signs without a gateway are kept for: most gateways have no label.
+const UNKNOWN: &str = "unknown";
 /// Minutes of event time that count.
 const WINDOW_MINUTES: i64 = 10;
 /// Pairs that are kept; signs of further ones are left out and counted.
@@ -101,7 +103,7 @@ impl Pair {
 /// A gateway and an orchestrator that it uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PairName {
-    /// Gateway label.
+    /// Gateway label; `unknown` for all that have none.
     pub gateway: Box<str>,
     /// Service URI of the orchestrator, normalised.
     pub orchestrator: Box<str>,
@@ -155,10 +157,18 @@ impl ClockSigns {
         self.add(gateway, &norm_url(url), received.ord_ts, signs);
     }
 
-    fn add(&mut self, gateway: &str, url: &str, ts: Timestamp, signs: Signs) {
-        if gateway.trim().is_empty() || url.is_empty() {
+    fn add(&mut self, gateway: &str, url: &str, ts: Timestamp, mut signs: Signs) {
+        if url.is_empty() {
             return;
         }
+        let gateway = if gateway.trim().is_empty() {
+            // Of several gateways without a label the smallest relay distance is that of the slowest
+            // clock, which is still a bound; but what one of them sent says nothing about another.
+            signs.request_ms = None;
+            UNKNOWN
+        } else {
+            gateway
+        };
         let id = xxh3_64_with_seed(gateway.as_bytes(), xxh3_64(url.as_bytes()));
         let name = || PairName { gateway: gateway.into(), orchestrator: url.into() };
         self.put(id, name, ts.0.div_euclid(60_000), signs);

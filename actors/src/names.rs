@@ -12,6 +12,8 @@ pub const SINK_WAITING_BYTES: &str = "naap_sink_waiting_bytes";
 pub const RECORDS: &str = "naap_ingest_records_total";
 /// Records accepted, by family.
 pub const ACCEPTED: &str = "naap_ingest_accepted_total";
+/// Accepted records whose gateway is not known, by family.
+pub const WITHOUT_GATEWAY: &str = "naap_ingest_without_gateway_total";
 /// Records ignored, by reason.
 pub const IGNORED: &str = "naap_ingest_ignored_total";
 /// Records rejected, by reason.

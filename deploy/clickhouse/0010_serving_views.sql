@@ -1786,17 +1786,23 @@ AS SELECT org, payment_ts, workflow_session_id, link_method, request_id, session
 FROM (
 WITH
     sessions AS (
-        SELECT org, request_id, session_start_ts, argMin((workflow_session_id, pipeline, model_id), workflow_session_id) AS named
+        SELECT org, request_id,
+            groupArray((session_start_ts, ifNull(session_end_ts, session_start_ts), workflow_session_id, pipeline, model_id)) AS spans
         FROM fact_workflow_sessions FINAL
         WHERE request_id != ''
-        GROUP BY org, request_id, session_start_ts
+        GROUP BY org, request_id
     ),
-    -- The session with the request id that started last, at most a minute after the payment.
+    -- The session with the request id that ran at the time of the payment, or a minute from it; of several
+    -- one that ran then, else the one that started last.
     own AS (
-        SELECT p.*, if(s.request_id = '', ('', '', ''), s.named) AS named
-        FROM (SELECT *, payment_ts + INTERVAL 1 MINUTE AS latest_start FROM fact_payment_tickets FINAL) AS p
-        ASOF LEFT JOIN sessions AS s
-            ON s.org = p.org AND s.request_id = p.request_id AND s.session_start_ts <= p.latest_start
+        SELECT p.*,
+            arraySort(
+                s -> (payment_ts < s.1 OR payment_ts > s.2, -toUnixTimestamp64Milli(s.1), s.3),
+                arrayFilter(s -> payment_ts BETWEEN s.1 - INTERVAL 1 MINUTE AND s.2 + INTERVAL 1 MINUTE, s.spans)
+            )[1] AS span,
+            (span.3, span.4, span.5) AS named
+        FROM (SELECT * FROM fact_payment_tickets FINAL) AS p
+        LEFT JOIN sessions AS s ON s.org = p.org AND s.request_id = p.request_id
         SETTINGS join_use_nulls = 0
     ),
     firsts AS (

@@ -64,6 +64,7 @@ fn corpus() -> Vec<(Vec<u8>, &'static str, &'static str)> {
         (trace(&json!({"type": "discovery_results", "data": []})), "dead_lettered", "empty_array"),
         (trace(&json!({"type": "webrtc_stats"})), "ignored", "unsupported_event_family"),
         (trace(&json!({"type": ""})), "ignored", "unsupported_event_family"),
+        (text(r#"{"type":"webrtc_stats"}"#), "ignored", "unsupported_event_family"),
         (long, "dead_lettered", "record_too_large"),
     ]
 }
@@ -97,6 +98,15 @@ fn each_record_lands_in_its_place() {
     assert_eq!(records["session_panics"], 0);
     let dead: u64 = corpus.iter().filter(|(_, place, _)| *place == "dead_lettered").count() as u64;
     assert_eq!(dir.number("SELECT count() FROM naap.raw_streaming_events_dlq FINAL"), dead);
+    // Without a time of the record or the event that of the reject counts.
+    let records = "SELECT event_timestamp, source_record_timestamp FROM naap.raw_streaming_events_dlq FINAL
+                   UNION ALL SELECT event_timestamp, source_record_timestamp FROM naap.raw_ignored_events FINAL";
+    let timeless = |since: &str| {
+        dir.number(&format!(
+            "SELECT count() FROM ({records}) WHERE event_timestamp IS NULL AND source_record_timestamp >= {since}"
+        ))
+    };
+    assert_eq!((timeless("now() - INTERVAL 1 HOUR"), timeless("0")), (12, 12));
     let large = dir.query(
         "SELECT failure_stage, failure_class, length(payload_body) > 1000 AS has_head, failure_details
          FROM naap.raw_streaming_events_dlq FINAL WHERE failure_reason = 'record_too_large'",
@@ -154,6 +164,64 @@ fn usage_errors_are_one_helpful_sentence() {
             "{args:?}: {said}"
         );
     }
+}
+
+#[test]
+fn a_file_of_another_shape_gets_a_hint() {
+    let dir = DataDir::new();
+    let data = dir.data();
+    let data = data.to_str().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let event = json!({"value": serde_json::from_slice::<Value>(&trace(&json!({}))).unwrap()});
+    let pretty = file("pretty.json", &format!("{:#}", json!([event, event])));
+    let compact = file("compact.json", &json!([event]).to_string());
+    for array in [&pretty, &compact] {
+        let (code, said) = refused(&mut naap(&["replay", "--data-dir", data, array]));
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("is a JSON array") && said.contains("jq -c '.[].value'"), "{said}");
+    }
+    let object = file("object.json", &format!("{event:#}"));
+    let (code, said) = refused(&mut naap(&["replay", "--data-dir", data, &object]));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("one event value a line"), "{said}");
+    // Lines of which the first one is an array are lines, and blank ones are no mistake.
+    let lines = file("lines.jsonl", &format!("[1]\n{}\n", event["value"]));
+    assert_eq!(dir.replay(&[&lines])["records"]["accepted"], 1);
+    assert_eq!(dir.replay(&[&file("blank.jsonl", "\n\n")])["records"]["read"], 2);
+}
+
+#[test]
+fn dead_letters_of_parts_are_told_and_quarantine_is_what_the_table_has() {
+    let dir = DataDir::new();
+    let path = dir.path().join("parts.jsonl");
+    let node = json!({"address": "0xa", "orch_uri": "https://a", "local_address": "0xb"});
+    let nodes = json!({"id": "c", "type": "network_capabilities", "timestamp": TS, "data": [node, {"address": "@"}]});
+    let lines: Vec<Vec<u8>> = vec![
+        // Half a character: the entry is no text, the other one is fine.
+        nodes.to_string().replace('@', r"\ud800").into_bytes(),
+        trace(&json!({"id": "t"})),
+        trace(&json!({"id": "t"})),
+        trace(&json!({"id": "t", "gateway": "other"})),
+        trace(&json!({"id": "f", "timestamp": "7258118400000"})),
+    ];
+    std::fs::write(&path, lines.join(&b'\n')).unwrap();
+    let output = run(&mut naap(&[
+        "replay",
+        "--data-dir",
+        dir.data().to_str().unwrap(),
+        path.to_str().unwrap(),
+    ]));
+    let said = String::from_utf8(output.stdout).unwrap();
+    for line in ["accepted        2", "  of parts      1", "quarantined     3", "  id_conflict   "]
+    {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    assert_eq!(dir.number("SELECT count() FROM naap.raw_streaming_events_quarantine FINAL"), 3);
+    assert_eq!(dir.number("SELECT count() FROM naap.raw_streaming_events_dlq FINAL"), 1);
 }
 
 #[test]

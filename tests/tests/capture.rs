@@ -25,6 +25,8 @@ fn the_capture_becomes_what_the_contract_says() {
             "stream_trace": 6,
         })
     );
+    // No gateway of the capture has a label.
+    assert_eq!(records["without_gateway"], records["accepted_by_family"]);
     let expected = [
         ("raw_streaming_events", 65),
         ("raw_ai_stream_status", 17),

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use naap_tests::script::{Script, url};
 use naap_tests::{DataDir, fixture, program, run};
 use serde_json::{Value, json};
 
@@ -131,6 +132,35 @@ fn an_ambiguous_failure_is_explained() {
     let told = told(&dir, SESSION);
     assert_eq!(fates(&told), ["ambiguous", "ambiguous"]);
     assert_eq!((&told["rule"]["number"], &told["findings"]), (&json!(5), &json!([])));
+}
+
+/// Rows of a moment have the last selection of that moment, and so says the timeline.
+#[test]
+fn the_timeline_has_the_selections_of_the_rows() {
+    let start = 1_772_000_000_000;
+    let mut script = Script::default();
+    for node in ["a", "b", "c"] {
+        script.advertise(start - 60_000, "S", node, &[("GPU-1", "m1")]);
+    }
+    script.trace(start, "S", "gateway_receive_stream_request");
+    script.status(start + 10_000, "S", "a");
+    let sent = json!({
+        "type": "gateway_send_first_ingest_segment", "timestamp": start + 20_000, "stream_id": "S",
+        "request_id": "r-S", "orchestrator_info": {"address": "0xhotb", "url": url("b")},
+    });
+    script.event(start + 20_000, "S", "stream_trace", &sent);
+    script.status(start + 20_000, "S", "c");
+    let dir = DataDir::new();
+    script.replay(&dir, "events.jsonl");
+    let told = told(&dir, "S|r-S");
+    let column = |rows: &Value, name: &str| -> Vec<Value> {
+        rows.as_array().unwrap().iter().map(|row| row[name].clone()).collect()
+    };
+    assert_eq!(column(&told["timeline"], "selection"), [json!(null), json!(1), json!(3), json!(3)]);
+    let edges = dir.query(
+        "SELECT orchestrator_address FROM naap.fact_stream_trace_edges FINAL ORDER BY gateway_ts",
+    );
+    assert_eq!(column(&json!(edges), "orchestrator_address"), ["", "0xcc"]);
 }
 
 #[test]

@@ -381,6 +381,44 @@ fn malformed_amounts_are_dead_letters_and_strangers_stay_unlinked() {
 }
 
 #[test]
+fn payments_are_for_the_session_that_ran_then() {
+    let start = base() + 10 * MINUTE;
+    let mut script = Script::default();
+    // Request ids come again: twice at a time, and weeks later.
+    let sessions =
+        [("A", start, start + 30 * MINUTE), ("B", start + 5 * MINUTE, start + 6 * MINUTE)];
+    for (stream, from, to) in sessions {
+        for ts in [from, to] {
+            let kind = "gateway_receive_stream_request";
+            let data =
+                json!({"type": kind, "timestamp": ts, "stream_id": stream, "request_id": "same"});
+            script.event(ts, "gw", "stream_trace", &data);
+        }
+    }
+    let minutes = [-2, -1, 4, 5, 6, 7, 20, 31, 32, 30 * 24 * 60];
+    for minute in minutes {
+        let data = json!({
+            "requestID": "same", "sessionID": "auth", "manifestID": "35_m1", "sender": "0xGw",
+            "recipient": "0xCo1", "orchestrator": url("o1"), "faceValue": "1 WEI", "numTickets": "1",
+            "winProb": "0.001", "price": "1.5 wei/pixel", "clientIP": "", "capability": "",
+        });
+        script.event(start + minute * MINUTE, "gw", "create_new_payment", &data);
+    }
+    let dir = DataDir::new();
+    script.replay(&dir, "events.jsonl");
+    let rows = dir.query(
+        "SELECT workflow_session_id, link_method FROM naap.fact_payment_events ORDER BY payment_ts",
+    );
+    let (a, b) = ("A|same request_id", "B|same request_id");
+    // The seventh minute is one after the end of B, but A still runs.
+    let want = [" none", a, a, b, b, a, a, a, " none", " none"];
+    assert_eq!(shown(&rows, "workflow_session_id link_method"), want);
+    // Demand has the fees of payments with the model of their session or their own; all of them once.
+    let fees = dir.query("SELECT sum(payments_count) AS payments FROM naap.agg_network_demand_1h FINAL WHERE grain = 'gpu'");
+    assert_eq!(shown(&fees, "payments"), [minutes.len().to_string()]);
+}
+
+#[test]
 fn the_capacity_at_start_is_that_of_the_advertisement_that_decided() {
     let start = base() + 10 * MINUTE;
     let mut script = Script::default();

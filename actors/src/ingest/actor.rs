@@ -362,7 +362,7 @@ impl State {
         self.committing = false;
         self.flow.end_commit();
         self.status.commits += 1;
-        self.status.shards.add(committed.counts);
+        self.status.shards.add(committed.counts.clone());
         // Where other nodes have shards too, nobody sees all of the traffic: whoever opens a shard asks
         // for what was under way.
         let traffic = committed.whole.then_some(committed.traffic);

@@ -35,6 +35,8 @@ pub struct IngestCounts {
     pub read: u64,
     /// Accepted, by family; duplicates among them are found by the shards.
     pub accepted: BTreeMap<&'static str, u64>,
+    /// Those of them that name no gateway, by family.
+    pub without_gateway: BTreeMap<&'static str, u64>,
     /// Ignored, by reason.
     pub ignored: BTreeMap<&'static str, u64>,
     /// Dead-lettered, by reason.
@@ -55,6 +57,7 @@ impl IngestCounts {
         };
         self.read += other.read;
         add(&mut self.accepted, &other.accepted);
+        add(&mut self.without_gateway, &other.without_gateway);
         add(&mut self.ignored, &other.ignored);
         add(&mut self.dead_lettered, &other.dead_lettered);
         add(&mut self.quarantined, &other.quarantined);
@@ -66,6 +69,9 @@ impl IngestCounts {
         metrics::counter!(names::RECORDS).increment(self.read);
         for (&family, &count) in &self.accepted {
             metrics::counter!(names::ACCEPTED, "family" => family).increment(count);
+        }
+        for (&family, &count) in &self.without_gateway {
+            metrics::counter!(names::WITHOUT_GATEWAY, "family" => family).increment(count);
         }
         for (&reason, &count) in &self.ignored {
             metrics::counter!(names::IGNORED, "reason" => reason).increment(count);
@@ -173,6 +179,9 @@ impl Router {
                     return self.reject(&reject, origin.now);
                 }
                 count(&mut self.fresh.accepted, event.body.family());
+                if event.gateway.trim().is_empty() {
+                    count(&mut self.fresh.without_gateway, event.body.family());
+                }
                 let event = self.privacy.apply(event);
                 self.archive(origin, &event);
                 self.accept(origin, event, said, items);
@@ -258,7 +267,7 @@ impl Router {
             source_topic: record.topic,
             source_partition: record.partition,
             source_offset: record.offset,
-            source_record_timestamp: record.record_ts.or(ignored.event_ts).unwrap_or_default(),
+            source_record_timestamp: record.record_ts.or(ignored.event_ts).unwrap_or(origin.now),
             event_timestamp: ignored.event_ts,
             raw_json: payload.as_deref().unwrap_or(""),
             ingestion_timestamp: origin.now,

@@ -2,6 +2,7 @@
 
 use naap_protocol::time::Timestamp;
 
+use super::figures::Figures;
 use super::hours::Hours;
 use super::selection::{Hints, Selection};
 use super::summary::Summary;
@@ -18,8 +19,8 @@ pub(super) struct Drawn {
     pub(super) hours: Hours,
     /// Displaced signals whose rows are taken back.
     pub(super) taken_back: usize,
-    /// Digest of what figures take from the session as a whole; 0 when unknown.
-    pub(super) figures: u64,
+    /// What figures take from the session as a whole.
+    pub(super) figures: Figures,
 }
 
 impl Drawn {

@@ -13,14 +13,25 @@ use super::pen::{Pen, Stamp};
 use super::row::{RowParts, session_row};
 use super::story::Story;
 
+/// What figures took from a session as a whole; the default after waking.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Figures {
+    digest: u64,
+    /// When the session ended so far.
+    end: Option<Timestamp>,
+}
+
+/// How long after its end a session can have payments (docs/feeds.md), ms.
+const PAYMENT_GRACE_MS: i64 = 60_000;
+
 /// Touches every slice that the session is in when something is new that figures take from it: the
-/// hours with status evidence, and the hour of its start, now and before. `digest` is brought up to
-/// date; after waking it is 0, and every slice is touched. `first` is where gold may begin: what counts
-/// once per session counts in its first hour of gold.
+/// hours with status evidence, and the hour of its start, now and before. `figures` is brought up to
+/// date; after waking it is the default, and every slice is touched. `first` is where gold may begin:
+/// what counts once per session counts in its first hour of gold.
 pub(super) fn touch(
     (story, first): (&Story<'_>, Option<HourKey>),
     known: &mut Written,
-    digest: &mut u64,
+    figures: &mut Figures,
     pen: &mut Pen<'_>,
 ) {
     if story.signals.is_empty() {
@@ -31,10 +42,19 @@ pub(super) fn touch(
     let row = session_row(story, &parts, stamp);
     let start = hour(row.session_start_ts);
     let found = digest_of(&row, known.latency, first);
-    if found == *digest && known.start == Some(start) {
+    let end = std::mem::replace(&mut figures.end, row.session_end_ts);
+    if found == figures.digest && known.start == Some(start) {
+        // It ran on: payments of that time are its own now.
+        let longer =
+            row.session_end_ts.filter(|_| end != row.session_end_ts && !row.request_id.is_empty());
+        for ts in
+            longer.into_iter().flat_map(|ts| [ts, Timestamp(ts.0.saturating_add(PAYMENT_GRACE_MS))])
+        {
+            pen.touch(&story.state.org, ts);
+        }
         return;
     }
-    *digest = found;
+    figures.digest = found;
     let before = known.start.replace(start);
     let hours: BTreeSet<Timestamp> = known.hours.keys().map(|key| key.window_start).collect();
     for ts in hours.into_iter().chain(before).chain([start]) {

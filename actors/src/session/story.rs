@@ -131,18 +131,11 @@ impl<'a> Story<'a> {
         self.segments.partition_point(|segment| segment.start <= t).checked_sub(1)
     }
 
-    /// The selection in force at the signal at place `at`, in total order.
-    pub fn selection_at(&self, at: usize) -> Option<&Attributed<'a>> {
-        self.begun_by(at).checked_sub(1).and_then(|last| self.selections.get(last))
-    }
-
-    /// The same; `None` if that selection does not count.
+    /// The selection in force at the signal at place `at`, in total order; `None` if that one does not
+    /// count.
     pub fn counted_at(&self, at: usize) -> Option<&Attributed<'a>> {
-        self.begun_by(at).checked_sub(1).and_then(|last| self.counted().get(last))
-    }
-
-    fn begun_by(&self, at: usize) -> usize {
-        self.selections.partition_point(|s| s.selection.anchor as usize <= at)
+        let begun = self.selections.partition_point(|s| s.selection.anchor as usize <= at);
+        begun.checked_sub(1).and_then(|last| self.counted().get(last))
     }
 }
 

@@ -284,7 +284,7 @@ impl ShardCore {
             let known = session.state().deliveries.of(&event.uid);
             writer.left_out(origin, event, (&delivery, sighting), known);
         }
-        counts.sighted(sighting.verdict);
+        counts.sighted(sighting.verdict, event.body.family());
         if session.is_curious() && curious.last() != Some(&id) {
             curious.push(id);
         }
@@ -324,7 +324,7 @@ impl ShardCore {
         }
         writer.inventory(origin, event);
         writer.left_out(origin, event, (&delivery, sighting), state.known());
-        counts.sighted(sighting.verdict);
+        counts.sighted(sighting.verdict, event.body.family());
         if sighting.verdict != Verdict::Redelivery {
             singles.touch(id, Due::Nothing);
         }
@@ -461,7 +461,7 @@ impl ShardCore {
 
     /// Takes the counts made so far.
     pub fn take_counts(&mut self) -> ShardCounts {
-        std::mem::take(&mut self.counts)
+        ShardCounts { letters: self.writer.take_letters(), ..std::mem::take(&mut self.counts) }
     }
 
     /// The claim that a commit would make now.

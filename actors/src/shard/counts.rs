@@ -1,12 +1,16 @@
 //! What a shard counts between two commit cycles.
 
+use std::collections::BTreeMap;
+
 use naap_protocol::state::Verdict;
 
 /// Counts since the last [`super::ShardCore::take_counts`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ShardCounts {
     /// First deliveries of an event.
     pub accepted: u64,
+    /// The same, by family.
+    pub accepted_by_family: BTreeMap<&'static str, u64>,
     /// Further deliveries of known events.
     pub duplicates: u64,
     /// Deliveries that carried other content under a known uid.
@@ -23,12 +27,22 @@ pub struct ShardCounts {
     pub corrections: u64,
     /// Events of sessions that are over.
     pub late_expired: u64,
+    /// Dead letters that were written for parts of accepted records, by reason: entries of a capability
+    /// event that can not be read, rows over the size guard, events on which a fold panicked.
+    pub letters: BTreeMap<&'static str, u64>,
+}
+
+fn add_all(counts: &mut BTreeMap<&'static str, u64>, others: BTreeMap<&'static str, u64>) {
+    for (name, count) in others {
+        *counts.entry(name).or_default() += count;
+    }
 }
 
 impl ShardCounts {
     /// Adds `other`.
     pub fn add(&mut self, other: Self) {
         self.accepted += other.accepted;
+        add_all(&mut self.accepted_by_family, other.accepted_by_family);
         self.duplicates += other.duplicates;
         self.conflicts += other.conflicts;
         self.redelivered += other.redelivered;
@@ -37,11 +51,15 @@ impl ShardCounts {
         self.passivated += other.passivated;
         self.corrections += other.corrections;
         self.late_expired += other.late_expired;
+        add_all(&mut self.letters, other.letters);
     }
 
-    pub(super) fn sighted(&mut self, verdict: Verdict) {
+    pub(super) fn sighted(&mut self, verdict: Verdict, family: &'static str) {
         match verdict {
-            Verdict::New => self.accepted += 1,
+            Verdict::New => {
+                self.accepted += 1;
+                *self.accepted_by_family.entry(family).or_default() += 1;
+            }
             Verdict::Redelivery => self.redelivered += 1,
             Verdict::Duplicate => self.duplicates += 1,
             Verdict::Conflict => self.conflicts += 1,

@@ -1,6 +1,7 @@
 //! The rows of a shard: typed rows of events, quarantine rows, session rows.
 
 use std::borrow::Borrow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use naap_protocol::capability::Document;
@@ -55,13 +56,16 @@ pub struct RowWriter {
     version: u64,
     clock: Arc<dyn Clock>,
     now: Timestamp,
+    /// Dead letters since they were taken, by reason.
+    letters: BTreeMap<&'static str, u64>,
 }
 
 impl RowWriter {
     /// A writer whose versions start above everything that earlier epochs wrote.
     pub fn new(epoch: u64, clock: Arc<dyn Clock>) -> Self {
         let now = clock.now();
-        Self { outbox: Outbox::default(), version: epoch << SEQUENCE_BITS, clock, now }
+        let (outbox, version) = (Outbox::default(), epoch << SEQUENCE_BITS);
+        Self { outbox, version, clock, now, letters: BTreeMap::new() }
     }
 
     /// Reads the clock: rows made from now on name this time as theirs.
@@ -77,6 +81,11 @@ impl RowWriter {
     /// The rows made so far.
     pub fn outbox(&mut self) -> &mut Outbox {
         &mut self.outbox
+    }
+
+    /// Takes the numbers of dead letters.
+    pub fn take_letters(&mut self) -> BTreeMap<&'static str, u64> {
+        std::mem::take(&mut self.letters)
     }
 
     /// Bytes of rows that wait to be taken.
@@ -146,7 +155,7 @@ impl RowWriter {
             let details = format!("entry {} of the payload: {}", bad.index, bad.reason);
             let reject =
                 Reject::of_event(event, source(origin, event), Reason::ParseException, details);
-            reject_row(&mut self.outbox, &reject, bad.index + 1, ctx.version, self.now);
+            self.letter(&reject, bad.index + 1, ctx.version);
         }
         elements
     }
@@ -158,7 +167,7 @@ impl RowWriter {
             let details = too_large.to_string();
             let reject =
                 Reject::of_event(event, source(origin, event), Reason::RecordTooLarge, details);
-            reject_row(&mut self.outbox, &reject, 0, self.version, self.now);
+            self.letter(&reject, 0, self.version);
         }
     }
 
@@ -206,7 +215,13 @@ impl RowWriter {
         let details = "the session's fold panicked on this event; it is kept here and left out of the session";
         let source = source(origin, event);
         let reject = Reject::of_event(event, source, Reason::ParseException, details.to_owned());
-        reject_row(&mut self.outbox, &reject, 0, self.version, self.now);
+        self.letter(&reject, 0, self.version);
+    }
+
+    /// The dead letter of an accepted event, or of the part of it that `part` numbers.
+    fn letter(&mut self, reject: &Reject, part: u32, version: u64) {
+        *self.letters.entry(reject.failure_reason.label()).or_default() += 1;
+        reject_row(&mut self.outbox, reject, part, version, self.now);
     }
 
     /// Every row of a session that differs from what is stored.

@@ -42,7 +42,12 @@ fn the_smallest_relay_distance_of_ten_minutes_counts() {
         ("ST@1000{gw=g,u=https://a,stamp=5}", &[("g https://a", -5)]),
         ("ST@1000{gw=g,u=https://a} PROC@1{gw=g,u=https://a,stamp=0}", &[]),
         ("PU@1000{gw=g,u=https://a,stamp=0}", &[]),
-        ("ST@1000{gw=g,stamp=0} ST@1000{u=https://a,stamp=0}", &[]),
+        ("ST@1000{gw=g,stamp=0}", &[]),
+        // Gateways without a label are one.
+        (
+            "ST@1000{u=https://a,stamp=-30} ST@2000{u=https://a,stamp=-7} RSEND@3000{u=https://a,stamp=-9}",
+            &[("unknown https://a", 7)],
+        ),
         ("ST@1000{gw=g,u=https://a,stamp=-86400001}", &[]),
         // The busiest pair comes first.
         (
@@ -90,6 +95,8 @@ fn a_bracket_that_can_not_be_true_is_a_step() {
     assert_eq!(steps(&[reversed]), 1, "the request comes last");
     let foreign = stepped.replace("REQ@1000{gw=g}", "REQ@1000{gw=h}");
     assert_eq!(steps(&[&foreign]), 0, "the request of another gateway tells nothing");
+    let unknown = stepped.replace("gw=g,", "").replace("{gw=g}", "");
+    assert_eq!(steps(&[&unknown]), 0, "a gateway without a label may be several");
     // The two signs come from two shards, and a step counts once.
     let mut watch = ClockWatch::default();
     watch.take(signs(&format!("{request}-220}}")));

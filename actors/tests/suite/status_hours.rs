@@ -236,6 +236,23 @@ fn an_hour_that_becomes_the_first_one_touches_the_one_that_was() {
     assert!(stage.slices().is_superset(&was.into_iter().collect()), "where it counted before");
 }
 
+/// A payment belongs to a session that ran then, or a minute before.
+#[test]
+fn a_session_that_runs_on_touches_the_hours_of_its_new_payments() {
+    let inputs = at("CAP@0:0:0{A} REQ@11:0:0 PROC@11:59:0 PROC@11:59:30");
+    let mut stage = play(&inputs[..3], &[0, 1, 2], None);
+    stage.slices();
+    stage.take(&inputs[3], 9);
+    stage.settle();
+    stage.write();
+    let hours: Vec<i64> = stage
+        .slices()
+        .iter()
+        .map(|hour| (hour.0 - crate::signals::BASE - 2_800_000) / 3_600_000)
+        .collect();
+    assert_eq!(hours, [11, 12]);
+}
+
 #[test]
 fn the_session_knows_its_active_time() {
     let active = |text| {

@@ -378,7 +378,7 @@ section! {
 
     /// Personal data.
     pub struct Privacy {
-        /// `hash` replaces prompts, image URLs, client addresses and auth ids by SHA-256 prefixes before a row is built.
+        /// `hash` replaces prompts, images, client addresses and auth ids by SHA-256 prefixes before a row is built.
         mode: PrivacyMode = PrivacyMode::Keep;
     }
 

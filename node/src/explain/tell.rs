@@ -289,11 +289,12 @@ fn rule(row: &Cells) -> (u8, String) {
 
 fn moments(story: &Story<'_>) -> Vec<Moment> {
     let symbols = &story.state.symbols;
-    let signals = story.signals.iter().enumerate();
+    let signals = story.signals.iter();
     signals
-        .map(|(at, signal)| {
+        .map(|signal| {
+            // As the rows: several selections of a moment are one after the other, the last one counts.
             let cover = story.cover(signal.ord_ts);
-            let number = story.selection_at(at).and_then(|own| {
+            let number = cover.selection.and_then(|own| {
                 story.selections.iter().position(|s| s.selection.anchor == own.selection.anchor)
             });
             let (kind, what, fps) = said(signal, symbols);

@@ -117,7 +117,9 @@ impl Page<'_> {
             if told.recomputed { "the archive" } else { "the stored facts alone" },
             counted(told.records, "record"),
             counted(told.advertisements, "capability event"),
-            row.get("skew_ms").map_or_else(|| "-".to_owned(), Cell::to_string)
+            row.get("skew_ms")
+                .filter(|ms| **ms != Cell::Null)
+                .map_or_else(|| "-".to_owned(), Cell::to_string)
         ));
     }
 

@@ -16,6 +16,10 @@ use super::order::{Bend, Kind};
 /// Lines longer than this are not records of any gateway.
 const MAX_LINE: usize = 64 << 20;
 
+/// How a file of another shape becomes one that can be replayed.
+pub(super) const ONE_A_LINE: &str = "a file holds one event value a line; of an array make one with \
+     `jq -c '.[]' FILE`, or `jq -c '.[].value' FILE` if its elements are Kafka records";
+
 /// A file can not be replayed.
 #[derive(Debug, Error)]
 pub enum InputError {
@@ -36,6 +40,12 @@ pub enum InputError {
         path: PathBuf,
         /// Number of the line, from 1.
         line: u64,
+    },
+    /// The file is one array.
+    #[error("{path} is a JSON array; {ONE_A_LINE}")]
+    Array {
+        /// The file.
+        path: PathBuf,
     },
     /// Bending the order needs a number per line.
     #[error("{path} has more than 4,294,967,295 lines, which is too many to bend their order")]
@@ -86,7 +96,7 @@ impl Input {
         } else {
             File::open(path).map_err(unreadable)?
         };
-        let mut scan = Scan { hash: Sha256::new(), starts: vec![0], lines: 0, bytes: 0 };
+        let mut scan = Scan::new();
         let keep_starts = !bend.is_none();
         let mut reader = BufReader::with_capacity(1 << 20, &file);
         let gate = Gate::default();
@@ -100,6 +110,9 @@ impl Input {
             if scan.lines.is_multiple_of(4096) {
                 progress(scan.bytes);
             }
+        }
+        if scan.is_array() {
+            return Err(InputError::Array { path: path.to_path_buf() });
         }
         if keep_starts && u32::try_from(scan.lines).is_err() {
             return Err(InputError::TooManyLines { path: path.to_path_buf() });
@@ -165,10 +178,27 @@ struct Scan {
     starts: Vec<u64>,
     lines: u64,
     bytes: u64,
+    /// The first line opens an array, and closes it.
+    opens: bool,
+    closes: bool,
 }
 
 impl Scan {
+    fn new() -> Self {
+        let (hash, starts) = (Sha256::new(), vec![0]);
+        Self { hash, starts, lines: 0, bytes: 0, opens: false, closes: false }
+    }
+
+    /// True when the file is one array, and not lines of which the first happens to hold one.
+    fn is_array(&self) -> bool {
+        self.opens && (self.lines == 1 || !self.closes)
+    }
+
     fn take(&mut self, line: &[u8], keep_start: bool) {
+        if self.lines == 0 {
+            let text = line.trim_ascii();
+            (self.opens, self.closes) = (text.starts_with(b"["), text.ends_with(b"]"));
+        }
         self.hash.update(line);
         self.bytes += line.len() as u64;
         self.lines += 1;

@@ -54,7 +54,8 @@ pub fn run(args: &ReplayArgs, global: &Global) -> Result<(), Failure> {
     emit(&match global.output {
         Output::Text => report.text(),
         Output::Json => report.json(),
-    })
+    })?;
+    report.nothing_like_events().map_or(Ok(()), |sentence| Err(Failure::check(sentence)))
 }
 
 /// How long a node that has stopped may take to tell why.

@@ -8,6 +8,7 @@ use naap_actors::ingest::IngestStatus;
 use serde::Serialize;
 
 use super::Fed;
+use super::input::ONE_A_LINE;
 use crate::store::fingerprint::Fingerprint;
 
 /// What the run itself measured.
@@ -41,7 +42,7 @@ struct Files {
 }
 
 /// What became of the records of this run. `read` = `accepted` + `duplicates` + `conflicts` +
-/// `redelivered` + all of `ignored`, `dead_lettered` and `quarantined`.
+/// `redelivered` + `session_panics` + all of `ignored`, `dead_lettered` and `quarantined`.
 #[derive(Clone, Debug, Serialize)]
 struct Records {
     read: u64,
@@ -49,9 +50,16 @@ struct Records {
     duplicates: u64,
     conflicts: u64,
     redelivered: u64,
+    /// The sum is `accepted`.
     accepted_by_family: BTreeMap<&'static str, u64>,
+    /// Records that name no gateway, by family, with further deliveries.
+    without_gateway: BTreeMap<&'static str, u64>,
     ignored: BTreeMap<&'static str, u64>,
     dead_lettered: BTreeMap<&'static str, u64>,
+    /// Dead letters for parts of accepted records: entries of capability events, rows over the size guard,
+    /// events on which a session panicked.
+    part_letters: BTreeMap<&'static str, u64>,
+    /// By the gate; duplicates and conflicts are in the same table.
     quarantined: BTreeMap<&'static str, u64>,
     session_panics: u64,
     /// Rows replaced because an advertisement came after they had been written.
@@ -78,7 +86,7 @@ impl Report {
         fingerprints: Vec<(&'static str, Fingerprint)>,
     ) -> Self {
         let Totals { fed, elapsed, node_cpu } = totals;
-        let (records, shards) = (&status.records, status.shards);
+        let (records, shards) = (&status.records, &status.shards);
         let rows =
             fingerprints.iter().map(|(table, f)| (*table, f.rows)).collect::<BTreeMap<_, _>>();
         let (engine_cpu, engine_rss) = engine.unwrap_or_default();
@@ -95,9 +103,11 @@ impl Report {
                 duplicates: shards.duplicates,
                 conflicts: shards.conflicts,
                 redelivered: shards.redelivered,
-                accepted_by_family: records.accepted.clone(),
+                accepted_by_family: shards.accepted_by_family.clone(),
+                without_gateway: records.without_gateway.clone(),
                 ignored: records.ignored.clone(),
                 dead_lettered: records.dead_lettered.clone(),
+                part_letters: shards.letters.clone(),
                 quarantined: records.quarantined.clone(),
                 session_panics: shards.panics,
                 corrections: shards.corrections,
@@ -115,6 +125,21 @@ impl Report {
             },
             fingerprints: fingerprints.into_iter().collect(),
         }
+    }
+
+    /// A sentence when there was something to read, and not one record of it looks like an event.
+    pub(super) fn nothing_like_events(&self) -> Option<String> {
+        let reasons = &self.records.dead_lettered;
+        let no_event = |reason: &&str| {
+            ["json_parse_error", "root_not_object", "missing_type"].contains(reason)
+        };
+        let foreign: u64 =
+            reasons.iter().filter(|(reason, _)| no_event(reason)).map(|(_, n)| n).sum();
+        // Blank lines alone are no mistake.
+        let blank = reasons.get("root_not_object").copied().unwrap_or_default();
+        let read = self.records.read;
+        (foreign == read && read > blank)
+            .then(|| format!("none of the {read} records is an event; {ONE_A_LINE}"))
     }
 
     pub(super) fn json(&self) -> String {
@@ -145,16 +170,18 @@ impl Report {
         }
         writeln!(out, "read            {}", records.read)?;
         writeln!(out, "accepted        {}", records.accepted)?;
-        writeln!(out, "duplicates      {}", records.duplicates)?;
-        if records.conflicts > 0 {
-            writeln!(out, "id conflicts    {}", records.conflicts)?;
-        }
         if records.redelivered > 0 {
             writeln!(out, "redelivered     {}", records.redelivered)?;
         }
         counts(out, "ignored", &records.ignored)?;
         counts(out, "dead-lettered", &records.dead_lettered)?;
-        counts(out, "quarantined", &records.quarantined)?;
+        if !records.part_letters.is_empty() {
+            counts(out, "  of parts", &records.part_letters)?;
+        }
+        let sighted = [("duplicate_event", records.duplicates), ("id_conflict", records.conflicts)];
+        let sighted = sighted.into_iter().filter(|(_, count)| *count > 0);
+        let quarantined = records.quarantined.iter().map(|(reason, count)| (*reason, *count));
+        counts(out, "quarantined", &quarantined.chain(sighted).collect())?;
         writeln!(out, "sessions        {}", self.sessions)?;
         writeln!(out, "corrections     {}", records.corrections)?;
         writeln!(out, "\n{:<44} {:>10}  fingerprint", "relation", "rows")?;

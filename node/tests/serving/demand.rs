@@ -208,8 +208,13 @@ fn linked<'a>(
 #[test]
 fn fees_follow_what_their_session_is_called_later() {
     let (bench, org) = (Bench::get(), "demand-renamed");
-    let known =
-        |model_id, version| Session { request_id: "r", model_id, version, ..session(org, "s", 4) };
+    let known = |model_id, version| Session {
+        request_id: "r",
+        model_id,
+        session_end_ts: Some(at_minute(9, 0)),
+        version,
+        ..session(org, "s", 4)
+    };
     let payment = |uid, request_id, hour| linked(org, uid, request_id, hour);
     // Of the session by request id, by the session at the orchestrator, and of nobody.
     bench.put(&[known("m", 1)]);
@@ -234,6 +239,7 @@ fn fees_find_another_session_when_theirs_turns_out_to_be_older() {
     let of = |id, model_id, hour, version| Session {
         request_id: "r",
         model_id,
+        session_end_ts: Some(at_minute(17, 0)),
         version,
         ..session(org, id, hour)
     };

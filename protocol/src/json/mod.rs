@@ -287,13 +287,19 @@ macro_rules! object {
 }
 pub(crate) use object;
 
+/// All of `text`: whatever [`read`] can read, with numbers as written.
+pub(crate) fn tree(text: &str) -> Result<sonic_rs::Value, Error> {
+    check(text, MAX_DEPTH)?;
+    let mut parser = sonic_rs::Deserializer::from_str(text).utf8_lossy().use_rawnumber();
+    let root = parser.deserialize()?;
+    parser.end()?;
+    Ok(root)
+}
+
 /// `text` as compact JSON with the keys of every object sorted and, in the root object, the keys
 /// `without` left out. Numbers stay as written; of equal keys the last one stays.
 pub(crate) fn canonical(text: &str, without: &[&str]) -> Result<String, Error> {
-    check(text, MAX_DEPTH)?;
-    let mut parser = sonic_rs::Deserializer::from_str(text).utf8_lossy().use_rawnumber();
-    let root: sonic_rs::Value = parser.deserialize()?;
-    parser.end()?;
+    let root = tree(text)?;
     let mut out = String::with_capacity(text.len());
     write_sorted(&root, without, &mut out)?;
     Ok(out)

@@ -89,10 +89,7 @@ impl<'a> DeadLetter<'a> {
             source_topic: &source.topic,
             source_partition: source.partition,
             source_offset: source.offset,
-            source_record_timestamp: source
-                .record_ts
-                .or(reject.event_timestamp)
-                .unwrap_or_default(),
+            source_record_timestamp: source.record_ts.or(reject.event_timestamp).unwrap_or(now),
             part,
             event_id: reject.event_id.as_deref().unwrap_or(""),
             event_type: reject.event_type.as_deref().unwrap_or(""),

@@ -10,18 +10,22 @@ use serde_json::Value;
 use crate::Rows;
 use crate::facts::{Facts, HOUR, Session, number, text};
 
-/// The session with the request id of a ticket: the last that started, at most a minute after it.
+/// The session with the request id of a ticket that ran then or a minute from it: first one that ran then,
+/// then the last that started.
 fn own<'a>(facts: &'a Facts, ticket: &Value) -> Option<(&'a str, &'a Session)> {
     let (org, request) = (text(ticket, "org"), text(ticket, "request_id"));
-    let until = number(ticket, "ts") + MINUTE;
+    let ts = number(ticket, "ts");
+    let runs = |session: &Session, grace: i64| {
+        (session.start - grace..=session.end.unwrap_or(session.start) + grace).contains(&ts)
+    };
     let named = facts.sessions.iter().filter(|((of, _), session)| {
         *of == org
             && !request.is_empty()
             && session.row["request_id"] == request
-            && session.start <= until
+            && runs(session, MINUTE)
     });
     let named = named.map(|((_, id), session)| (id.as_str(), session));
-    named.max_by_key(|(id, session)| (session.start, Reverse(*id)))
+    named.max_by_key(|(id, session)| (runs(session, 0), session.start, Reverse(*id)))
 }
 
 /// Every ticket with what it was for; all but the number of tickets is key.
