@@ -18,6 +18,7 @@ use naap_protocol::org::OrgMap;
 use naap_protocol::privacy;
 use naap_protocol::rollup::Gold;
 use naap_protocol::rows;
+use naap_protocol::time::Timestamp;
 use serde::Deserialize;
 
 use crate::config::{Config, PrivacyMode};
@@ -121,18 +122,18 @@ pub async fn node_args(
             bounded,
             waiting: tokio::sync::watch::Sender::default(),
         }),
-        probe: if bounded { None } else { probe(config, store)? },
+        probe: if bounded { None } else { probe(config, store, clock.now())? },
         clock,
         cluster: parts.cluster,
     })
 }
 
 /// The quality probe, where it is wanted.
-fn probe(config: &Config, store: &Store) -> Result<Option<Probe>, StoreError> {
+fn probe(config: &Config, store: &Store, today: Timestamp) -> Result<Option<Probe>, StoreError> {
     if !config.quality.enabled {
         return Ok(None);
     }
-    let gates = Gates::load(config.quality.gates_file.as_deref());
+    let gates = Gates::load(config.quality.gates_file.as_deref(), today);
     let gates = gates.map_err(|e| StoreError::Statement {
         what: "prepare the quality probe".to_owned(),
         reason: e.to_string(),

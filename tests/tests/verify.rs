@@ -70,6 +70,14 @@ fn sound_facts_pass_and_a_contradiction_is_named() {
     let said = in_text.output().unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
     assert!(said.starts_with("FAIL   Q-22") && said.contains("do: "), "{said}");
+    // The gate's table has what holds too.
+    let table = [
+        "Q-22   FAIL          1 rows  0 rows",
+        "N-22   PASS          0.0000  warn > 0.005, fail > 0.01",
+    ];
+    in_text.args(["--check", "N-22"]);
+    let said = String::from_utf8(in_text.output().unwrap().stdout).unwrap();
+    assert!(table.iter().all(|line| said.contains(line)), "{said}");
 }
 
 /// Backlog 005 (d): whatever figure somebody changes, its table, key, column and difference are named.
@@ -273,6 +281,15 @@ fn what_can_not_be_run_is_refused() {
         assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
         assert!(said.contains(told), "{args:?}: {said}");
     }
+    let mut nobody = Command::new(program());
+    let output = nobody.args(["verify", "--url", "http://127.0.0.1:1"]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        (output.status.code(), output.stdout.len(), said.lines().count()),
+        (Some(2), 0, 1),
+        "{said}"
+    );
+    assert!(said.contains("can not ask http://127.0.0.1:1"), "{said}");
 }
 
 #[test]

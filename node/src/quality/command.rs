@@ -2,7 +2,7 @@
 
 use naap_actors::ports::Clock;
 use naap_protocol::time::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::gates::{Gate, Gates};
 use super::run::{Outcome, Reader, Rules, Scope, Verdict, chosen, run as run_checks};
@@ -10,6 +10,7 @@ use super::{Check, checks, report, selftest};
 use crate::cli::{Failure, Global, Output, VerifyArgs, emit, environment, open};
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::store::Store;
 
 /// Runs the command.
 ///
@@ -23,7 +24,8 @@ pub fn run(args: &VerifyArgs, global: &Global) -> Result<(), Failure> {
         });
     }
     let config = global.load(Vec::new())?.config;
-    let gates = Gates::load(args.gates.as_deref()).map_err(environment)?;
+    let gates = Gates::load(args.gates.as_deref(), SystemClock.now());
+    let gates = gates.map_err(environment)?;
     let wanted: Vec<&'static Check> =
         args.check.iter().map(|id| find(id)).collect::<Result<_, _>>()?;
     let runtime = tokio::runtime::Runtime::new().map_err(environment)?;
@@ -35,12 +37,21 @@ pub fn run(args: &VerifyArgs, global: &Global) -> Result<(), Failure> {
     let scope = scope(args, gate, &config)?;
     let checks = chosen(gate, &wanted);
     let outcomes = runtime.block_on(async {
-        let store = open(&args.store.given()?, &config, false).await?;
+        let named = args.store.given()?;
+        let store = open(&named, &config, false).await?;
+        reached(&store, named.url.as_deref()).await?;
         let outcomes = run_checks(&Reader::of(&store), &scope, (&gates, gate), &checks).await;
         store.close().await.map_err(environment)?;
         Ok::<_, Failure>(outcomes)
     })?;
     tell(&outcomes, &scope, args, global.output)
+}
+
+/// A store that does not answer says so once, and not as a failure of each check.
+async fn reached(store: &Store, url: Option<&str>) -> Result<(), Failure> {
+    let place = url.unwrap_or("the store");
+    let answer = store.rows::<Value>(&format!("can not ask {place}"), "SELECT 1 AS one").await;
+    answer.map(drop).map_err(environment)
 }
 
 fn find(id: &str) -> Result<&'static Check, Failure> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use naap_protocol::time::Timestamp;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -13,6 +14,8 @@ use super::{Check, checks};
 const BUILTIN: &str = include_str!("../../../deploy/quality/gates.toml");
 /// Longest life of a waiver, days.
 const WAIVER_DAYS: i64 = 14;
+/// A day, ms.
+const DAY_MS: i64 = 86_400_000;
 
 /// The file can not be used.
 #[derive(Debug, Error)]
@@ -143,7 +146,7 @@ fn days(date: &toml::value::Datetime) -> Option<i64> {
 impl Waiver {
     /// Whether it has ended on the day of `now_ms`.
     pub fn is_expired(&self, now_ms: i64) -> bool {
-        days(&self.expires).is_none_or(|last| now_ms.div_euclid(86_400_000) > last)
+        days(&self.expires).is_none_or(|last| now_ms.div_euclid(DAY_MS) > last)
     }
 
     /// Its last day.
@@ -151,7 +154,7 @@ impl Waiver {
         self.expires.to_string()
     }
 
-    fn problem(&self) -> Option<String> {
+    fn problem(&self, today: Timestamp) -> Option<String> {
         let check = &self.check;
         if checks::find(check).is_none() {
             return Some(format!("the waiver of {check} names no check; see `naap verify --list`"));
@@ -159,6 +162,12 @@ impl Waiver {
         let (Some(granted), Some(expires)) = (days(&self.granted), days(&self.expires)) else {
             return Some(format!("the waiver of {check} needs dates, such as 2026-11-30"));
         };
+        if granted > today.0.div_euclid(DAY_MS) {
+            let day = &self.granted;
+            return Some(format!(
+                "the waiver of {check} is granted on {day}, which is still to come"
+            ));
+        }
         (expires - granted > WAIVER_DAYS).then(|| {
             format!("the waiver of {check} lasts more than {WAIVER_DAYS} days; make it shorter")
         })
@@ -166,22 +175,22 @@ impl Waiver {
 }
 
 impl Gates {
-    /// The gates of `file`, else those that are built in.
+    /// The gates of `file`, else those that are built in; no waiver may be granted after `today`.
     ///
     /// # Errors
     /// When the file can not be used; the sentence says why.
-    pub fn load(file: Option<&Path>) -> Result<Self, GatesError> {
-        let Some(file) = file else { return Self::parse(BUILTIN) };
+    pub fn load(file: Option<&Path>, today: Timestamp) -> Result<Self, GatesError> {
+        let Some(file) = file else { return Self::parse(BUILTIN, today) };
         let text = std::fs::read_to_string(file).map_err(|source| GatesError::Unreadable {
             file: file.display().to_string(),
             source,
         })?;
-        Self::parse(&text)
+        Self::parse(&text, today)
     }
 
-    fn parse(text: &str) -> Result<Self, GatesError> {
+    fn parse(text: &str, today: Timestamp) -> Result<Self, GatesError> {
         let gates: Self = toml::from_str(text).map_err(|e| GatesError::Invalid(e.to_string()))?;
-        if let Some(problem) = gates.waivers.iter().find_map(Waiver::problem) {
+        if let Some(problem) = gates.waivers.iter().find_map(|waiver| waiver.problem(today)) {
             return Err(GatesError::Invalid(problem));
         }
         let missing = checks::all().find_map(|check| match check.how {
@@ -211,6 +220,12 @@ impl Gates {
         own.copied().unwrap_or_default()
     }
 
+    /// Whether a figure of this name fails at some value.
+    pub fn can_fail(&self, name: &str) -> bool {
+        let threshold = self.thresholds.get(name).copied().unwrap_or_default();
+        threshold.fail_above.is_some() || threshold.fail_below.is_some()
+    }
+
     /// The waiver of a check.
     pub fn waiver(&self, check: &Check) -> Option<&Waiver> {
         self.waivers.iter().find(|waiver| waiver.check == check.id)
@@ -233,16 +248,33 @@ impl Gate {
 mod tests {
     use super::*;
 
+    /// A day of November 2026.
+    fn day(day: i64) -> Timestamp {
+        Timestamp((20_757 + day) * DAY_MS)
+    }
+
     fn with_waiver(granted: &str, expires: &str) -> Result<Gates, GatesError> {
-        Gates::parse(&format!(
-            "{BUILTIN}\n[[waivers]]\ncheck = \"Q-38\"\nreason = \"r\"\nowner = \"o\"\n\
-             granted = {granted}\nexpires = {expires}\n"
-        ))
+        Gates::with_waiver(granted, expires, day(20))
+    }
+
+    impl Gates {
+        /// Those that are built in, with a waiver of Q-38.
+        pub(in crate::quality) fn with_waiver(
+            granted: &str,
+            expires: &str,
+            today: Timestamp,
+        ) -> Result<Self, GatesError> {
+            let text = format!(
+                "{BUILTIN}\n[[waivers]]\ncheck = \"Q-38\"\nreason = \"r\"\nowner = \"o\"\n\
+                 granted = {granted}\nexpires = {expires}\n"
+            );
+            Self::parse(&text, today)
+        }
     }
 
     #[test]
     fn the_built_in_gates_are_complete() {
-        let gates = Gates::load(None).expect("the built-in file");
+        let gates = Gates::load(None, day(1)).expect("the built-in file");
         for name in ["pr", "nightly", "release", "probe"] {
             let gate = gates.gate(name).expect(name);
             assert!(checks::all().any(|check| gate.runs(check)), "{name} runs something");
@@ -258,11 +290,12 @@ mod tests {
         let gates = with_waiver("2026-11-20", "2026-11-30").expect("a short waiver");
         let check = checks::find("q-38").expect("a check");
         let waiver = gates.waiver(check).expect("the waiver");
-        let day = |day: i64| (20_777 + day) * 86_400_000;
-        assert!(!waiver.is_expired(day(10)), "on its last day, 2026-11-30");
-        assert!(waiver.is_expired(day(11)), "the day after");
+        assert!(!waiver.is_expired(day(30).0), "on its last day, 2026-11-30");
+        assert!(waiver.is_expired(day(31).0), "the day after");
         let long = with_waiver("2026-11-01", "2026-11-30").expect_err("too long").to_string();
         assert!(long.contains("14 days"), "{long}");
+        let early = with_waiver("2026-11-21", "2026-11-30").expect_err("granted tomorrow");
+        assert!(early.to_string().contains("still to come"), "{early}");
     }
 
     #[test]

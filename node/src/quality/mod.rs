@@ -57,7 +57,7 @@ pub enum How {
     /// Each row of the answer contradicts it; a column `tier` (`WARN`, `INFO`) makes a row weaker.
     Rows(Tier, &'static str),
     /// The answer has `value`, `n` (its population) and perhaps key columns; each row is compared
-    /// with the threshold of this name.
+    /// with the threshold of this name. One with `is_brief` has not been so for long enough to fail.
     Figure(&'static str, &'static str),
     /// Each published figure that is not what its query answers, in slices that changed since they were
     /// published.

@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 use naap_protocol::capability::catalogue::Catalogue;
+use naap_protocol::views::{self, ViewSpec};
 
 use crate::archive::literal;
 
@@ -65,6 +66,17 @@ const OF_SESSIONS: &[(&str, &str)] = &[
           has_pipeline_change, closed_ts FROM @sessions) AS whole_ USING (org, workflow_session_id) \
           WHERE segment_index < segment_count)",
     ),
+    // The segments that a status row of the window can lie in. Of those that begin at one moment all but the
+    // last have no length, so only the last one can be in force (lifecycle 5.3, 8.1).
+    (
+        "segments_in_force",
+        "(SELECT part_.*, whole_.has_model_change, whole_.has_pipeline_change \
+          FROM (SELECT * FROM fact_workflow_session_segments FINAL WHERE (org, workflow_session_id) IN \
+          (SELECT org, workflow_session_id FROM @status)) AS part_ INNER JOIN (SELECT org, workflow_session_id, \
+          segment_count, has_model_change, has_pipeline_change FROM @sessions_of_status) AS whole_ \
+          USING (org, workflow_session_id) WHERE segment_index < segment_count \
+          ORDER BY segment_index DESC LIMIT 1 BY org, workflow_session_id, segment_start_ts)",
+    ),
     (
         "swaps",
         "(SELECT part_.*, whole_.swap_row_count FROM (SELECT * FROM fact_workflow_swaps FINAL) AS part_ \
@@ -77,12 +89,26 @@ const OF_SESSIONS: &[(&str, &str)] = &[
           WHERE (org, workflow_session_id) IN (SELECT org, workflow_session_id FROM @sessions))",
     ),
     (
-        "all_rejects",
+        // Deliveries that were rejected.
+        "rejects_of_raw",
         "(SELECT org, source_topic, source_partition, source_offset, failure_stage, failure_reason \
-          FROM @all_dlq UNION ALL SELECT org, source_topic, source_partition, source_offset, \
-          failure_stage, failure_reason FROM @all_quarantine)",
+          FROM @all_dlq WHERE (org, source_topic, source_partition, source_offset) IN (SELECT org, source_topic, \
+          source_partition, source_offset FROM @raw) UNION ALL SELECT * FROM @quarantine_of_raw)",
+    ),
+    (
+        "quarantine_of_raw",
+        "(SELECT org, source_topic, source_partition, source_offset, failure_stage, failure_reason \
+          FROM @all_quarantine WHERE (org, source_topic, source_partition, source_offset) IN (SELECT org, source_topic, \
+          source_partition, source_offset FROM @raw))",
     ),
 ];
+
+/// What a check of names leaves out.
+const NAMES: &[(&str, &str)] = &[(
+    // A capability of somebody's own has the pipeline that it was advertised with (lifecycle 7.10).
+    "advertised_pipelines",
+    "(SELECT org, lower(pipeline) FROM dim_orchestrator_capability_snapshots WHERE @org AND pipeline != '' GROUP BY ALL)",
+)];
 
 /// What serving relations are recomputed from: names of computations over latest facts.
 const COMPUTED: &[(&str, &str)] = &[
@@ -115,11 +141,11 @@ const COMPUTED: &[(&str, &str)] = &[
           FROM @groups AS g LEFT JOIN (SELECT org, hour + INTERVAL 1 HOUR AS hour, workflow_session_id, orchestrator_address, \
           pipeline, model_id, gpu_id, region, no_work AS was_no_work FROM @groups) AS before \
           USING (org, hour, workflow_session_id, orchestrator_address, pipeline, model_id, gpu_id, region) \
-          INNER JOIN @all_sessions AS s USING (org, workflow_session_id) WHERE g.hour >= @from AND g.samples > 0)",
+          INNER JOIN @sessions_of_status AS s USING (org, workflow_session_id) WHERE g.hour >= @from AND g.samples > 0)",
     ),
     // What demand consists of: attributed samples in their hour, sessions and payments in theirs. A
-    // sample lasts up to the next one of its session, at most 30 s and not beyond its hour; its gateway
-    // is the first one of its status hour. `started` orders the sessions of a key.
+    // sample lasts up to the next one of its session, however late that comes, at most 30 s and not beyond its
+    // hour; its gateway is the first one of its status hour. `started` orders the sessions of a key.
     (
         "demand_parts",
         "(SELECT org, hour, argMinIf(gateway, (gateway_ts, source_event_uid), gateway != '') OVER (PARTITION BY org, \
@@ -132,7 +158,8 @@ const COMPUTED: &[(&str, &str)] = &[
           SELECT *, toDateTime64(toStartOfHour(gateway_ts), 3, 'UTC') AS hour, \
           leadInFrame(gateway_ts, 1, toDateTime64(0, 3, 'UTC')) OVER (PARTITION BY org, workflow_session_id \
           ORDER BY gateway_ts, source_event_uid ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS next \
-          FROM @all_status) WHERE is_attributed AND orchestrator_address != '' AND gateway_ts >= @from AND gateway_ts < @to \
+          FROM @all_status WHERE gateway_ts >= @from AND (org, workflow_session_id) IN (SELECT org, workflow_session_id \
+          FROM @status)) WHERE is_attributed AND orchestrator_address != '' AND gateway_ts >= @from AND gateway_ts < @to \
           UNION ALL SELECT org, toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC'), gateway, region, pipeline, model_id, \
           '', 0, 0, 0, 1, arrayMap(n -> if(known_stream, toUInt64(n), 0), [known_stream, orchestrator_address != '', \
           orchestrator_address = '', startup_unexcused, confirmed_swap_count > 0 OR inferred_orchestrator_change_count > 0, \
@@ -190,18 +217,59 @@ fn relation(name: &str) -> Option<Cow<'static, str>> {
         let known = Catalogue::builtin().pipelines().map(literal);
         return Some(Cow::Owned(known.collect::<Vec<_>>().join(", ")));
     }
-    if let Some((_, sql)) = OF_SESSIONS.iter().chain(COMPUTED).find(|(known, _)| *known == name) {
+    if let Some((_, sql)) =
+        OF_SESSIONS.iter().chain(COMPUTED).chain(NAMES).find(|(known, _)| *known == name)
+    {
         return Some(Cow::Borrowed(sql));
     }
-    // `all_` takes the window away.
-    let (name, windowed) = match name.strip_prefix("all_") {
-        Some(name) => (name, false),
-        None => (name, true),
+    if name == "served_twice" {
+        return Some(Cow::Owned(served_twice()));
+    }
+    // `all_` takes the window away, and `_of_` puts the sessions of another relation in its place: history
+    // is too large to be sorted, or to be the side of a join that is kept in memory.
+    let (name, window) = match (name.strip_prefix("all_"), name.split_once("_of_")) {
+        (Some(name), _) => (name, Some(String::new())),
+        (None, Some((name, other))) => (
+            name,
+            Some(format!(
+                " AND (org, workflow_session_id) IN (SELECT org, workflow_session_id FROM @{other})"
+            )),
+        ),
+        (None, None) => (name, None),
     };
     let (_, table, time) = TABLES.iter().find(|(known, ..)| *known == name)?;
-    let window =
-        if windowed { format!(" AND {time} >= {FROM} AND {time} < {TO}") } else { String::new() };
+    let window = window.unwrap_or_else(|| format!(" AND {time} >= {FROM} AND {time} < {TO}"));
     Some(Cow::Owned(format!("(SELECT * FROM {table} FINAL WHERE {ORG}{window})")))
+}
+
+/// The keys that a serving view has more than once, of every view.
+fn served_twice() -> String {
+    let of_view = |view: &&ViewSpec| {
+        let has = |name: &str| view.columns().any(|column| column.name == name);
+        let times = ["window_start", "window_start_5m", "session_start_ts", "payment_ts"];
+        let mut wanted: Vec<String> = Vec::new();
+        if has("org") {
+            wanted.push(ORG.to_owned());
+        }
+        if let Some(time) = times.into_iter().find(|name| has(name)) {
+            // A row of a day is in the window when one of its hours is.
+            let from = if view.name.ends_with("_1d") { "toStartOfDay(@from)" } else { "@from" };
+            wanted.push(format!("{time} >= {from} AND {time} < @to"));
+        }
+        if wanted.is_empty() {
+            wanted.push("1".to_owned());
+        }
+        let key = view.key.iter().map(|name| format!("ifNull(toString({name}), '')"));
+        let key = key.collect::<Vec<_>>().join(", ");
+        format!(
+            "SELECT '{name}' AS view, [{key}] AS key, count() AS rows FROM {name} WHERE {wanted} \
+             GROUP BY key HAVING rows > 1",
+            name = view.name,
+            wanted = wanted.join(" AND "),
+        )
+    };
+    let views: Vec<String> = views::ALL.iter().map(of_view).collect();
+    format!("({})", views.join(" UNION ALL "))
 }
 
 #[cfg(test)]
@@ -218,6 +286,20 @@ mod tests {
         assert!(!all.contains("session_start_ts"), "{all}");
         let nested = expand("@segments").unwrap_or_default();
         assert!(nested.contains("FROM fact_workflow_sessions FINAL"), "{nested}");
-        assert!(expand("@nothing").is_err());
+        let of_others = expand("@status_of_sessions").unwrap_or_default();
+        assert!(of_others.contains("FROM fact_workflow_sessions FINAL"), "{of_others}");
+        assert!(!of_others.contains("gateway_ts"), "{of_others}");
+        assert!(expand("@nothing").is_err() && expand("@status_of_nothing").is_err());
+    }
+
+    #[test]
+    fn every_view_is_searched_for_its_key_in_the_window() {
+        let sql = served_twice();
+        for view in views::ALL {
+            assert!(sql.contains(&format!(" FROM {} WHERE ", view.name)), "{}", view.name);
+        }
+        assert!(sql.contains(
+            "FROM v_api_jitter_5m WHERE ({org:String} = '' OR org = {org:String}) AND window_start"
+        ));
     }
 }

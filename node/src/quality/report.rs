@@ -10,15 +10,13 @@ use crate::times::stamp;
 
 /// Examples that the text shows of each check.
 const SHOWN: usize = 3;
-/// Longest line of the text.
-const WIDTH: usize = 110;
 
 /// How many outcomes have `verdict`.
 pub fn count(outcomes: &[Outcome], verdict: Verdict) -> usize {
     outcomes.iter().filter(|outcome| outcome.verdict == verdict).count()
 }
 
-/// For people: what does not hold in full, the rest in short.
+/// For people: what does not hold in full, then every check in a table.
 pub fn text(outcomes: &[Outcome], scope: &Scope, gate: &str) -> String {
     let mut worst: Vec<&Outcome> = outcomes.iter().collect();
     worst.sort_by(|a, b| b.verdict.cmp(&a.verdict).then_with(|| b.rows.cmp(&a.rows)));
@@ -26,13 +24,7 @@ pub fn text(outcomes: &[Outcome], scope: &Scope, gate: &str) -> String {
     for outcome in worst.iter().filter(|outcome| outcome.verdict > Verdict::Info) {
         in_full(&mut out, outcome);
     }
-    let short = |verdict: Verdict| -> Vec<String> {
-        let of = worst.iter().filter(|outcome| outcome.verdict == verdict);
-        of.map(|outcome| one_word(outcome)).collect()
-    };
-    for (name, words) in [("INFO", short(Verdict::Info)), ("PASS", short(Verdict::Pass))] {
-        wrapped(&mut out, name, &words);
-    }
+    table(&mut out, outcomes);
     let org = if scope.org.is_empty() { "all organisations" } else { scope.org.as_str() };
     let n = |verdict| count(outcomes, verdict);
     // Writing to a String can not fail.
@@ -80,25 +72,19 @@ fn cells(row: &Value) -> String {
     cells.iter().map(cell).collect::<Vec<_>>().join(" ")
 }
 
-fn one_word(outcome: &Outcome) -> String {
-    match outcome.rows {
-        0 => outcome.check.id.to_owned(),
-        rows => format!("{} ({rows})", outcome.check.id),
-    }
-}
-
-fn wrapped(out: &mut String, name: &str, words: &[String]) {
-    let mut line = String::new();
-    for word in words {
-        if line.len() + word.len() > WIDTH {
-            let _ = writeln!(out, "{name:<6} {line}");
-            line.clear();
-        }
-        line.push_str(if line.is_empty() { "" } else { "  " });
-        line.push_str(word);
-    }
-    if !line.is_empty() {
-        let _ = writeln!(out, "{name:<6} {line}");
+/// A line for each check: a figure has a value and its threshold, the others rows, of which none is allowed.
+fn table(out: &mut String, outcomes: &[Outcome]) {
+    let _ = writeln!(out, "{:<6} {:<7} {:>12}  threshold", "check", "verdict", "value");
+    for outcome in outcomes {
+        let (value, threshold) = match (outcome.check.how, outcome.value) {
+            (How::Elsewhere(_), _) => ("-".to_owned(), outcome.note.as_str()),
+            (How::Figure(..), None) => ("-".to_owned(), outcome.threshold.as_str()),
+            (How::Figure(..), Some(value)) => (format!("{value:.4}"), outcome.threshold.as_str()),
+            _ => (format!("{} rows", outcome.rows), "0 rows"),
+        };
+        let (id, verdict) = (outcome.check.id, outcome.verdict.name());
+        let line = format!("{id:<6} {verdict:<7} {value:>12}  {threshold}");
+        let _ = writeln!(out, "{}", line.trim_end());
     }
 }
 

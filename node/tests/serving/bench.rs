@@ -9,9 +9,9 @@ use naap_actors::ports::TableWriter;
 use naap_actors::rollup::{Batch, Recompute, RollupStore};
 use naap_engine::{EngineOptions, EngineProcess};
 use naap_node::config::{self, Config};
-use naap_node::quality::checks;
 use naap_node::quality::gates::Gates;
 use naap_node::quality::run::{Outcome, Reader, Rules, Scope, run};
+use naap_node::quality::{checks, relations};
 use naap_node::store::schema::{self, SchemaError};
 use naap_node::store::{ClickHouseWriter, Store, StoreRollups};
 use naap_node::times::stamp;
@@ -138,13 +138,54 @@ impl Bench {
 
     /// What a check of the nightly gate comes to in an organisation.
     pub(crate) fn check(&self, id: &str, org: &str) -> Outcome {
-        let gates = Gates::load(None).unwrap();
+        let gates = Gates::load(None, at(100)).unwrap();
         let scope = Scope::everything(at(100), org, Rules::default());
         let wanted = [checks::find(id).unwrap()];
         let gate = gates.gate("nightly").unwrap();
         let reader = Reader::of(&self.store);
         let outcomes = run(&reader, &scope, (&gates, gate), &wanted);
         RUNTIME.block_on(outcomes).remove(0)
+    }
+
+    /// What a check of the probe comes to in an organisation, over these hours of the tests' day at `now`.
+    pub(crate) fn probe(&self, id: &str, org: &str, hours: [i64; 2], now: Timestamp) -> Outcome {
+        let gates = Gates::load(None, now).unwrap();
+        let [from, to] = hours.map(at);
+        let scope =
+            Scope { from, to, now, today: now, org: org.to_owned(), rules: Rules::default() };
+        let reader = Reader::of(&self.store);
+        let (gate, wanted) = (gates.gate("probe").unwrap(), [checks::find(id).unwrap()]);
+        RUNTIME.block_on(run(&reader, &scope, (&gates, gate), &wanted)).remove(0)
+    }
+
+    /// Runs the statement of a check in an hour of the tests' day, with so many rows at most in a sort, a group or the
+    /// side of a join that is kept.
+    pub(crate) fn bounded(
+        &self,
+        sql: &str,
+        (org, hour): (&str, i64),
+        most: usize,
+    ) -> Result<(), String> {
+        let sql = relations::expand(sql)?;
+        let mut client = self.store.tables();
+        let (from, to) = (stamp(at(hour)), stamp(at(hour + 1)));
+        let params = [("from", from.as_str()), ("to", &to), ("now", &to), ("org", org)];
+        for (name, value) in
+            params.into_iter().chain([("retention_ms", "172800000"), ("gold", "['direct']")])
+        {
+            client = client.with_setting(format!("param_{name}"), value);
+        }
+        for name in ["rows_to_sort", "rows_in_join", "rows_in_set", "rows_to_group_by"] {
+            client = client.with_setting(format!("max_{name}"), most.to_string());
+        }
+        let mut answer = tokio::io::sink();
+        let asked = naap_engine::client::write_answer(&client, &sql, "JSONEachRow", &mut answer);
+        RUNTIME.block_on(asked).map(drop).map_err(|e| e.to_string())
+    }
+
+    /// Runs a statement without an answer.
+    pub(crate) fn execute(&self, sql: &str) {
+        RUNTIME.block_on(self.store.execute(&self.store.tables(), "test", sql)).unwrap();
     }
 
     /// The rows of `sql`.

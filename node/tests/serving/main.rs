@@ -6,6 +6,7 @@
 mod bandwidth;
 mod bench;
 mod catalogue;
+mod checks;
 mod compliance;
 mod demand;
 mod encrypted;

@@ -48,9 +48,9 @@ pub const CHECKS: &[Check] = &[
              min(source_offset) FROM (SELECT raw.org AS org, raw.type AS type, \
              raw.raw_event_uid AS raw_event_uid, raw.source_offset AS source_offset, \
              (org, source_topic, source_partition, source_offset) IN (SELECT org, source_topic, \
-             source_partition, source_offset FROM @all_quarantine WHERE failure_stage = 'DEDUP') AS out, \
+             source_partition, source_offset FROM @quarantine_of_raw WHERE failure_stage = 'DEDUP') AS out, \
              (org, source_topic, source_partition, source_offset) IN (SELECT org, source_topic, \
-             source_partition, source_offset FROM @all_quarantine WHERE failure_reason = 'id_conflict') AS conflict \
+             source_partition, source_offset FROM @quarantine_of_raw WHERE failure_reason = 'id_conflict') AS conflict \
              FROM @raw AS raw) GROUP BY org, raw_event_uid \
              HAVING countIf(NOT out) != 1 AND NOT (countIf(conflict) > 0 AND countIf(NOT out) = 0)",
         ),
@@ -70,7 +70,7 @@ pub const CHECKS: &[Check] = &[
              SELECT org, type AS family, raw_event_uid AS uid, 0 AS side, 1 AS rows FROM @raw \
              WHERE type IN ('ai_stream_status', 'stream_trace', 'ai_stream_events', 'stream_ingest_metrics') \
              AND (org, source_topic, source_partition, source_offset) NOT IN (SELECT org, source_topic, \
-             source_partition, source_offset FROM @all_rejects WHERE failure_stage != 'DEDUP' \
+             source_partition, source_offset FROM @rejects_of_raw WHERE failure_stage != 'DEDUP' \
              OR failure_reason = 'id_conflict') \
              UNION ALL SELECT org, 'ai_stream_status', raw_event_uid, 1, 1 FROM @typed_status \
              UNION ALL SELECT org, 'stream_trace', raw_event_uid, 1, 1 FROM @typed_traces \
@@ -221,8 +221,9 @@ pub const CHECKS: &[Check] = &[
              toNullable(toStartOfHour(r.event_timestamp)) AS hour, 0 AS fact FROM (SELECT *, JSONExtractString(data, 'stream_id') AS stream_id, \
              JSONExtractString(data, 'request_id') AS request_id FROM @raw WHERE type = 'stream_transport_metrics' \
              AND (org, source_topic, source_partition, source_offset) NOT IN (SELECT org, source_topic, source_partition, \
-             source_offset FROM @all_rejects)) AS r LEFT JOIN (SELECT org, stream_id, request_id, max(session_end_ts) AS ended \
-             FROM @all_sessions GROUP BY ALL) AS s USING (org, stream_id, request_id) \
+             source_offset FROM @rejects_of_raw)) AS r LEFT JOIN (SELECT org, stream_id, request_id, max(session_end_ts) AS ended \
+             FROM @all_sessions WHERE (org, stream_id) IN (SELECT org, JSONExtractString(data, 'stream_id') FROM @raw \
+             WHERE type = 'stream_transport_metrics') GROUP BY ALL) AS s USING (org, stream_id, request_id) \
              WHERE ifNull(r.event_timestamp <= ended + toIntervalMillisecond({retention_ms:Int64}), 1) \
              UNION ALL SELECT org, source_event_uid, NULL, 1 FROM @all_transport WHERE (org, source_event_uid) IN \
              (SELECT org, raw_event_uid FROM @raw WHERE type = 'stream_transport_metrics')) \

@@ -105,7 +105,7 @@ pub const CHECKS: &[Check] = &[
             "SELECT org, count() AS n, countIf(misfit) / n AS value, groupArrayIf(5)(source_event_uid, misfit) AS examples \
              FROM (SELECT org, source_event_uid, lower(t.model_id) != lower(s.model_id) OR (t.pipeline != '' \
              AND lower(t.pipeline) != lower(s.pipeline)) OR (t.pipeline = '' AND s.pipeline != '') AS misfit \
-             FROM @status AS t INNER JOIN @all_sessions AS s USING (org, workflow_session_id) \
+             FROM @status AS t INNER JOIN @sessions_of_status AS s USING (org, workflow_session_id) \
              WHERE t.is_attributed AND t.model_id != '' AND s.model_id != '' AND s.gpu_attribution_method != 'none' \
              AND NOT s.has_model_change AND NOT s.has_pipeline_change) GROUP BY org",
         ),
@@ -127,12 +127,10 @@ pub const CHECKS: &[Check] = &[
             "SELECT org, count() AS n, countIf(misfit) / n AS value, groupArrayIf(5)(source_event_uid, misfit) AS examples \
              FROM (SELECT t.org AS org, t.source_event_uid AS source_event_uid, \
              lower(t.orchestrator_address) != lower(g.orchestrator_address) \
-             OR (t.pipeline != '' AND g.pipeline != '' AND lower(t.pipeline) != lower(g.pipeline)) \
+             OR (t.pipeline != '' AND g.pipeline != '' AND NOT g.has_pipeline_change AND lower(t.pipeline) != lower(g.pipeline)) \
              OR (t.model_id != '' AND g.model_id != '' AND NOT g.has_model_change AND lower(t.model_id) != lower(g.model_id)) \
-             AS misfit FROM @status AS t ASOF INNER JOIN (SELECT part_.*, whole_.has_model_change FROM \
-             (SELECT * FROM fact_workflow_session_segments FINAL) AS part_ INNER JOIN \
-             (SELECT org, workflow_session_id, segment_count, has_model_change FROM @all_sessions) AS whole_ \
-             USING (org, workflow_session_id) WHERE segment_index < segment_count) AS g \
+             OR (t.gpu_id != '' AND g.gpu_id != '' AND NOT g.has_model_change AND t.orchestrator_url = g.orchestrator_url \
+             AND lower(t.gpu_id) != lower(g.gpu_id)) AS misfit FROM @status AS t ASOF INNER JOIN @segments_in_force AS g \
              ON t.org = g.org AND t.workflow_session_id = g.workflow_session_id AND t.gateway_ts >= g.segment_start_ts \
              WHERE t.is_attributed) GROUP BY org",
         ),
@@ -140,8 +138,8 @@ pub const CHECKS: &[Check] = &[
         source: "quality.md 4, backlog 013",
         seed: Seed::sql(
             "fact_stream_status_samples",
-            &["INSERT INTO fact_stream_status_samples SELECT * REPLACE('0xnobody' AS orchestrator_address, \
-               version + 1 AS version) FROM fact_stream_status_samples FINAL WHERE is_attributed"],
+            &["INSERT INTO fact_stream_status_samples SELECT * REPLACE('GPU-else' AS gpu_id, version + 1 AS version) \
+               FROM (SELECT * FROM fact_stream_status_samples FINAL WHERE is_attributed AND gpu_id != '')"],
         ).also(&["Q-40"]),
     },
     Check {
@@ -154,9 +152,7 @@ pub const CHECKS: &[Check] = &[
             "SELECT org, count() AS n, countIf(without) / n AS value, groupArrayIf(5)(source_event_uid, without) AS examples \
              FROM (SELECT t.org AS org, t.source_event_uid AS source_event_uid, g.workflow_session_id = '' \
              OR ifNull(g.segment_end_ts + INTERVAL 5 SECOND < t.gateway_ts, 0) AS without FROM @status AS t \
-             ASOF LEFT JOIN (SELECT part_.* FROM (SELECT * FROM fact_workflow_session_segments FINAL) AS part_ INNER JOIN \
-             (SELECT org, workflow_session_id, segment_count FROM @all_sessions) AS whole_ \
-             USING (org, workflow_session_id) WHERE segment_index < segment_count) AS g \
+             ASOF LEFT JOIN @segments_in_force AS g \
              ON t.org = g.org AND t.workflow_session_id = g.workflow_session_id AND t.gateway_ts >= g.segment_start_ts \
              WHERE t.is_attributed) GROUP BY org",
         ),
@@ -225,7 +221,7 @@ pub const CHECKS: &[Check] = &[
             "Q-39",
             "SELECT org, count() AS n, countIf(bare) / n AS value, groupArrayIf(5)(workflow_session_id, bare) AS examples FROM ( \
              SELECT org, workflow_session_id, (org, workflow_session_id) NOT IN (SELECT org, workflow_session_id \
-             FROM @all_traces WHERE pipeline != '' AND model_id != '') AS bare FROM @sessions \
+             FROM @traces_of_sessions WHERE pipeline != '' AND model_id != '') AS bare FROM @sessions \
              WHERE gpu_attribution_method != 'none' AND pipeline != '' AND model_id != '') GROUP BY org",
         ),
         remedy: "tell one with `naap explain session`: an unresolved selection holds all its traces",
@@ -249,7 +245,7 @@ pub const CHECKS: &[Check] = &[
              UNION ALL SELECT 'latency', org, pipeline FROM @latency \
              UNION ALL SELECT 'status', org, pipeline FROM @status UNION ALL SELECT 'traces', org, pipeline FROM @traces \
              UNION ALL SELECT 'updates', org, pipeline FROM @updates) \
-             WHERE pipeline NOT IN ('', @pipelines) GROUP BY ALL",
+             WHERE pipeline NOT IN ('', @pipelines) AND (org, lower(pipeline)) NOT IN @advertised_pipelines GROUP BY ALL",
         ),
         remedy: "extend `pipelines` of deploy/catalogue/capabilities.v1.json if it is a new workflow",
         source: "quality.md 8, backlog 022",
@@ -341,12 +337,17 @@ pub const CHECKS: &[Check] = &[
         pack: Pack::Live,
         how: How::Figure(
             "A5",
-            "SELECT org, count() AS n, countIf(orchestrator_address != '') / n AS value FROM @sessions \
-             WHERE known_stream AND selection_count > 0 AND session_start_ts >= @now - INTERVAL 6 HOUR GROUP BY org",
+            "SELECT org, count() AS n, countIf(orchestrator_address != '') / n AS value FROM @all_sessions \
+             WHERE known_stream AND selection_count > 0 AND session_start_ts >= @now - INTERVAL 6 HOUR \
+             AND session_start_ts < @now GROUP BY org",
         ),
         remedy: "see UnattributedSessions",
         source: "quality.md 9 (A5)",
-        seed: Seed::NONE,
+        seed: Seed::sql(
+            "fact_workflow_sessions",
+            &["INSERT INTO fact_workflow_sessions SELECT * REPLACE('' AS orchestrator_address, version + 1 AS version) \
+               FROM (SELECT * FROM fact_workflow_sessions FINAL WHERE cityHash64(workflow_session_id) % 4 = 0)"],
+        ),
     },
     Check {
         id: "N-22",

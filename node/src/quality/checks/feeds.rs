@@ -5,20 +5,36 @@ use super::super::{Check, How, Pack, Seed, Tier};
 pub const CHECKS: &[Check] = &[
     Check {
         id: "N-11",
-        title: "ingest figures of an hour are the sums of its samples; no delta is negative",
+        title: "ingest figures of a key and hour are the sums of its samples; no delta is negative",
         relation: "agg_ingest_quality_1h",
         pack: Pack::Core,
         how: How::Rows(
             Tier::Fail,
-            "SELECT org, hour, sum(a) AS received, sum(b) AS published, sum(c) AS sent, sum(d) AS published_sent FROM (SELECT org, \
-             toDateTime64(toStartOfHour(gateway_ts), 3, 'UTC') AS hour, bytes_received_delta AS a, 0 AS b, bytes_sent_delta AS c, \
-             0 AS d FROM @ingest UNION ALL SELECT org, window_start, 0, bytes_received, 0, bytes_sent FROM v_agg_ingest_quality_1h \
-             WHERE @org AND window_start >= @from AND window_start < @to) GROUP BY org, hour \
-             HAVING received != published OR sent != published_sent",
+            "SELECT org, hour, gateway, pipeline_id, model, area, sumForEach(figures) AS differences, min(least_delta) AS smallest_delta \
+             FROM (SELECT org, toDateTime64(toStartOfHour(i.gateway_ts), 3, 'UTC') AS hour, if(there, s.gateway, i.gateway) AS gateway, \
+             if(there, s.pipeline, i.pipeline) AS pipeline_id, if(there, s.model_id, i.model_id) AS model, \
+             if(there, s.region, i.region) AS area, arrayMap(n -> toInt64(n), [1, bytes_received_delta, bytes_sent_delta, \
+             ifNull(video_packets_received_delta, 0), ifNull(video_packets_lost_delta, 0), ifNull(audio_packets_received_delta, 0), \
+             ifNull(audio_packets_lost_delta, 0)]) AS figures, arrayMin(figures) AS least_delta FROM @ingest AS i LEFT JOIN \
+             (SELECT org, workflow_session_id, gateway, pipeline, model_id, region, 1 AS there FROM @sessions_of_ingest) AS s \
+             USING (org, workflow_session_id) UNION ALL SELECT org, window_start, gateway, pipeline_id, model_id, region, \
+             arrayMap(n -> -toInt64(n), [samples, bytes_received, bytes_sent, video_packets_received, video_packets_lost, \
+             audio_packets_received, audio_packets_lost]), 0 FROM v_agg_ingest_quality_1h \
+             WHERE @org AND window_start >= @from AND window_start < @to) GROUP BY org, hour, gateway, pipeline_id, model, area \
+             HAVING arrayExists(d -> d != 0, differences) OR smallest_delta < 0",
         ),
-        remedy: "the slice may be under way: see naap_rollup_lag_seconds, then compute it again",
+        remedy: "differences are of samples, bytes received and sent, video packets received and lost, and audio packets; \
+                 the slice may be under way: see naap_rollup_lag_seconds, then compute it again",
         source: "quality.md 8, backlog 006",
-        seed: Seed::change("agg_ingest_quality_1h", "bytes_received + 1 AS bytes_received", "1"),
+        // The hour still has its bytes.
+        seed: Seed::sql(
+            "agg_ingest_quality_1h",
+            &["INSERT INTO agg_ingest_quality_1h SELECT * REPLACE('elsewhere' AS gateway) FROM (SELECT * FROM agg_ingest_quality_1h FINAL \
+               WHERE bytes_received > 0 ORDER BY window_start, gateway LIMIT 1)",
+              "INSERT INTO agg_ingest_quality_1h SELECT * REPLACE(0 AS samples, 0 AS bytes_received, 0 AS bytes_sent, \
+               slice_version + 1 AS slice_version) FROM (SELECT * FROM agg_ingest_quality_1h FINAL WHERE bytes_received > 0 \
+               AND gateway != 'elsewhere' ORDER BY window_start, gateway LIMIT 1)"],
+        ),
     },
     Check {
         id: "N-12",
@@ -80,7 +96,8 @@ pub const CHECKS: &[Check] = &[
         seed: Seed::view(
             "v_api_gpu_metrics_enriched",
             "SELECT * FROM {sound} UNION ALL (SELECT * FROM {sound} ORDER BY window_start, gpu_id LIMIT 1)",
-        ),
+        )
+        .also(&["R2"]),
     },
     Check {
         id: "N-24",
@@ -92,7 +109,9 @@ pub const CHECKS: &[Check] = &[
             "SELECT org, workflow_session_id, attempt, link_type, channel, observer, sum(rx_bytes) AS rx, \
              sumIf(rx_bytes_total, ends) AS rx_counter, sum(tx_bytes) AS tx, sumIf(tx_bytes_total, ends) AS tx_counter FROM \
              (SELECT *, leadInFrame(counter_reset, 1, 1) OVER (PARTITION BY org, workflow_session_id, attempt, link_type, channel, \
-             observer ORDER BY sample_seq ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS ends FROM @transport) \
+             observer ORDER BY sample_seq ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS ends FROM @all_transport \
+             WHERE (org, workflow_session_id, attempt, link_type, channel, observer) IN (SELECT org, workflow_session_id, attempt, \
+             link_type, channel, observer FROM @transport)) \
              GROUP BY org, workflow_session_id, attempt, link_type, channel, observer \
              HAVING min(sample_seq) <= 1 AND (rx != rx_counter OR tx != tx_counter)",
         ),

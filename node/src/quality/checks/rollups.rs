@@ -136,7 +136,7 @@ pub const CHECKS: &[Check] = &[
         seed: Seed::view(
             "v_api_gpu_metrics",
             "SELECT * FROM {sound} UNION ALL (SELECT * FROM {sound} ORDER BY window_start, gpu_id LIMIT 1)",
-        ).also(&["Q-44", "N-13"]),
+        ).also(&["Q-44", "N-13", "R2"]),
     },
     Check {
         id: "Q-42",
@@ -344,7 +344,7 @@ pub const CHECKS: &[Check] = &[
         seed: Seed::view(
             "v_api_network_demand",
             "SELECT * FROM {sound} UNION ALL (SELECT * FROM {sound} WHERE total_minutes = 0 ORDER BY window_start LIMIT 1)",
-        ),
+        ).also(&["R2"]),
     },
     Check {
         id: "Q-50",

@@ -23,7 +23,7 @@ pub const CHECKS: &[Check] = &[
         pack: Pack::Core,
         how: How::Rows(
             Tier::Fail,
-            "SELECT org, workflow_session_id, count() AS rows FROM @all_sessions \
+            "SELECT org, workflow_session_id, count() AS rows FROM @sessions_of_sessions \
              GROUP BY org, workflow_session_id HAVING rows > 1",
         ),
         remedy: "run `naap schema check`: the sort key of the table is not (org, workflow_session_id)",
@@ -86,7 +86,7 @@ pub const CHECKS: &[Check] = &[
              WHERE (confirmed_swap_count > 0 OR inferred_orchestrator_change_count > 0) \
              AND (org, workflow_session_id) NOT IN (SELECT org, workflow_session_id FROM @segments \
              WHERE orchestrator_address != '' GROUP BY ALL HAVING uniqExact(orchestrator_address) > 1) \
-             AND (org, workflow_session_id) NOT IN (SELECT org, workflow_session_id FROM @all_traces \
+             AND (org, workflow_session_id) NOT IN (SELECT org, workflow_session_id FROM @traces_of_sessions \
              WHERE is_swap_event > 0)",
         ),
         remedy: "tell the session with `naap explain session`; FINDINGS names the edge that is missing",
@@ -106,7 +106,7 @@ pub const CHECKS: &[Check] = &[
         how: How::Rows(
             Tier::Fail,
             "SELECT org, workflow_session_id, source_event_uid, gateway_ts FROM @updates \
-             WHERE (org, workflow_session_id) NOT IN (SELECT org, workflow_session_id FROM @all_sessions)",
+             WHERE (org, workflow_session_id) NOT IN (SELECT org, workflow_session_id FROM @sessions_of_updates)",
         ),
         remedy: "the session row may be under way: look again; else replay the window",
         source: "quality.md 3",
@@ -123,17 +123,21 @@ pub const CHECKS: &[Check] = &[
         pack: Pack::Core,
         how: How::Rows(
             Tier::Fail,
-            "SELECT org, workflow_session_id, has_model_change, models, has_pipeline_change, pipelines FROM ( \
+            // A selection that another one supersedes within its own millisecond leaves no row of its own, but
+            // counts: so with several selections a flag without its rows only warns.
+            "SELECT org, workflow_session_id, has_model_change, models, has_pipeline_change, pipelines, selections, \
+             if((NOT has_model_change AND models > 1) OR (NOT has_pipeline_change AND pipelines > 1) OR selections < 2, \
+             'FAIL', 'WARN') AS tier FROM ( \
              SELECT org, workflow_session_id, any(has_model_change) AS has_model_change, \
-             any(has_pipeline_change) AS has_pipeline_change, \
+             any(has_pipeline_change) AS has_pipeline_change, any(selection_count) AS selections, \
              uniqExactIf(lower(model_id), of_segment AND model_id != '') AS models, \
              uniqExactIf(lower(pipeline), of_segment AND pipeline != '') AS pipelines, \
              uniqExactIf(lower(model_id), model_id != '') AS all_models, \
              uniqExactIf(lower(pipeline), pipeline != '') AS all_pipelines FROM ( \
              SELECT org, workflow_session_id, model_id, pipeline, 1 AS of_segment FROM @segments \
-             UNION ALL SELECT org, workflow_session_id, model_id, pipeline, 0 FROM @all_status WHERE is_attributed \
-             UNION ALL SELECT org, workflow_session_id, model_id, pipeline, 0 FROM @all_traces WHERE is_attributed) AS rows \
-             INNER JOIN (SELECT org, workflow_session_id, has_model_change, has_pipeline_change FROM @sessions) AS own \
+             UNION ALL SELECT org, workflow_session_id, model_id, pipeline, 0 FROM @status_of_sessions WHERE is_attributed \
+             UNION ALL SELECT org, workflow_session_id, model_id, pipeline, 0 FROM @traces_of_sessions WHERE is_attributed) AS rows \
+             INNER JOIN (SELECT org, workflow_session_id, has_model_change, has_pipeline_change, selection_count FROM @sessions) AS own \
              USING (org, workflow_session_id) GROUP BY org, workflow_session_id) \
              WHERE (NOT has_model_change AND models > 1) OR (NOT has_pipeline_change AND pipelines > 1) \
              OR (has_model_change AND all_models < 2) OR (has_pipeline_change AND all_pipelines < 2)",
@@ -143,7 +147,7 @@ pub const CHECKS: &[Check] = &[
         seed: Seed::change(
             "fact_workflow_sessions",
             "1 AS has_model_change",
-            "segment_count = 1 AND has_model_change = 0 AND model_id != ''",
+            "segment_count = 1 AND has_model_change = 0 AND model_id != '' AND selection_count = 1",
         ),
     },
     Check {
@@ -155,7 +159,9 @@ pub const CHECKS: &[Check] = &[
             Tier::Fail,
             "SELECT org, workflow_session_id, segment_index FROM fact_workflow_session_segments FINAL WHERE @org \
              AND segment_start_ts >= @from AND segment_start_ts < @to \
-             AND (org, workflow_session_id) NOT IN (SELECT org, workflow_session_id FROM @all_sessions)",
+             AND (org, workflow_session_id) NOT IN (SELECT org, workflow_session_id FROM @all_sessions \
+             WHERE (org, workflow_session_id) IN (SELECT org, workflow_session_id FROM fact_workflow_session_segments \
+             WHERE @org AND segment_start_ts >= @from AND segment_start_ts < @to))",
         ),
         remedy: "the session row may be under way: look again; else replay the window",
         source: "quality.md 3",

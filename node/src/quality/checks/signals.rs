@@ -36,7 +36,7 @@ pub const CHECKS: &[Check] = &[
              'missing_first_processed_segment_edge', s.is_closed AND s.first_playable_ts IS NULL, 'missing_playable_edge', \
              s.first_processed_ts IS NULL, 'awaiting_first_processed_segment_edge', s.first_playable_ts IS NULL, \
              'awaiting_playable_edge', '') AS expected FROM @sessions AS s LEFT JOIN (SELECT org, workflow_session_id, \
-             unmatched_reason, 1 AS there FROM fact_workflow_session_coverage FINAL) AS c USING (org, workflow_session_id) \
+             unmatched_reason, 1 AS there FROM @coverage_of_sessions) AS c USING (org, workflow_session_id) \
              WHERE stored != expected OR NOT there",
         ),
         remedy: "rows may be under way: look again; else tell the session with `naap explain session`",
@@ -110,16 +110,22 @@ pub const CHECKS: &[Check] = &[
         pack: Pack::Core,
         how: How::Figure(
             "T1",
-            "SELECT l.org AS org, count() AS n, countIf(l.startup_time_null_reason = 'negative_interval' \
-             OR (l.edge_semantics_version = 'v1' AND l.e2e_latency_null_reason = 'negative_interval')) / n AS value \
-             FROM @latency AS l INNER JOIN @sessions AS s USING (org, workflow_session_id) WHERE s.known_stream GROUP BY org",
+            "SELECT org, uniqExact(workflow_session_id) AS n, uniqExactIf(workflow_session_id, inverted) / n AS value \
+             FROM (SELECT org, workflow_session_id FROM @sessions WHERE known_stream) AS s LEFT JOIN (SELECT org, workflow_session_id, \
+             startup_time_null_reason = 'negative_interval' OR (edge_semantics_version = 'v1' \
+             AND e2e_latency_null_reason = 'negative_interval') AS inverted FROM @latency) AS l USING (org, workflow_session_id) \
+             GROUP BY org",
         ),
         remedy: "a gateway stamps its edges out of order: group by gateway",
         source: "quality.md 9 (T1)",
         seed: Seed::sql(
             "fact_workflow_latency_samples",
+            // Of one session in 40, in one of its two rows: more than 2 % of the sessions, less of the rows.
             &["INSERT INTO fact_workflow_latency_samples SELECT * REPLACE(NULL AS startup_time_ms, 0 AS has_startup_time, \
-               'negative_interval' AS startup_time_null_reason, version + 1 AS version) FROM fact_workflow_latency_samples FINAL"],
+               'negative_interval' AS startup_time_null_reason, version + 1 AS version) FROM (SELECT * FROM \
+               fact_workflow_latency_samples FINAL WHERE edge_semantics_version = 'v2' AND (org, workflow_session_id) IN \
+               (SELECT org, workflow_session_id FROM fact_workflow_sessions FINAL WHERE known_stream \
+               ORDER BY workflow_session_id LIMIT 5 BY org))"],
         ),
     },
     Check {
@@ -210,12 +216,22 @@ pub const CHECKS: &[Check] = &[
         pack: Pack::Live,
         how: How::Figure(
             "T2",
-            "SELECT org, gateway, orchestrator_address, min(abs(skew_ms)) AS value, count() AS n FROM @latency \
-             WHERE edge_semantics_version = 'v2' AND skew_ms IS NOT NULL GROUP BY ALL",
+            "SELECT org, gateway, orchestrator_address, abs(min(skew_ms)) AS value, sum(signals) AS n FROM (SELECT org, \
+             workflow_session_id, gateway, orchestrator_address, skew_ms FROM @latency WHERE edge_semantics_version = 'v2' \
+             AND skew_ms IS NOT NULL) AS l INNER JOIN (SELECT org, workflow_session_id, count() AS signals FROM (SELECT org, \
+             workflow_session_id FROM @status_of_sessions WHERE clock_domain = 'runner' AND source_ts IS NOT NULL UNION ALL \
+             SELECT org, workflow_session_id FROM @traces_of_sessions WHERE clock_domain = 'runner' AND source_ts IS NOT NULL) \
+             GROUP BY ALL) AS r USING (org, workflow_session_id) GROUP BY org, gateway, orchestrator_address",
         ),
         remedy: "see ClockSkew: the operator of the runner has to synchronise its clock",
         source: "quality.md 9 (T2)",
-        seed: Seed::NONE,
+        // A few sessions without any difference do not hide those with a large one.
+        seed: Seed::sql(
+            "fact_workflow_latency_samples",
+            &["INSERT INTO fact_workflow_latency_samples SELECT * REPLACE(if(row_number() OVER (PARTITION BY org, gateway, \
+               orchestrator_address ORDER BY workflow_session_id) = 1, 0, -6000) AS skew_ms, version + 1 AS version) \
+               FROM (SELECT * FROM fact_workflow_latency_samples FINAL WHERE edge_semantics_version = 'v2' AND skew_ms IS NOT NULL)"],
+        ),
     },
     Check {
         id: "T3",
@@ -228,7 +244,11 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "see LateEvents",
         source: "quality.md 9 (T3)",
-        seed: Seed::NONE,
+        seed: Seed::sql(
+            "fact_lifecycle_edge_coverage",
+            &["INSERT INTO fact_lifecycle_edge_coverage SELECT * REPLACE(1 AS is_late, version + 1 AS version) \
+               FROM fact_lifecycle_edge_coverage FINAL WHERE cityHash64(source_event_uid) % 10 = 0"],
+        ),
     },
     Check {
         id: "F1",
@@ -237,12 +257,21 @@ pub const CHECKS: &[Check] = &[
         pack: Pack::Live,
         how: How::Figure(
             "F1",
+            // Of two columns and of all versions, so that it stays cheap; without an end, so that whoever has
+            // been silent for days still counts.
             "SELECT org, dateDiff('second', max(ingestion_timestamp), @now) AS value, count() AS n \
-             FROM @all_raw WHERE event_timestamp >= @now - INTERVAL 24 HOUR GROUP BY org",
+             FROM raw_streaming_events WHERE @org GROUP BY org",
         ),
         remedy: "see ConsumerLag; when the topics do not grow either, the source is quiet",
         source: "quality.md 9 (F1)",
-        seed: Seed::NONE,
+        // Silent for longer than a day.
+        seed: Seed::sql(
+            "raw_streaming_events",
+            &["INSERT INTO raw_streaming_events SELECT * REPLACE(event_timestamp - INTERVAL 2 DAY AS event_timestamp, \
+               toDateTime64('2025-12-30 01:00:00', 3, 'UTC') AS ingestion_timestamp) FROM raw_streaming_events FINAL",
+              "ALTER TABLE raw_streaming_events DELETE WHERE org = 'daydream' \
+               AND event_timestamp >= toDateTime64('2025-12-31 12:00:00', 3, 'UTC')"],
+        ),
     },
     Check {
         id: "F2",
@@ -251,12 +280,18 @@ pub const CHECKS: &[Check] = &[
         pack: Pack::Live,
         how: How::Figure(
             "F2",
+            // Whatever the window: facts that are written now are about this moment or an earlier one.
             "SELECT org, quantileExact(0.95)(dateDiff('second', kafka_ts, ingestion_timestamp)) AS value, count() AS n \
-             FROM @status WHERE ingestion_timestamp >= @now - INTERVAL 15 MINUTE GROUP BY org",
+             FROM fact_stream_status_samples WHERE @org AND ingestion_timestamp >= @now - INTERVAL 15 MINUTE \
+             AND ingestion_timestamp <= @now AND gateway_ts >= @now - INTERVAL 72 HOUR GROUP BY org",
         ),
         remedy: "see CheckpointAge and SinkRetry",
         source: "quality.md 9 (F2)",
-        seed: Seed::NONE,
+        seed: Seed::sql(
+            "fact_stream_status_samples",
+            &["ALTER TABLE fact_stream_status_samples UPDATE ingestion_timestamp = toDateTime64('2026-01-01 02:35:00', 3, 'UTC') \
+               WHERE 1"],
+        ),
     },
     Check {
         id: "F5",
@@ -265,14 +300,21 @@ pub const CHECKS: &[Check] = &[
         pack: Pack::Live,
         how: How::Figure(
             "F5",
-            "SELECT org, s.gateway AS gateway, dateDiff('minute', c.newest, @now) AS value, s.n AS n FROM (SELECT org, gateway, \
-             count() AS n FROM @all_sessions WHERE session_start_ts >= @now - INTERVAL 1 HOUR GROUP BY ALL) AS s \
-             LEFT JOIN (SELECT org, gateway, max(event_timestamp) AS newest FROM @all_typed_capabilities GROUP BY ALL) AS c \
-             USING (org, gateway)",
+            // An advertisement whose gateway does not know its name (events.md) may be of any.
+            "SELECT s.org AS org, s.gateway AS gateway, dateDiff('minute', greatest(c.newest, u.newest), @now) AS value, s.n AS n \
+             FROM (SELECT org, gateway, count() AS n FROM @all_sessions WHERE session_start_ts >= @now - INTERVAL 1 HOUR \
+             AND session_start_ts < @now GROUP BY ALL) AS s LEFT JOIN (SELECT org, gateway, max(event_timestamp) AS newest \
+             FROM @all_typed_capabilities WHERE event_timestamp >= @now - INTERVAL 24 HOUR AND event_timestamp < @now \
+             GROUP BY ALL) AS c ON c.org = s.org AND c.gateway = s.gateway LEFT JOIN (SELECT org, max(event_timestamp) AS newest \
+             FROM @all_typed_capabilities WHERE gateway = '' AND event_timestamp >= @now - INTERVAL 24 HOUR \
+             AND event_timestamp < @now GROUP BY org) AS u ON u.org = s.org",
         ),
         remedy: "two or three polls of 25 min are missing: see the gateway",
         source: "quality.md 9 (F5)",
-        seed: Seed::NONE,
+        seed: Seed::drop(
+            "raw_network_capabilities",
+            "event_timestamp > toDateTime64('2026-01-01 01:00:00', 3, 'UTC')",
+        ),
     },
     Check {
         id: "H1",
@@ -295,19 +337,28 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "D1",
-        title: "the number of sessions does not collapse",
+        title: "the number of sessions of an hour does not collapse",
         relation: "fact_workflow_sessions",
         pack: Pack::Live,
         how: How::Figure(
             "D1",
-            "SELECT org, quantileExact(0.5)(sessions) AS n, argMax(sessions, hour) / n AS value FROM (SELECT org, \
-             toStartOfHour(session_start_ts) AS hour, count() AS sessions FROM @all_sessions \
-             WHERE session_start_ts >= toStartOfHour(@now) - INTERVAL 25 HOUR AND session_start_ts < toStartOfHour(@now) \
-             GROUP BY org, hour) GROUP BY org",
+            // The last whole hour against the median of the 24 before it; an hour without sessions counts as one
+            // with none. It fails once that has been so for 30 min: half an hour after the hour, or an hour later.
+            "SELECT org, hours[1] AS sessions, arraySort(arraySlice(hours, 2)) AS before, (before[12] + before[13]) / 2 AS n, \
+             if(n = 0, NULL, sessions / n) AS value, hours[2] >= 0.2 * n AND dateDiff('minute', toStartOfHour(@now), @now) < 30 AS is_brief \
+             FROM (SELECT org, sumForEach(arrayMap(h -> toUInt64(h = dateDiff('hour', session_start_ts, toStartOfHour(@now))), \
+             range(1, 26))) AS hours FROM @all_sessions WHERE session_start_ts >= toStartOfHour(@now) - INTERVAL 25 HOUR \
+             AND session_start_ts < toStartOfHour(@now) GROUP BY org)",
         ),
         remedy: "is intake slow (ConsumerLag), or is there less demand?",
         source: "quality.md 9 (D1)",
-        seed: Seed::NONE,
+        // A day of 60 sessions an hour, and then none.
+        seed: Seed::sql(
+            "fact_workflow_sessions",
+            &["ALTER TABLE fact_workflow_sessions DELETE WHERE 1",
+              "INSERT INTO fact_workflow_sessions (org, workflow_session_id, session_start_ts) SELECT 'daydream', toString(number), \
+               toDateTime64('2026-01-01 00:30:00', 3, 'UTC') - toIntervalHour(number % 24) FROM numbers(60 * 24)"],
+        ),
     },
     Check {
         id: "S1",
@@ -321,11 +372,15 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "is there capacity for the pipeline? see inventory and the reasons in service_failure_reason",
         source: "quality.md 9 (S1)",
-        seed: Seed::NONE,
+        seed: Seed::sql(
+            "fact_workflow_sessions",
+            &["INSERT INTO fact_workflow_sessions SELECT * REPLACE(1 AS unserved_session, version + 1 AS version) \
+               FROM fact_workflow_sessions FINAL WHERE known_stream"],
+        ),
     },
     Check {
         id: "L1",
-        title: "orchestrators start quickly",
+        title: "orchestrators start quickly: p95",
         relation: "fact_workflow_latency_samples",
         pack: Pack::Diagnostic,
         how: How::Figure(
@@ -333,6 +388,20 @@ pub const CHECKS: &[Check] = &[
             "SELECT org, orchestrator_address, quantileExact(0.95)(startup_time_ms) AS value, avg(startup_time_ms) AS mean, \
              count() AS n FROM @latency WHERE edge_semantics_version = 'v2' AND startup_time_ms IS NOT NULL \
              AND orchestrator_address != '' GROUP BY ALL",
+        ),
+        remedy: "cold models: look at `warm` in the inventory",
+        source: "quality.md 9 (L1), 6.3 (Q-92)",
+        seed: Seed::NONE,
+    },
+    Check {
+        id: "L1b",
+        title: "orchestrators start quickly: mean",
+        relation: "fact_workflow_latency_samples",
+        pack: Pack::Diagnostic,
+        how: How::Figure(
+            "L1b",
+            "SELECT org, orchestrator_address, avg(startup_time_ms) AS value, count() AS n FROM @latency \
+             WHERE edge_semantics_version = 'v2' AND startup_time_ms IS NOT NULL AND orchestrator_address != '' GROUP BY ALL",
         ),
         remedy: "cold models: look at `warm` in the inventory",
         source: "quality.md 9 (L1), 6.3 (Q-92)",

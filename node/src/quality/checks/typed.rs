@@ -109,7 +109,8 @@ pub const CHECKS: &[Check] = &[
             Tier::Fail,
             "SELECT org, uid, sum(typed) AS typed_rows, sum(fact) AS fact_rows FROM (SELECT org, raw_event_uid AS uid, \
              1 AS typed, 0 AS fact FROM @typed_status AS t LEFT JOIN (SELECT org, stream_id, request_id, \
-             max(session_end_ts) AS ended FROM @all_sessions GROUP BY ALL) AS s USING (org, stream_id, request_id) \
+             max(session_end_ts) AS ended FROM @all_sessions WHERE (org, stream_id) IN (SELECT org, stream_id FROM @typed_status) \
+             GROUP BY ALL) AS s USING (org, stream_id, request_id) \
              WHERE ifNull(event_timestamp <= ended + toIntervalMillisecond({retention_ms:Int64}), 1) \
              UNION ALL SELECT org, source_event_uid, 0, 1 FROM @status) \
              GROUP BY org, uid HAVING typed_rows != fact_rows",
@@ -132,7 +133,8 @@ pub const CHECKS: &[Check] = &[
             Tier::Fail,
             "SELECT org, uid, sum(typed) AS typed_rows, sum(fact) AS fact_rows FROM (SELECT org, raw_event_uid AS uid, \
              1 AS typed, 0 AS fact FROM @typed_traces AS t LEFT JOIN (SELECT org, stream_id, request_id, \
-             max(session_end_ts) AS ended FROM @all_sessions GROUP BY ALL) AS s USING (org, stream_id, request_id) \
+             max(session_end_ts) AS ended FROM @all_sessions WHERE (org, stream_id) IN (SELECT org, stream_id FROM @typed_traces) \
+             GROUP BY ALL) AS s USING (org, stream_id, request_id) \
              WHERE ifNull(event_timestamp <= ended + toIntervalMillisecond({retention_ms:Int64}), 1) \
              UNION ALL SELECT org, source_event_uid, 0, 1 FROM @all_traces WHERE (org, source_event_uid) IN \
              (SELECT org, raw_event_uid FROM @typed_traces) OR (gateway_ts >= @from + INTERVAL 1 DAY \
@@ -156,7 +158,8 @@ pub const CHECKS: &[Check] = &[
             Tier::Fail,
             "SELECT org, uid, sum(typed) AS typed_rows, sum(fact) AS fact_rows FROM (SELECT org, raw_event_uid AS uid, \
              1 AS typed, 0 AS fact FROM @typed_ingest AS t LEFT JOIN (SELECT org, stream_id, request_id, \
-             max(session_end_ts) AS ended FROM @all_sessions GROUP BY ALL) AS s USING (org, stream_id, request_id) \
+             max(session_end_ts) AS ended FROM @all_sessions WHERE (org, stream_id) IN (SELECT org, stream_id FROM @typed_ingest) \
+             GROUP BY ALL) AS s USING (org, stream_id, request_id) \
              WHERE ifNull(event_timestamp <= ended + toIntervalMillisecond({retention_ms:Int64}), 1) \
              UNION ALL SELECT org, source_event_uid, 0, 1 FROM @ingest) \
              GROUP BY org, uid HAVING typed_rows != fact_rows",

@@ -26,7 +26,8 @@ pub const CHECKS: &[Check] = &[
         how: How::Rows(
             Tier::Fail,
             "SELECT org, toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') AS hour, count() AS sessions FROM @sessions \
-             WHERE (org, hour) NOT IN (SELECT org, window_start FROM v_api_network_demand) GROUP BY ALL",
+             WHERE (org, hour) NOT IN (SELECT org, window_start FROM v_api_network_demand WHERE @org AND window_start >= @from \
+             AND window_start < @to) GROUP BY ALL",
         ),
         remedy: "the slice may be under way: see naap_rollup_lag_seconds, then compute it again",
         source: "quality.md 6.1",
@@ -88,7 +89,7 @@ pub const CHECKS: &[Check] = &[
             "SELECT view, org, window_start FROM (SELECT 'demand' AS view, org, window_start FROM v_api_network_demand UNION ALL \
              SELECT 'by gpu', org, window_start FROM v_api_network_demand_by_gpu UNION ALL SELECT 'gpu', org, window_start \
              FROM v_api_gpu_metrics UNION ALL SELECT 'sla', org, window_start FROM v_api_sla_compliance) \
-             WHERE window_start != toStartOfHour(window_start)",
+             WHERE @org AND window_start >= @from AND window_start < @to AND window_start != toStartOfHour(window_start)",
         ),
         remedy: KEY_REMEDY,
         source: "quality.md 6.2",
@@ -210,7 +211,7 @@ pub const CHECKS: &[Check] = &[
             window!(
                 "org, window_start, gateway, pipeline_id, model_id",
                 "v_api_network_demand",
-                "pipeline_id NOT IN ('', @pipelines)"
+                "pipeline_id NOT IN ('', @pipelines) AND (org, lower(pipeline_id)) NOT IN @advertised_pipelines"
             ),
         ),
         remedy: "extend `pipelines` of deploy/catalogue/capabilities.v1.json if it is a new workflow",

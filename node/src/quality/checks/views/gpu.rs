@@ -46,7 +46,7 @@ pub const CHECKS: &[Check] = &[
             "SELECT DISTINCT org, hour, orchestrator_address, pipeline, model_id, gpu_id, region FROM @evidence WHERE success \
              AND NOT tail AND pipeline != '' AND gpu_id != '' AND (org, hour, orchestrator_address, pipeline, model_id, gpu_id, \
              region) NOT IN (SELECT org, window_start, orchestrator_address, pipeline_id, ifNull(model_id, ''), \
-             ifNull(gpu_id, ''), ifNull(region, '') FROM v_api_gpu_metrics)",
+             ifNull(gpu_id, ''), ifNull(region, '') FROM v_api_gpu_metrics WHERE @org AND window_start >= @from AND window_start < @to)",
         ),
         remedy: "the slice may be under way: see naap_rollup_lag_seconds, then compute it again",
         source: "quality.md 6.1",
@@ -66,8 +66,9 @@ pub const CHECKS: &[Check] = &[
              pipeline, model_id, gpu_id, region FROM @evidence GROUP BY ALL HAVING min(tail) = 1) AS tails INNER JOIN \
              (SELECT 'gpu' AS view, org, window_start AS hour, orchestrator_address, pipeline_id AS pipeline, \
              ifNull(model_id, '') AS model_id, ifNull(gpu_id, '') AS gpu_id, ifNull(region, '') AS region FROM v_api_gpu_metrics \
+             WHERE @org AND window_start >= @from AND window_start < @to \
              UNION ALL SELECT 'sla', org, window_start, orchestrator_address, pipeline_id, ifNull(model_id, ''), \
-             ifNull(gpu_id, ''), ifNull(region, '') FROM v_api_sla_compliance) AS served \
+             ifNull(gpu_id, ''), ifNull(region, '') FROM v_api_sla_compliance WHERE @org AND window_start >= @from AND window_start < @to) AS served \
              USING (org, hour, orchestrator_address, pipeline, model_id, gpu_id, region)",
         ),
         remedy: "is_terminal_tail_artifact of the status hour is wrong: tell the session with `naap explain session`",
@@ -85,9 +86,9 @@ pub const CHECKS: &[Check] = &[
              AND toStartOfHour(started) = toDateTime(hour) AND toStartOfHour(ended) = toDateTime(hour) \
              AND (last_error OR loading_only OR zero_fps) AND gpu_id != '' AND ((org, hour, orchestrator_address, pipeline, \
              model_id, gpu_id) NOT IN (SELECT org, window_start, orchestrator_address, pipeline_id, ifNull(model_id, ''), \
-             ifNull(gpu_id, '') FROM v_api_gpu_metrics) OR (org, hour, orchestrator_address, pipeline, model_id, gpu_id) NOT IN \
+             ifNull(gpu_id, '') FROM v_api_gpu_metrics WHERE @org AND window_start >= @from AND window_start < @to) OR (org, hour, orchestrator_address, pipeline, model_id, gpu_id) NOT IN \
              (SELECT org, window_start, orchestrator_address, pipeline_id, ifNull(model_id, ''), ifNull(gpu_id, '') \
-             FROM v_api_sla_compliance))",
+             FROM v_api_sla_compliance WHERE @org AND window_start >= @from AND window_start < @to))",
         ),
         remedy: "the slice may be under way: see naap_rollup_lag_seconds, then compute it again",
         source: "quality.md 6.1, 7 (S6)",
@@ -110,8 +111,9 @@ pub const CHECKS: &[Check] = &[
             "SELECT org, hour, orchestrator_address, pipeline, model_id, gpu_id, sum(samples) AS n FROM @evidence WHERE gpu_id != '' \
              AND NOT tail GROUP BY ALL HAVING sum(positive) = 0 AND n >= 3 AND ((org, hour, orchestrator_address, pipeline, model_id, \
              gpu_id) NOT IN (SELECT org, window_start, orchestrator_address, pipeline_id, ifNull(model_id, ''), ifNull(gpu_id, '') \
-             FROM v_api_gpu_metrics) OR (org, hour, orchestrator_address, pipeline, model_id, gpu_id) NOT IN (SELECT org, \
-             window_start, orchestrator_address, pipeline_id, ifNull(model_id, ''), ifNull(gpu_id, '') FROM v_api_sla_compliance))",
+             FROM v_api_gpu_metrics WHERE @org AND window_start >= @from AND window_start < @to) OR (org, hour, orchestrator_address, pipeline, model_id, gpu_id) NOT IN (SELECT org, \
+             window_start, orchestrator_address, pipeline_id, ifNull(model_id, ''), ifNull(gpu_id, '') FROM v_api_sla_compliance \
+             WHERE @org AND window_start >= @from AND window_start < @to))",
         ),
         remedy: "the slice may be under way: see naap_rollup_lag_seconds, then compute it again",
         source: "quality.md 6.1",

@@ -41,7 +41,7 @@ pub const CHECKS: &[Check] = &[
         remedy: "run `naap schema check`",
         source: "quality.md 6.2",
         seed: Seed::sql("v_api_jitter_5m", &["RENAME TABLE v_api_jitter_5m TO sound_view"])
-            .also(&["J1"]),
+            .also(&["J1", "R2"]),
     },
     Check {
         id: "R2",
@@ -50,16 +50,8 @@ pub const CHECKS: &[Check] = &[
         pack: Pack::Core,
         how: How::Rows(
             Tier::Fail,
-            "SELECT 'sla' AS view, org, window_start, orchestrator_address AS a, pipeline_id AS b, ifNull(model_id, '') AS c, \
-             ifNull(gpu_id, '') AS d, ifNull(region, '') AS e, count() AS rows FROM v_api_sla_compliance GROUP BY ALL HAVING rows > 1 \
-             UNION ALL SELECT 'sla 1d', org, window_start, orchestrator_address, pipeline_id, ifNull(model_id, ''), \
-             ifNull(gpu_id, ''), ifNull(region, ''), count() AS rows FROM v_api_sla_compliance_1d GROUP BY ALL HAVING rows > 1 \
-             UNION ALL SELECT 'by gpu', org, window_start, orchestrator_address, pipeline_id, ifNull(model_id, ''), \
-             ifNull(gpu_id, ''), gateway || ifNull(region, ''), count() AS rows FROM v_api_network_demand_by_gpu GROUP BY ALL \
-             HAVING rows > 1 UNION ALL SELECT 'pipeline', org, window_start, gateway, pipeline_id, '', '', ifNull(region, ''), \
-             count() AS rows FROM v_api_network_demand_pipeline GROUP BY ALL HAVING rows > 1 \
-             UNION ALL SELECT 'session', org, session_start_ts, workflow_session_id, '', '', '', '', count() AS rows \
-             FROM v_api_session_identity GROUP BY ALL HAVING rows > 1",
+            // Of every view, by the key of its definition.
+            "SELECT * FROM @served_twice",
         ),
         remedy: "two slices of one hour count as valid: look into rollup_slices",
         source: "quality.md 9 (R2)",
@@ -82,7 +74,12 @@ pub const CHECKS: &[Check] = &[
         ),
         remedy: "see naap_rollup_lag_seconds and the log of the owner of shard 0",
         source: "quality.md 9 (F3)",
-        seed: Seed::NONE,
+        seed: Seed::sql(
+            "rollup_slices",
+            &[
+                "ALTER TABLE rollup_slices UPDATE refreshed_at = refreshed_at - INTERVAL 1 DAY WHERE 1",
+            ],
+        ),
     },
     Check {
         id: "F4",
@@ -91,13 +88,19 @@ pub const CHECKS: &[Check] = &[
         pack: Pack::Live,
         how: How::Figure(
             "F4",
-            "SELECT org, dateDiff('minute', toStartOfHour(@now), @now) AS value, count() AS n FROM @all_sessions \
-             WHERE session_start_ts >= toStartOfHour(@now) - INTERVAL 1 HOUR AND session_start_ts < toStartOfHour(@now) \
-             AND (org, toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC')) NOT IN (SELECT org, window_start \
-             FROM rollup_slices FINAL WHERE relation = 'agg_network_demand_1h') GROUP BY org",
+            // The oldest of the last 24 hours that is missing: one that never comes gets worse, not well.
+            "SELECT org, dateDiff('minute', min(hour) + INTERVAL 1 HOUR, @now) AS value, count() AS n FROM (SELECT org, \
+             toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') AS hour FROM @all_sessions \
+             WHERE session_start_ts >= toStartOfHour(@now) - INTERVAL 24 HOUR AND session_start_ts < toStartOfHour(@now)) \
+             WHERE (org, hour) NOT IN (SELECT org, window_start FROM rollup_slices FINAL WHERE relation = 'agg_network_demand_1h' \
+             AND @org AND window_start >= toStartOfHour(@now) - INTERVAL 24 HOUR) GROUP BY org",
         ),
         remedy: "see naap_rollup_lag_seconds and the log of the owner of shard 0",
         source: "quality.md 9 (F4)",
-        seed: Seed::NONE,
+        // Not the last one.
+        seed: Seed::drop(
+            "rollup_slices",
+            "window_start = toDateTime64('2026-01-01 00:00:00', 3, 'UTC')",
+        ),
     },
 ];

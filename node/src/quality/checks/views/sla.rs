@@ -72,15 +72,15 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "Q-66",
-        title: "rows with a model have a pipeline: 99 %",
+        title: "rows with a model have a pipeline: 99 % of at least 24 hours",
         relation: "v_api_sla_compliance",
         pack: Pack::Core,
         how: How::Figure(
             "A3",
             "SELECT org, count() AS n, countIf(pipeline_id != '') / n AS value FROM (SELECT org, pipeline_id FROM v_api_sla_compliance \
-             WHERE model_id IS NOT NULL AND window_start >= @from AND window_start < @to AND @org UNION ALL SELECT org, \
-             pipeline_id FROM v_api_gpu_metrics WHERE model_id IS NOT NULL AND window_start >= @from AND window_start < @to \
-             AND @org) GROUP BY org",
+             WHERE model_id IS NOT NULL AND window_start >= least(@from, @to - INTERVAL 24 HOUR) AND window_start < @to AND @org \
+             UNION ALL SELECT org, pipeline_id FROM v_api_gpu_metrics WHERE model_id IS NOT NULL \
+             AND window_start >= least(@from, @to - INTERVAL 24 HOUR) AND window_start < @to AND @org) GROUP BY org",
         ),
         remedy: "extend `model_prefixes` of deploy/catalogue/capabilities.v1.json",
         source: "quality.md 6.2 and 9 (A3)",
@@ -157,7 +157,8 @@ pub const CHECKS: &[Check] = &[
              sum(known_sessions_count) AS known, if(known = 0, NULL, 100 * least(1, sum(health_signal_count) \
              / sum(health_expected_signal_count)) * (0.4 * (1 - sum(startup_unexcused_sessions) / known) + 0.2 * (1 - \
              sum(total_swapped_sessions) / known) + 0.4 * (1 - sum(output_failed_sessions) / known))) AS hourly \
-             FROM v_api_sla_compliance WHERE @org GROUP BY ALL UNION ALL SELECT org, toDate(window_start), orchestrator_address, \
+             FROM v_api_sla_compliance WHERE @org AND window_start >= toStartOfDay(@from) \
+             AND window_start < toStartOfDay(@to) + INTERVAL 1 DAY GROUP BY ALL UNION ALL SELECT org, toDate(window_start), orchestrator_address, \
              pipeline_id, ifNull(model_id, ''), ifNull(gpu_id, ''), ifNull(region, ''), 1, known_sessions_count, sla_score \
              FROM v_api_sla_compliance_1d WHERE @org) WHERE day >= toDate(@from) AND day <= toDate(@to) \
              GROUP BY org, day, orchestrator_address, pipeline_id, model, gpu, area) WHERE sides != 102 \
@@ -182,7 +183,8 @@ pub const CHECKS: &[Check] = &[
              ON s.org = q.org AND s.window_start = q.window_start AND s.orchestrator_address = q.orchestrator_address \
              AND s.pipeline_id = q.pipeline_id AND ifNull(s.model_id, '') = ifNull(q.model_id, '') \
              AND ifNull(s.gpu_id, '') = ifNull(q.gpu_id, '') AND ifNull(s.region, '') = ifNull(q.region, '') \
-             WHERE s.window_start >= @from AND s.window_start < @to AND s.sla_score IS DISTINCT FROM q.sla_score",
+             WHERE s.window_start >= @from AND s.window_start < @to AND q.window_start >= @from AND q.window_start < @to \
+             AND s.sla_score IS DISTINCT FROM q.sla_score",
         ),
         remedy: "the shadow must not change what is served: compare the definitions of the two views",
         source: "quality.md 8, backlog 026",
