@@ -6,16 +6,25 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogFormat, Telemetry};
 
-/// Starts to log as configured. The runtime's own spans cost time on each message and say nothing
+/// The filter of a level or of levels by target. The runtime's own spans cost time on each message and say nothing
 /// to an operator.
 ///
 /// # Errors
-/// A sentence, when the filter is malformed.
+/// A sentence, when it is malformed.
+pub(crate) fn filter(level: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(format!("{level},ractor=warn")).map_err(|error| {
+        format!(
+            "{level:?} is no log filter: {error}; write a level such as info, or naap_actors=debug"
+        )
+    })
+}
+
+/// Starts to log as configured.
+///
+/// # Errors
+/// A sentence, when the filter is malformed or logging has started before.
 pub fn start(telemetry: &Telemetry) -> Result<(), String> {
-    let wanted = format!("{},ractor=warn", telemetry.log_level);
-    let filter = EnvFilter::try_new(&wanted).map_err(|error| {
-        format!("telemetry.log_level {:?} is no log filter: {error}; write a level such as info, or naap_actors=debug", telemetry.log_level)
-    })?;
+    let filter = filter(&telemetry.log_level).map_err(|e| format!("telemetry.log_level: {e}"))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -47,6 +47,10 @@ const STDIN: &str = "stdin";
 /// When the configuration or the environment is unusable, or the node fails for good.
 pub fn run(args: &RunArgs, global: &Global) -> Result<(), Failure> {
     let config = global.load(args.flags())?.config;
+    let unreadable = crate::config::unreadable(&config);
+    if !unreadable.is_empty() {
+        return Err(Failure::environment(unreadable.join("; ")));
+    }
     logging::start(&config.telemetry).map_err(Failure::environment)?;
     let runtime = tokio::runtime::Runtime::new().map_err(environment)?;
     let outcome = runtime.block_on(serve(&config));

@@ -57,7 +57,8 @@ fn shipped_examples_are_good() {
     let mut count = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let file = entry.unwrap().path();
-        let output = naap(&["config", "check", file.to_str().unwrap()], &[]);
+        // The secrets that they name are where the node runs.
+        let output = naap(&["config", "check", "--no-files", file.to_str().unwrap()], &[]);
         assert_eq!(code(&output), 0, "{}: {}", file.display(), stderr(&output));
         count += 1;
     }
@@ -145,6 +146,25 @@ fn config_check_tells_bad_from_unreadable() {
     assert_eq!(value["problems"][0]["line"], 2);
     assert_eq!(value["problems"][0]["suggestion"], "commit.flush_interval");
     assert_eq!(value["problems"][1]["path"], "node.name");
+
+    let names = "[kafka]\nca_file = \"/nowhere/ca\"\n[clickhouse]\npassword_file = \"/\"\n";
+    let names = write("names.toml", names.as_bytes());
+    let output = naap(&["config", "check", &names], &[]);
+    assert_eq!(code(&output), 1);
+    let said = stderr(&output);
+    for file in
+        ["kafka.ca_file: can not read /nowhere/ca", "clickhouse.password_file: can not read /:"]
+    {
+        assert!(said.contains(file), "{said}");
+    }
+    assert_eq!(code(&naap(&["config", "check", "--no-files", &names], &[])), 0);
+    let filter = write("filter.toml", b"[telemetry]\nlog_level = \"bad=bad=bad\"\n");
+    let output = naap(&["config", "check", &filter], &[]);
+    assert_eq!(code(&output), 1);
+    assert!(
+        stderr(&output)
+            .contains("filter.toml:2: telemetry.log_level: \"bad=bad=bad\" is no log filter")
+    );
 
     let output = naap(&["config", "check", &binary], &[]);
     assert_eq!(code(&output), 1);
@@ -301,6 +321,21 @@ fn wrong_usage_ends_with_2_and_a_helpful_sentence() {
         (&["query", "--url", "h", "SELECT 1"], "not a URL that begins with http:// or https://"),
         (&["query", "--data-dir", "d", ""], "a value is required"),
         (&["generate", "--sessions", "0"], "not a count; give a whole number from 1"),
+        (&["generate", "--sessions", "-5"], "not a count; give a whole number from 1"),
+        (&["replay", "--data-dir", "d", "--duplicate", "-0.1", "f"], "invalid value '-0.1'"),
+        (&["replay", "--data-dir", "d", "--shuffle", "-1", "f"], "invalid value '-1'"),
+        (
+            &[
+                "run",
+                "--source",
+                "kafka",
+                "--set",
+                "kafka.bootstrap=h:1",
+                "--set",
+                "kafka.ca_file=/nowhere/ca",
+            ],
+            "kafka.ca_file: can not read /nowhere/ca",
+        ),
         (&["config", "check", "a", "--config", "b"], "cannot be used with"),
         (&["config", "print", "--set", "x"], "no '=' in it; give section.key=value"),
         (&["config", "print", "--output", "yaml"], "[possible values: text, json]"),

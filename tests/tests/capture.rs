@@ -110,9 +110,9 @@ fn a_file_is_one_input_of_each_organisation() {
 /// advertised, constraints, prices (events.md 4.3).
 #[test]
 fn the_capability_documents_expand_to_the_contract_counts() {
-    for (file, entries, counts) in [
-        ("getNetworkCapabilities.json", 53, [22, 1, 1235, 18, 44]),
-        ("getNetworkCapabilities-ai-batch-byoc.json", 40, [45, 12, 911, 29, 39]),
+    for (file, entries, matched, counts) in [
+        ("getNetworkCapabilities.json", 53, 22, [22, 1, 1235, 18, 44]),
+        ("getNetworkCapabilities-ai-batch-byoc.json", 40, 42, [45, 12, 911, 29, 39]),
     ] {
         let dir = DataDir::new();
         let text = std::fs::read_to_string(fixture(file)).unwrap();
@@ -136,5 +136,19 @@ fn the_capability_documents_expand_to_the_contract_counts() {
         assert_eq!(rows["raw_network_capabilities_model_constraints"], constraints, "{file}");
         assert_eq!(rows["raw_network_capabilities_prices"], prices, "{file}");
         assert_eq!(rows["raw_streaming_events_dlq"], 0, "{file}");
+        // What fits no model or price is marked, and prices of 0 are.
+        let marks = dir.query(
+            "SELECT countIf(snapshot_source = 'hardware') AS hardware, countIf(snapshot_source = 'hardware' AND model_matched) AS matched,
+                 countIf((price_match = 'none') = (price_per_unit IS NULL) AND price_match != '') = count() AS marked,
+                 uniqExact(price_match) AS kinds, countIf(orch_uri_norm = lower(orch_uri)) = count() AS uris
+             FROM naap.raw_network_capabilities FINAL",
+        );
+        let prices =
+            "SELECT countIf(price_usable != (price_per_unit > 0 AND pixels_per_unit > 0)) AS wrong
+             FROM naap.raw_network_capabilities_prices FINAL";
+        let expected =
+            json!([{"hardware": hardware, "matched": matched, "marked": 1, "kinds": 2, "uris": 1}]);
+        assert_eq!(Value::Array(marks), expected, "{file}");
+        assert_eq!(dir.number(prices), 0);
     }
 }

@@ -112,7 +112,7 @@ pub struct Summary {
     pub late_expired: u32,
     primary: SelectionWalk,
     relayed: SelectionWalk,
-    /// Time of the last status sample, if its state is a running one.
+    /// Time of the last status sample, whatever its state.
     sampled_at: Option<Timestamp>,
     /// The last hint that was looked at: most signals repeat it.
     known_hint: Option<(Sym, HintOf)>,

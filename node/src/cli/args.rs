@@ -72,10 +72,10 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "ORG", default_value = DEFAULT_ORG, value_parser = parse::name)]
     pub org: String,
     /// Deliver in a random order, fixed by this seed
-    #[arg(long, value_name = "SEED", value_parser = parse::seed)]
+    #[arg(long, value_name = "SEED", value_parser = parse::seed, allow_negative_numbers = true)]
     pub shuffle: Option<u64>,
     /// Deliver each event a second time with this probability
-    #[arg(long, value_name = "P", default_value = "0", value_parser = parse::probability)]
+    #[arg(long, value_name = "P", default_value = "0", value_parser = parse::probability, allow_negative_numbers = true)]
     pub duplicate: f64,
     /// Deliver capability advertisements later by this time
     #[arg(long, value_name = "DURATION", value_parser = parse::duration)]
@@ -253,7 +253,7 @@ pub enum BackfillCommand {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Corrections happen by themselves while orchestrators still know what they advertised, which is
-48 hours. This decides the selections from --from up to --to again, by everything that the archive
+96 hours. This decides the selections from --from up to --to again, by everything that the archive
 holds within 24 hours of them, and corrects the rows that change. A second run changes nothing.
 A window that begins more than 7 days ago needs --allow-old.
 
@@ -263,8 +263,8 @@ go on running: give the configuration of one that runs beside this command, and 
 
 Examples:
   naap backfill attribution --data-dir data --from 2026-01-08 --to 2026-01-09 --dry-run
-  naap backfill attribution --data-dir data --from 2026-01-08T20:00:00Z --to 2026-01-08T22:00:00Z
-  naap backfill attribution --config naap.toml --url http://clickhouse:8123 --from 2026-01-08 --to 2026-01-09")]
+  naap backfill attribution --data-dir data --from 2026-01-08 --to 2026-01-09 --allow-old
+  naap backfill attribution --config naap.toml --url http://clickhouse:8123 --from 2026-01-08 --to 2026-01-09 --allow-old")]
 pub struct BackfillAttributionArgs {
     /// Where state and facts are.
     #[command(flatten)]
@@ -296,16 +296,16 @@ Examples:
   naap generate --seed 7 --sessions 10 | naap replay --data-dir demo -")]
 pub struct GenerateArgs {
     /// Seed of everything random
-    #[arg(long, value_name = "N", default_value = "1", value_parser = parse::seed)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = parse::seed, allow_negative_numbers = true)]
     pub seed: u64,
     /// Number of sessions
-    #[arg(long, value_name = "N", default_value = "100", value_parser = parse::count)]
+    #[arg(long, value_name = "N", default_value = "100", value_parser = parse::count, allow_negative_numbers = true)]
     pub sessions: u64,
     /// Number of orchestrators, from 4 to 10000
-    #[arg(long, value_name = "N", default_value = "40", value_parser = parse::orchestrators)]
+    #[arg(long, value_name = "N", default_value = "40", value_parser = parse::orchestrators, allow_negative_numbers = true)]
     pub orchestrators: u64,
     /// Hours over which the sessions spread
-    #[arg(long, value_name = "H", default_value = "24", value_parser = parse::count)]
+    #[arg(long, value_name = "H", default_value = "24", value_parser = parse::count, allow_negative_numbers = true)]
     pub hours: u64,
     /// Also send transport counters, which no gateway sends yet
     #[arg(long)]
@@ -338,15 +338,19 @@ pub enum SchemaCommand {
 pub enum ConfigCommand {
     /// Say what `naap run` would refuse: exit code 0 good, 1 bad, 2 unreadable
     #[command(after_help = "\
-Environment and --set count as they do for `naap run`.
+Environment and --set count as they do for `naap run`. Certificates and password files that it
+names must be readable here.
 
 Examples:
-  naap config check deploy/config/single.toml
+  naap config check deploy/config/single.toml --no-files
   naap config check naap.toml --output json")]
     Check {
         /// The file to check [default: that of --config]
         #[arg(value_name = "FILE", conflicts_with = "config")]
         file: Option<PathBuf>,
+        /// Leave out the files that it names: for a check elsewhere than where the node runs
+        #[arg(long)]
+        no_files: bool,
     },
     /// Print the effective configuration and the origin of each value; secrets as ***
     #[command(

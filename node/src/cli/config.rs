@@ -3,17 +3,21 @@
 use serde_json::json;
 
 use super::{ConfigCommand, Failure, Global, Output, emit};
-use crate::config::{LoadError, load, reference_json, reference_markdown};
+use crate::config::{LoadError, load, reference_json, reference_markdown, unreadable};
 
 pub(super) fn run(command: &ConfigCommand, global: &Global) -> Result<(), Failure> {
     match command {
-        ConfigCommand::Check { file } => {
+        ConfigCommand::Check { file, no_files } => {
             let mut sources = global.sources(Vec::new());
             sources.file = file.clone().or(sources.file);
-            load(&sources).map_err(|error| match &error {
+            let loaded = load(&sources).map_err(|error| match &error {
                 LoadError::Invalid(_) => Failure::config(1, &error),
                 LoadError::Unreadable { .. } => Failure::config(2, &error),
             })?;
+            let unreadable = if *no_files { Vec::new() } else { unreadable(&loaded.config) };
+            if !unreadable.is_empty() {
+                return Err(Failure::checks(unreadable));
+            }
             let name = sources.file.map(|file| file.display().to_string());
             match global.output {
                 Output::Text => {

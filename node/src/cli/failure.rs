@@ -24,6 +24,11 @@ impl Failure {
         Self { code: 1, messages: vec![message.into()], details: None }
     }
 
+    /// Checks that were made and failed (exit code 1).
+    pub(crate) fn checks(messages: Vec<String>) -> Self {
+        Self { code: 1, messages, details: None }
+    }
+
     /// Wrong usage, or an environment in which the command can not work (exit code 2).
     pub fn environment(message: impl Into<String>) -> Self {
         Self { code: 2, messages: vec![message.into()], details: None }

@@ -5,6 +5,7 @@
 
 mod environment;
 mod file;
+mod files;
 mod names;
 mod nearest;
 mod print;
@@ -24,6 +25,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+pub(crate) use files::{readable, unreadable};
 pub use names::{HostPort, Name, PeerAddress, Reset, TopicSource, Url};
 pub use problem::{LoadError, Origin, Problem};
 pub use reference::{reference_json, reference_markdown};

@@ -14,6 +14,8 @@ pub(crate) fn check(config: &Config, reader: &Reader) -> Vec<Problem> {
     rules.passwords(config);
     rules.order(config);
     rules.restart(&config.supervision.restart);
+    let filter = crate::logging::filter(&config.telemetry.log_level);
+    rules.hold(filter.is_ok(), "telemetry.log_level", filter.err().unwrap_or_default());
     rules.problems
 }
 

@@ -20,7 +20,7 @@ use crate::config::{Config, HostPort, Kafka, SaslMechanism, SecurityProtocol};
 /// Settings of any client of the configured brokers: addresses, encryption, login.
 ///
 /// # Errors
-/// When the password can not be read.
+/// When the password or a file can not be read.
 pub fn connection(kafka: &Kafka, client_id: &str) -> Result<ClientConfig, KafkaError> {
     let mut client = ClientConfig::new();
     client.set("bootstrap.servers", brokers(kafka));
@@ -33,12 +33,14 @@ pub fn connection(kafka: &Kafka, client_id: &str) -> Result<ClientConfig, KafkaE
     client.set("topic.metadata.refresh.interval.ms", "5000");
     client.set("allow.auto.create.topics", "false");
     let files = [
-        ("ssl.ca.location", &kafka.ca_file),
-        ("ssl.certificate.location", &kafka.cert_file),
-        ("ssl.key.location", &kafka.key_file),
+        ("ssl.ca.location", "kafka.ca_file", &kafka.ca_file),
+        ("ssl.certificate.location", "kafka.cert_file", &kafka.cert_file),
+        ("ssl.key.location", "kafka.key_file", &kafka.key_file),
     ];
-    for (key, file) in files {
+    for (key, setting, file) in files {
         if let Some(file) = file {
+            // The client only logs what is wrong with them, and tries again for ever.
+            crate::config::readable(setting, file).map_err(KafkaError::File)?;
             client.set(key, file.to_string_lossy());
         }
     }

@@ -136,6 +136,9 @@ pub enum KafkaError {
     /// The password can not be read.
     #[error("{0}")]
     Secret(String),
+    /// A certificate or key file can not be read.
+    #[error("{0}")]
+    File(String),
     /// The client failed for good.
     #[error("the Kafka client failed for good: {0}; restart the node")]
     Fatal(String),

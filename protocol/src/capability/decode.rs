@@ -18,7 +18,8 @@ pub struct Decoded<'a> {
     pub bad_entries: Vec<BadEntry>,
 }
 
-/// A payload that cannot be taken apart into entries (reject reason `invalid_data_shape`).
+/// A payload that cannot be taken apart into entries. The gate has `invalid_data_shape` for what is neither
+/// array nor object before it comes to this, and `parse_exception` for this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ShapeError {
     /// A scalar, null or blank text.

@@ -182,8 +182,6 @@ pub struct PriceRow<'d> {
     pub price_per_unit: i64,
     /// Pixels.
     pub pixels_per_unit: i64,
-    /// Both numbers are positive; other prices must stay out of averages (events.md 8, case 11).
-    pub price_usable: bool,
 }
 
 /// Expands a document. Pure; additive over entries.
@@ -412,7 +410,6 @@ fn prices<'d>(entry: &'d Entry<'_>, origin: &Origin<'d>) -> impl Iterator<Item =
         constraint_name: &price.constraint,
         price_per_unit: price.price_per_unit,
         pixels_per_unit: price.pixels_per_unit,
-        price_usable: price.price_per_unit > 0 && price.pixels_per_unit > 0,
     })
 }
 

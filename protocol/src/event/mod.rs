@@ -171,7 +171,7 @@ pub struct Status<'a> {
     /// `data.state` verbatim, `""` when absent.
     #[serde(borrow)]
     pub state: Cow<'a, str>,
-    /// `data.timestamp`: runner clock; `None` when absent or unparseable.
+    /// `data.timestamp`: runner clock; `None` when absent, unparseable or ≤ 0.
     pub runner_ts: Option<Timestamp>,
     /// `data.start_time`: runner clock. A value in seconds (10^9 ≤ v < 10^11) is multiplied before
     /// rounding to the nearest millisecond; `None` when absent or not a number or digits-only text.

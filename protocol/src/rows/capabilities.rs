@@ -33,6 +33,8 @@ table! {
             local_address: &'a str,
             /// Service URI, verbatim; one wallet can have several; '' when unknown.
             orch_uri: &'a str,
+            /// The same for comparison: trimmed, lower case, without one trailing slash; '' in rows of older builds.
+            orch_uri_norm: &'a str,
             /// GPU uuid; '' when the element lists no GPU.
             gpu_id: &'a str,
             /// GPU product name; '' when unknown.
@@ -69,6 +71,12 @@ table! {
             price_per_unit: Option<i64>,
             /// Pixels that the price is for; 0 makes it unusable; NULL without a matching price.
             pixels_per_unit: Option<i64>,
+            /// `hardware`, or `constraint` for a model that no hardware element lists; '' in rows of older builds.
+            snapshot_source: &'a str [low],
+            /// 1 when capacity, warmth and runner version are those of this very model.
+            model_matched: bool,
+            /// `exact` for a price of this capability and model, `any_model` for one of the capability, or `none`; '' in rows of older builds.
+            price_match: &'a str [low],
             /// 1 when the model lists a GPU with an id (clarification 2).
             hardware_present: bool,
             /// Version of the orchestrator; '' when unknown.
@@ -116,6 +124,8 @@ table! {
             local_address: &'a str,
             /// Service URI, verbatim; one wallet can have several; '' when unknown.
             orch_uri: &'a str,
+            /// The same for comparison: trimmed, lower case, without one trailing slash; '' in rows of older builds.
+            orch_uri_norm: &'a str,
             /// Catalogue id of the capability; -1 when unknown.
             capability_id: i32,
             /// Catalogue name; `unknown` for ids outside the catalogue.
@@ -169,6 +179,8 @@ table! {
             local_address: &'a str,
             /// Service URI, verbatim; one wallet can have several; '' when unknown.
             orch_uri: &'a str,
+            /// The same for comparison: trimmed, lower case, without one trailing slash; '' in rows of older builds.
+            orch_uri_norm: &'a str,
             /// Catalogue id of the capability; -1 when unknown.
             capability_id: i32,
             /// Catalogue name; `unknown` for ids outside the catalogue.
@@ -230,6 +242,8 @@ table! {
             local_address: &'a str,
             /// Service URI, verbatim; one wallet can have several; '' when unknown.
             orch_uri: &'a str,
+            /// The same for comparison: trimmed, lower case, without one trailing slash; '' in rows of older builds.
+            orch_uri_norm: &'a str,
             /// Catalogue id of the capability; -1 when unknown.
             capability_id: i32,
             /// Catalogue name; `unknown` for ids outside the catalogue.
@@ -254,6 +268,8 @@ table! {
             ingestion_timestamp: Timestamp,
         }
         derived: {
+            /// 1 when both numbers are positive; other prices belong in no average.
+            price_usable: UInt8 = Alias("price_per_unit > 0 AND pixels_per_unit > 0"),
             /// Day of `event_timestamp`, UTC.
             event_date: Date = Materialized("toDate(event_timestamp)"),
         }

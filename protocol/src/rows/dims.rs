@@ -248,6 +248,8 @@ table! {
             ingestion_timestamp: Timestamp,
         }
         derived: {
+            /// 1 when both numbers are positive; other prices belong in no average.
+            price_usable: UInt8 = Alias("price_per_unit > 0 AND pixels_per_unit > 0"),
             /// Day of `snapshot_ts`, UTC.
             snapshot_date: Date = Materialized("toDate(snapshot_ts)"),
         }

@@ -24,7 +24,7 @@ table! {
             edge_semantics_version: &'a str [low],
             /// Start of the session, UTC, gateway clock.
             sample_ts: Timestamp,
-            /// Gateway of the signal; '' when unknown.
+            /// First gateway of the session; '' when unknown.
             gateway: &'a str [low],
             /// Canonical orchestrator wallet of the session, lower case; '' when not attributed.
             orchestrator_address: &'a str,

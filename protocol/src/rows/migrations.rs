@@ -97,4 +97,5 @@ migrations! {
     13 "0013_storage.sql",
     14 "0014_hours_by_identity.sql",
     15 "0015_capacity_at_start.sql",
+    16 "0016_capability_marks.sql",
 }

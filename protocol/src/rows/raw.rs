@@ -32,7 +32,7 @@ table! {
             raw_event_uid: &'a str,
             /// Kafka topic; a fixed name for files.
             source_topic: &'a str [low],
-            /// Kafka partition; for files a hash of the file's identity.
+            /// Kafka partition; for files a running number of the data folder.
             source_partition: u32,
             /// Offset in the partition; the record's number for files.
             source_offset: u64,
@@ -65,9 +65,9 @@ table! {
             event_timestamp: Timestamp,
             /// Event uid, unique per organisation; never empty.
             raw_event_uid: &'a str,
-            /// Stream id; never blank.
+            /// Stream id, trimmed; '' when sent as blank text.
             stream_id: &'a str,
-            /// Request id; never blank.
+            /// Request id, trimmed; '' when sent as blank text.
             request_id: &'a str,
             /// Gateway that sent the event; '' when unknown.
             gateway: &'a str [low],
@@ -75,7 +75,7 @@ table! {
             orchestrator_address: &'a str,
             /// Service URI as reported, verbatim; '' when unknown.
             orchestrator_url: &'a str,
-            /// Model hint as reported (`data.pipeline`); never empty.
+            /// Model hint as reported (`data.pipeline`); can be blank.
             pipeline: &'a str [low],
             /// Frames per second out of the inference; 0 when absent.
             output_fps: f32,
@@ -134,9 +134,9 @@ table! {
             event_timestamp: Timestamp,
             /// Event uid, unique per organisation; never empty.
             raw_event_uid: &'a str,
-            /// Stream id; never blank.
+            /// Stream id, trimmed; '' when sent as blank text.
             stream_id: &'a str,
-            /// Request id; never blank.
+            /// Request id, trimmed; '' when sent as blank text.
             request_id: &'a str,
             /// Gateway that sent the event; '' when unknown.
             gateway: &'a str [low],
@@ -207,9 +207,9 @@ table! {
             event_timestamp: Timestamp,
             /// Event uid, unique per organisation; never empty.
             raw_event_uid: &'a str,
-            /// Stream id; never blank.
+            /// Stream id, trimmed; '' when sent as blank text.
             stream_id: &'a str,
-            /// Request id; never blank.
+            /// Request id, trimmed; '' when sent as blank text.
             request_id: &'a str,
             /// Gateway that sent the event; '' when unknown.
             gateway: &'a str [low],
@@ -252,9 +252,9 @@ table! {
             event_timestamp: Timestamp,
             /// Event uid, unique per organisation; never empty.
             raw_event_uid: &'a str,
-            /// Stream id; never blank.
+            /// Stream id, trimmed; '' when sent as blank text.
             stream_id: &'a str,
-            /// Request id; never blank.
+            /// Request id, trimmed; '' when sent as blank text.
             request_id: &'a str,
             /// Gateway that sent the event; '' when unknown.
             gateway: &'a str [low],

@@ -25,13 +25,13 @@ table! {
             org: &'a str [low],
             /// Kafka topic; a fixed name for files.
             source_topic: &'a str [low],
-            /// Kafka partition; for files a hash of the file's identity.
+            /// Kafka partition; for files a running number of the data folder.
             source_partition: u32,
             /// Offset in the partition; the record's number for files.
             source_offset: u64,
-            /// Broker record time, UTC; the envelope time for files.
+            /// Broker record time, UTC; the envelope time for files, and without one the time of the reject.
             source_record_timestamp: Timestamp,
-            /// Part of the record that failed, such as an array element, from 0; 0 for the whole record.
+            /// Part of the record that failed, such as an array element, from 1; 0 for the whole record.
             part: u32,
             /// Envelope `id`; '' when absent or not parsable.
             event_id: &'a str,
@@ -190,11 +190,11 @@ table! {
             gateway: &'a str [low],
             /// Kafka topic; a fixed name for files.
             source_topic: &'a str [low],
-            /// Kafka partition; for files a hash of the file's identity.
+            /// Kafka partition; for files a running number of the data folder.
             source_partition: u32,
             /// Offset in the partition; the record's number for files.
             source_offset: u64,
-            /// Broker record time, UTC; the envelope time for files.
+            /// Broker record time, UTC; the envelope time for files, and without one the time when the row was made.
             source_record_timestamp: Timestamp,
             /// Envelope time, UTC, gateway clock; NULL when not parsable.
             event_timestamp: Option<Timestamp>,

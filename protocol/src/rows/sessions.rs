@@ -34,7 +34,7 @@ table! {
             gateway: &'a str [low],
             /// Canonical wallet of the last resolved selection, lower case; '' until attributed.
             orchestrator_address: &'a str,
-            /// URL of the last selection as observed, else the node's; '' when unknown.
+            /// URL of the selection that the identity is of (the last resolved one, else the last) as observed, else the node's; '' when unknown.
             orchestrator_url: &'a str,
             /// Wallet that the last selection showed, normalised; '' when none was seen.
             observed_address: &'a str,
@@ -158,7 +158,7 @@ table! {
             served_session: bool,
             /// 1 when known and no canonical orchestrator is known.
             unserved_session: bool,
-            /// Why a known session was not served or did not start; '' when it did.
+            /// Why a known session was not served or did not start: `unattributed`, `no_orchestrators`, `not_selected`, `excusable_error` or `startup_failed`; '' when it did, or is not known.
             service_failure_reason: &'a str [low],
             /// Start of the first resolved selection, UTC, gateway clock; NULL when none.
             orchestrator_assigned_ts: Option<Timestamp>,
@@ -345,7 +345,7 @@ table! {
             stream_id: &'a str,
             /// Request id; '' when unknown.
             request_id: &'a str,
-            /// Gateway of the signal; '' when unknown.
+            /// First gateway of the session; '' when unknown.
             gateway: &'a str [low],
             /// Canonical orchestrator wallet of the session, lower case; '' until attributed.
             orchestrator_address: &'a str,

@@ -278,9 +278,8 @@ fn gpu_rows_prices_and_uris() {
             .collect();
         let want = [(0, "g0", Some("n"), Some(9)), (1, "", Some(""), Some(0)), (2, "", None, None)];
         assert_eq!(gpus, want);
-        let usable: Vec<_> =
-            rows.prices.iter().map(|row| (row.constraint_name, row.price_usable)).collect();
-        assert_eq!(usable, [("", false), ("", false), ("c", true)]);
+        let price = |row: &PriceRow<'_>| (row.price_per_unit, row.pixels_per_unit);
+        assert_eq!(rows.prices.iter().map(price).collect::<Vec<_>>(), [(0, 0), (5, 0), (5, 2)]);
         assert_eq!(rows.prices[1].capability.capability_name, "H.264");
         assert_eq!(rows.prices[0].origin.orch_uri, " HTTPS://A:1/ ");
         assert_eq!(rows.prices[0].origin.orch_uri_norm, "https://a:1");

@@ -143,7 +143,7 @@ pub(super) fn status(fields: StatusFields<'_>) -> Payload<'_> {
         pipeline: fields.pipeline.text(),
         orchestrator: fields.orchestrator.into(),
         state: fields.state.text(),
-        runner_ts: fields.timestamp.millis(),
+        runner_ts: fields.timestamp.millis().filter(|ts| *ts > Timestamp(0)),
         start_time: fields.start_time.millis_or_seconds(),
         output_fps: inference.fps.float(),
         input_fps: fields.input.fps.float(),
@@ -189,7 +189,7 @@ pub(super) fn ai_event(fields: AiFields<'_>) -> Payload<'_> {
         pipeline: fields.pipeline.text(),
         message: fields.message.text(),
         capability: fields.capability.text(),
-        runner_ts: fields.timestamp.millis(),
+        runner_ts: fields.timestamp.millis().filter(|ts| *ts > Timestamp(0)),
         orchestrator: fields.orchestrator.into(),
     }))
     .into()
