@@ -108,12 +108,13 @@ async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
     let outcome = loop {
         let started = Instant::now();
         let is_first = first.is_some();
-        let boot = match first.take() {
-            Some(boot) => Ok(boot),
-            None => tokio::select! {
+        let boot = if let Some(boot) = first.take() {
+            Ok(boot)
+        } else {
+            tokio::select! {
                 boot = Boot::begin(config, dir, &left) => boot,
                 _ = stop.first() => break Ok(()),
-            },
+            }
         };
         let linked = match boot {
             Ok(mut boot) => {

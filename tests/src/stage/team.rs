@@ -58,20 +58,23 @@ impl Team {
         self.start_by(number, &self.ports, &[])
     }
 
-    /// Starts node `number`, which finds the others at these ports, with further settings.
+    /// Starts node `number`, which finds the others at these ports, with further settings, among which
+    /// may be another way to the tables.
     pub fn start_by(&self, number: usize, ports: &[u16], more: &[&str]) -> Node {
         let peer = |(number, (host, port))| format!("naap-{number}={host}:{port}");
         let peers: Vec<_> = self.hosts.iter().zip(ports).enumerate().map(peer).collect();
+        let tables = format!("clickhouse.url={}", self.tables.url);
+        let own = more.iter().any(|setting| setting.starts_with("clickhouse.url="));
         let settings = [
             "state_log.store=kafka".to_owned(),
             format!("state_log.topic=state-{}", self.stage.topic),
             format!("cluster.members_topic=members-{}", self.stage.topic),
             format!("cluster.listen={}:{}", self.hosts[number], self.ports[number]),
             format!("cluster.peers={}", peers.join(",")),
-            format!("clickhouse.url={}", self.tables.url),
         ];
-        let settings: Vec<_> =
-            settings.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        let tables = (!own).then_some(tables.as_str());
+        let settings = settings.iter().map(String::as_str).chain(tables);
+        let settings: Vec<_> = settings.chain(more.iter().copied()).collect();
         let dir = self.dirs[number].data();
         self.stage.node(&format!("naap-{number}"), GROUP, &dir, &settings)
     }

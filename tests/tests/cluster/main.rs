@@ -4,6 +4,7 @@
 
 mod ends;
 mod late;
+mod refused;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

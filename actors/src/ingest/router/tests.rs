@@ -54,8 +54,11 @@ fn entry(node: u64, wallet: u64, texts: usize) -> String {
     )
 }
 
-/// What travels of the envelopes of each shard: from, to, bytes, and offsets.
-fn travels(envelopes: Vec<Envelope>) -> BTreeMap<u16, Vec<(u64, u64, usize, Vec<u64>)>> {
+/// Of an envelope: from, to, bytes, and offsets.
+type Part = (u64, u64, usize, Vec<u64>);
+
+/// What travels of the envelopes of each shard.
+fn travels(envelopes: Vec<Envelope>) -> BTreeMap<u16, Vec<Part>> {
     let mut of: BTreeMap<u16, Vec<_>> = BTreeMap::new();
     for envelope in envelopes {
         let len = envelope.to_frame().unwrap().len();
