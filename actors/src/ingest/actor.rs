@@ -111,6 +111,11 @@ struct State {
     args: IngestArgs,
     flow: Flow,
     kept: Kept,
+    /// Per partition that is read the first offset whose archive, reject or ignored row may not be stored yet.
+    /// Shards of other nodes claim what they have, and know nothing of these.
+    stored: BTreeMap<SourcePartition, u64>,
+    /// The same once the present commit cycle has ended.
+    storing: BTreeMap<SourcePartition, u64>,
     started: Instant,
     /// When something was applied last, or it was said what input waits for.
     moved: Instant,
@@ -158,6 +163,8 @@ impl Actor for IngestActor {
         Ok(State {
             kept: Kept::new(kept),
             flow: Flow::new(args.options.shards, window_bytes, uncommitted_bytes),
+            stored: BTreeMap::new(),
+            storing: BTreeMap::new(),
             started: Instant::now(),
             moved: Instant::now(),
             held: Vec::new(),
@@ -184,11 +191,13 @@ impl Actor for IngestActor {
             IngestMsg::Assign(source, offset) => {
                 state.flow.assign(&source, offset);
                 state.kept.begin(&source, offset);
+                state.stored.entry(source).or_insert(offset);
                 state.unsaved = true;
             }
             IngestMsg::Unassign(source) => {
                 state.flow.unassign(&source);
                 state.kept.forget(&source);
+                state.stored.remove(&source);
             }
             IngestMsg::Records(batch, permit) => state.records(batch, permit).await?,
             IngestMsg::Note(note) => state.note(note),
@@ -337,7 +346,7 @@ impl State {
         if self.committing {
             return Ok(());
         }
-        if std::mem::take(&mut self.claimed) && self.flow.applied() != self.status.applied {
+        if std::mem::take(&mut self.claimed) && self.applied() != self.status.applied {
             self.publish();
         }
         if !self.unsaved && self.flow.waiting_bytes() == 0 {
@@ -353,6 +362,8 @@ impl State {
         self.committing = true;
         (self.unsaved, self.hurry) = (false, false);
         self.flow.begin_commit();
+        // The rows of all that was read are with the sinks, which the cycle waits for.
+        self.storing = self.flow.positions();
         let flush = !self.finishing.is_empty();
         self.args.region.cast(RegionMsg::Commit(myself.clone(), flush))?;
         Ok(())
@@ -361,6 +372,11 @@ impl State {
     fn committed(&mut self, committed: &Committed) {
         self.committing = false;
         self.flow.end_commit();
+        for (source, to) in std::mem::take(&mut self.storing) {
+            if let Some(known) = self.stored.get_mut(&source) {
+                *known = to.max(*known);
+            }
+        }
         self.status.commits += 1;
         self.status.shards.add(committed.counts.clone());
         // Where other nodes have shards too, nobody sees all of the traffic: whoever opens a shard asks
@@ -377,8 +393,15 @@ impl State {
         self.let_in();
     }
 
+    /// What every shard has claimed, as far as this node's own rows of it are stored. Of a partition that it
+    /// does not read it knows nothing of the rows of whoever does.
+    fn applied(&self) -> BTreeMap<SourcePartition, u64> {
+        let claimed = self.flow.applied().into_iter();
+        claimed.filter_map(|(s, to)| self.stored.get(&s).map(|&own| (s, to.min(own)))).collect()
+    }
+
     fn publish(&mut self) {
-        let applied = self.flow.applied();
+        let applied = self.applied();
         if applied != self.status.applied {
             self.moved = Instant::now();
         }

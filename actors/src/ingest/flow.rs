@@ -416,6 +416,11 @@ impl Flow {
         }
     }
 
+    /// Per partition that is read the first offset that was not read yet.
+    pub fn positions(&self) -> BTreeMap<SourcePartition, u64> {
+        self.partitions.iter().map(|(source, known)| (source.clone(), known.next)).collect()
+    }
+
     /// Per source partition the first offset that some shard has not claimed; a partition that a shard
     /// has claimed nothing of is missing.
     pub fn applied(&self) -> BTreeMap<SourcePartition, u64> {

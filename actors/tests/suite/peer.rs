@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use naap_actors::peers::{PeerMsg, Peers};
+use naap_actors::ingest::{RecordBatch, RecordEntry};
+use naap_actors::peers::{Known, Members, PeerMsg, Peers, Standing};
 use naap_actors::region::RegionMsg;
 use naap_actors::supervisor::{Cluster, Node};
 use naap_protocol::codec::TraceContext;
@@ -138,4 +139,45 @@ async fn damaged_items_cost_their_sender_its_link_and_the_node_nothing() {
     }
     assert_eq!(stage.attach(4).await, (epoch, 2));
     drain(stage.node).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_claim_counts_once_the_rows_of_the_reader_are_stored() {
+    let (sender, told) = unbounded_channel();
+    let known = |standing| Known { incarnation: 0, weight: 8, standing, suspect: false };
+    // Every shard is with the other node.
+    let there = [("b", Standing::Up), ("n", Standing::Joining)];
+    let members = Members(there.map(|(name, standing)| (name.into(), known(standing))).into());
+    let (_keep, members) = tokio::sync::watch::channel(members);
+    let cluster = Cluster { peers: Arc::new(Kept(sender)), members, ..Cluster::alone("n", 0) };
+    let setup = Setup::new(AMPLE);
+    let node = setup.node_in(cluster).await;
+    let (intake, mut applied) = (node.intake.clone(), node.applied.clone());
+    let mut stage = Stage { node, told };
+    intake.assign(source(), 3).unwrap();
+    for shard in 0..4 {
+        let ask = stage
+            .told(|told| match told {
+                Told::Note(Note::Attach { shard: of, ask, .. }) if of == shard => Some(ask),
+                _ => None,
+            })
+            .await;
+        let attached = Note::Attached { shard, epoch: 1, source: source(), wanted: 3, ask };
+        stage.hear(PeerMsg::Notes(Notes(vec![attached])));
+    }
+    // Another reader has sent offset 3 before; whether the row that it made of it is stored nobody knows.
+    let claimed = |shard| Note::Claimed { shard, epoch: 1, applied: vec![(source(), 4)] };
+    stage.hear(PeerMsg::Notes(Notes((0..4).map(claimed).collect())));
+    let heard = applied.wait_for(|applied| applied.contains_key(&source()));
+    let first = timeout(PATIENCE, heard).await.expect("claims").unwrap()[&source()];
+    assert_eq!(first, 3, "it is acknowledged, and its row may be nowhere");
+    // Nothing for any shard, and a row of the reader.
+    let record = RecordEntry { offset: 3, record_ts: None, value: Some(0..2) };
+    let (records, data) = (vec![record], b"no".to_vec());
+    intake.send(RecordBatch { source: source(), records, next_offset: 4, data }).await.unwrap();
+    let stored = applied.wait_for(|applied| applied[&source()] == 4);
+    timeout(PATIENCE, stored).await.expect("the row is stored").unwrap();
+    let rows = setup.tables.store.lock().unwrap().table("raw_streaming_events_dlq").len();
+    assert_eq!(rows, 1);
+    stage.node.stop().await;
 }

@@ -129,7 +129,7 @@ const TINY: Budgets = Budgets { window: 1 << 10, buffer: 8 << 10, sink: 4 << 10,
 
 pub(crate) struct Setup {
     log: Arc<MemoryLog>,
-    tables: Arc<MemoryTables>,
+    pub(crate) tables: Arc<MemoryTables>,
     budgets: Budgets,
     /// As in live mode; `None` as in a replay of files.
     retention_ms: Option<i64>,
