@@ -65,7 +65,7 @@ impl Failure {
     }
 }
 
-/// What [`Failure::report`] says, in one line.
+/// What is reported, in one line.
 impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.messages.join("; "))
