@@ -80,6 +80,8 @@ async fn lonely(
     };
     let agent = agent::spawn(args, root.clone()).await.unwrap();
     topic.follow(agent.clone()).unwrap();
+    // Nobody is up who could not serve shards.
+    agent.cast(AgentMsg::Serves).unwrap();
     (agent, told)
 }
 
