@@ -14,6 +14,15 @@ use serde_json::Value;
 
 use crate::{DataDir, program};
 
+/// Sends a request as it stands; the whole answer. The request has to ask for the connection to be closed.
+pub fn exchange(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 /// A running interface, gone with the value.
 #[derive(Debug)]
 pub struct Served {
@@ -49,11 +58,8 @@ impl Served {
 
     /// Status, kind of content and body.
     pub fn request(&self, method: &str, target: &str) -> (u16, String, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
         let head = format!("{method} {target} HTTP/1.1\r\nHost: naap\r\nConnection: close\r\n\r\n");
-        stream.write_all(head.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        let answer = exchange(&self.address, &head);
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let kind = head.lines().find_map(|line| line.strip_prefix("content-type: "));
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();

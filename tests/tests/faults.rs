@@ -4,26 +4,23 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use naap_tests::engine::Engine;
+use naap_tests::served::exchange;
 use naap_tests::stage::{SHARDS, data_dir};
 use naap_tests::{DataDir, program, run};
 use serde_json::{Value, json};
 
 /// Sends a request to the engine's own interface for tests; its answer.
 fn ask(engine: &Engine, method: &str, body: &str) -> String {
-    let mut stream = TcpStream::connect(engine.url.strip_prefix("http://").unwrap()).unwrap();
     let length = body.len();
-    let head = format!(
-        "{method} /faults HTTP/1.1\r\nHost: naap\r\nConnection: close\r\nContent-Length: {length}\r\n"
+    let request = format!(
+        "{method} /faults HTTP/1.1\r\nHost: naap\r\nConnection: close\r\nContent-Length: {length}\r\n\
+         Content-Type: application/json\r\n\r\n{body}"
     );
-    write!(stream, "{head}Content-Type: application/json\r\n\r\n{body}").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let answer = exchange(engine.url.strip_prefix("http://").unwrap(), &request);
     assert!(answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.1 204"), "{answer}");
     answer
 }

@@ -158,23 +158,15 @@ impl Rules<'_> {
 
     fn passwords(&mut self, config: &Config) {
         let (kafka, clickhouse) = (&config.kafka, &config.clickhouse);
-        let twice = "contradicts password_file beside it; remove one of them";
-        self.hold(
-            kafka.password.is_none() || kafka.password_file.is_none(),
-            "kafka.password",
-            twice,
-        );
-        self.hold(
-            clickhouse.password.is_none() || clickhouse.password_file.is_none(),
-            "clickhouse.password",
-            twice,
-        );
         let reader = &clickhouse.reader;
-        self.hold(
-            reader.password.is_none() || reader.password_file.is_none(),
-            "clickhouse.reader.password",
-            twice,
-        );
+        for (path, password, file) in [
+            ("kafka.password", &kafka.password, &kafka.password_file),
+            ("clickhouse.password", &clickhouse.password, &clickhouse.password_file),
+            ("clickhouse.reader.password", &reader.password, &reader.password_file),
+        ] {
+            let twice = "contradicts password_file beside it; remove one of them";
+            self.hold(password.is_none() || file.is_none(), path, twice);
+        }
         let nobody = "belongs to clickhouse.reader.user, which is not set; set it or remove this";
         self.hold(
             reader.password.is_none() || reader.user.is_some(),

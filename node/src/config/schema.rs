@@ -425,32 +425,19 @@ impl Restart {
     }
 }
 
-impl Kafka {
-    /// The password, from its setting or its file.
-    ///
-    /// # Errors
-    /// The file can not be read or is empty.
-    pub fn resolve_password(&self) -> Result<Option<Secret>, SecretError> {
-        secret::resolve(self.password.as_ref(), self.password_file.as_ref())
-    }
+/// Sections with a user have `password` and `password_file` beside it.
+macro_rules! with_password {
+    ($($section:ident),+) => {$(
+        impl $section {
+            /// The password, from its setting or its file.
+            ///
+            /// # Errors
+            /// The file can not be read or is empty.
+            pub fn resolve_password(&self) -> Result<Option<Secret>, SecretError> {
+                secret::resolve(self.password.as_ref(), self.password_file.as_ref())
+            }
+        }
+    )+};
 }
 
-impl ClickHouse {
-    /// The password, from its setting or its file.
-    ///
-    /// # Errors
-    /// The file can not be read or is empty.
-    pub fn resolve_password(&self) -> Result<Option<Secret>, SecretError> {
-        secret::resolve(self.password.as_ref(), self.password_file.as_ref())
-    }
-}
-
-impl ReadingUser {
-    /// The password, from its setting or its file.
-    ///
-    /// # Errors
-    /// The file can not be read or is empty.
-    pub fn resolve_password(&self) -> Result<Option<Secret>, SecretError> {
-        secret::resolve(self.password.as_ref(), self.password_file.as_ref())
-    }
-}
+with_password!(Kafka, ClickHouse, ReadingUser);

@@ -63,6 +63,15 @@ fn pair() -> (Settings, Settings) {
     (settings("n-0", ports[0], &peers), settings("n-1", ports[1], &peers))
 }
 
+/// The same with certificates, whose files last as long as their authority.
+fn encrypted_pair() -> (Authority, Settings, Settings) {
+    let authority = Authority::new();
+    let (mut low, mut high) = pair();
+    low.extend(encrypted(&authority.issue("n-0", "n-0")));
+    high.extend(encrypted(&authority.issue("n-1", "n-1")));
+    (authority, low, high)
+}
+
 #[test]
 fn a_killed_node_is_down_and_its_next_boot_takes_its_place() {
     let (low, high) = pair();
@@ -141,10 +150,7 @@ fn a_paused_node_is_down_and_comes_back() {
 
 #[test]
 fn messages_arrive_in_order_and_the_inbox_hears_of_new_links() {
-    let authority = Authority::new();
-    let (mut low, mut high) = pair();
-    low.extend(encrypted(&authority.issue("n-0", "n-0")));
-    high.extend(encrypted(&authority.issue("n-1", "n-1")));
+    let (_authority, low, high) = encrypted_pair();
     let (mut one, mut two) = (Node::start(1, &low), Node::start(1, &high));
     // As soon as the sender has a link, whether or not the other side has said so.
     two.until(&["linked n-0"]);
@@ -160,10 +166,7 @@ fn messages_arrive_in_order_and_the_inbox_hears_of_new_links() {
 
 #[test]
 fn a_long_message_arrives_and_one_that_is_too_long_costs_no_link() {
-    let authority = Authority::new();
-    let (mut low, mut high) = pair();
-    low.extend(encrypted(&authority.issue("n-0", "n-0")));
-    high.extend(encrypted(&authority.issue("n-1", "n-1")));
+    let (_authority, low, high) = encrypted_pair();
     let (mut one, mut two) = (Node::start(1, &low), Node::start(1, &high));
     two.until(&["linked n-0"]);
     two.command("long");
