@@ -153,7 +153,11 @@ impl SessionActor {
         let displaced_samples = take_back_samples(&self.state, pen, &mut count);
         let samples = write_samples(&story, pen, &mut count);
         let signals = write_signals(&story, self.dirty, pen, &mut count);
-        if !story.signals.is_empty() {
+        if story.signals.is_empty() {
+            // Its last signal lost its uid to another event. If it comes back, it is counted as new,
+            // whether it has slept since or not.
+            (known.session, self.counted) = (0, None);
+        } else {
             let parts = RowParts::of(&story);
             let put = pen.put(&mut known.session, |stamp| session_row(&story, &parts, stamp));
             self.versions += u32::from(put.is_written());

@@ -261,6 +261,20 @@ fn an_attribution_is_counted_once_however_often_its_session_sleeps() {
     }
 }
 
+/// Its only signal loses its uid to a sample, so it is no session any more; then another comes.
+#[test]
+fn a_session_that_comes_back_is_counted_anew_however_often_it_sleeps() {
+    let back = "REQ@2001{uid=b,a=0xa} ING@1000{uid=b} ING@1000{uid=a} REQ@1000{uid=a,u=https://a}";
+    let expected = restarted(back, &[], RESULTS);
+    assert_eq!(sum(&expected, RESULTS, ""), 2.0);
+    for place in 1..4 {
+        for new_epoch in [false, true] {
+            let found = restarted(back, &[(place, new_epoch)], RESULTS);
+            assert_eq!(found, expected, "{place} {new_epoch}");
+        }
+    }
+}
+
 #[test]
 fn coverage_rows_are_matched_or_unmatched() {
     let trace = |kind| StoredBody::Trace { kind, message: Sym::default() };
