@@ -2,7 +2,10 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cluster test-cluster chaos sim lint fmt bench fuzz api-fuzz verify docs-check k8s-check co-update
+.PHONY: help setup demo test cluster test-cluster chaos sim laws lint fmt bench fuzz api-fuzz verify docs-check k8s-check co-update
+
+# Properties draw the same cases in every run of the gate; `make laws` draws others.
+export PROPTEST_RNG_SEED ?= 1
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +48,13 @@ chaos: ## how long a cluster stands still when nodes die, move or stall: a table
 sim: ## random schedules of a small cluster: RUNS of them, or the one of SEED
 	@. deploy/setup/env.sh && NAAP_SIM_SEED=$${SEED:-} NAAP_SIM_RUNS=$${RUNS:-2000} \
 	cargo test -p naap-actors --locked --test simulation -- random
+
+laws: ## every property with other random cases, RUNS (5) times; a failure names its seed
+	@. deploy/setup/env.sh && for run in $$(seq $${RUNS:-5}); do \
+	    export PROPTEST_RNG_SEED=$$RANDOM$$RANDOM; echo "== PROPTEST_RNG_SEED=$$PROPTEST_RNG_SEED (run $$run)"; \
+	    cargo test --workspace --locked --no-fail-fast \
+	        --lib --test suite --test frames --test state --test reference --test identity --test expired; \
+	done
 
 lint: ## formatting, clippy, rustdoc, licences, spelling, shell, docs, names, manifests, HTTP interface
 	@deploy/setup/setup.sh all
