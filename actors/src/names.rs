@@ -28,7 +28,8 @@ pub const REREADS: &str = "naap_ingest_rereads_total";
 pub const SHARDS_OPEN: &str = "naap_shards_open";
 /// Shards that this node should have and has not open yet.
 pub const SHARDS_PENDING: &str = "naap_shards_pending";
-/// Steps in the ownership of shards, by `step`: `opened`, `handed_off`, `superseded`, `lost_race`.
+/// Steps in the ownership of shards, by `step`: `opened`, `handed_off`, `superseded`, `lost_race`,
+/// `heir_late`: handed off before the next owner had read the log.
 pub const OWNERSHIP: &str = "naap_ownership_steps_total";
 /// Messages for a shard that this node does not have, by `kind`.
 pub const MISROUTED: &str = "naap_misrouted_total";

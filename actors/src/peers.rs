@@ -141,6 +141,11 @@ impl Members {
         known.is_some_and(|k| k.incarnation == incarnation && k.standing != Standing::Down)
     }
 
+    /// Whether `node` may take messages.
+    pub fn is_there(&self, node: &str) -> bool {
+        self.0.get(node).is_some_and(|known| known.standing != Standing::Down)
+    }
+
     /// The names of all members that may take messages, but for `me`.
     pub fn others<'a>(&'a self, me: &'a str) -> impl Iterator<Item = &'a Arc<str>> {
         let there = self.0.iter().filter(|(_, known)| known.standing != Standing::Down);

@@ -85,7 +85,8 @@ impl StateRecord {
 pub enum Heard {
     /// A record that decides about ownership.
     Record(Record<Progress>),
-    /// What was the end when following began is passed.
+    /// What was the end when following began is passed; and again, for what was the end when an `Open` of this
+    /// node was read as the holder's.
     CaughtUp,
     /// The log can not be read any more.
     Failed(String),

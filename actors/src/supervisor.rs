@@ -75,6 +75,8 @@ pub struct Cluster {
     pub rereads: Option<Rereads>,
     /// Shards are closed at the end, so that others need not wait for this node.
     pub hand_off: bool,
+    /// Longest time that a shard stays here because the node that is to have it has not read its log.
+    pub heir_patience: Duration,
 }
 
 impl Cluster {
@@ -82,7 +84,13 @@ impl Cluster {
     pub fn alone(node: &str, incarnation: u64) -> Self {
         // The last value stays when the sender is gone.
         let (_, members) = watch::channel(Members::alone(node, incarnation));
-        Self { peers: Arc::new(Alone), members, rereads: None, hand_off: false }
+        Self {
+            peers: Arc::new(Alone),
+            members,
+            rereads: None,
+            hand_off: false,
+            heir_patience: Duration::ZERO,
+        }
     }
 }
 
@@ -302,6 +310,7 @@ impl<W: TableWriter> Actor for NodeSupervisor<W> {
             clock: args.clock,
             peers: args.cluster.peers,
             members: args.cluster.members,
+            heir_patience: args.cluster.heir_patience,
         };
         let region = region::spawn(region, cell.clone()).await?;
         let ingest = IngestArgs {

@@ -195,9 +195,14 @@ impl Around<'_> {
         let alone = Cluster::alone(config.node.name.as_str(), self.incarnation);
         let hand_off = matches!(self.log, Log::Kafka(_));
         match self.links {
-            Some(links) => {
-                Cluster { peers: links.peers(), members: links.members(), rereads, hand_off }
-            }
+            Some(links) => Cluster {
+                peers: links.peers(),
+                members: links.members(),
+                rereads,
+                hand_off,
+                // The rest of the time is for what comes after it.
+                heir_patience: config.cluster.drain_timeout / 4,
+            },
             None => Cluster { rereads, hand_off, ..alone },
         }
     }

@@ -271,7 +271,11 @@ impl StateLog for LocalStateLog {
         let followers = self.told();
         for (shard, record) in written {
             if let Some(told) = followers.get(&shard) {
+                let opened = matches!(record, Record::Open(_));
                 told(Heard::Record(record));
+                if opened {
+                    told(Heard::CaughtUp);
+                }
             }
         }
         Ok(())

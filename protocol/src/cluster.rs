@@ -12,7 +12,7 @@ use crate::codec::Framed;
 /// Oldest and newest version of the messages on a link that this build speaks. They rise together with the
 /// version of any frame, also of one that is kept as state: who reads less than this build writes must not
 /// have a link to it. `protocol/tests/golden/link.v*.txt` say what each version stands for.
-pub const LINK_VERSIONS: (u16, u16) = (2, 2);
+pub const LINK_VERSIONS: (u16, u16) = (3, 3);
 
 /// What somebody who connects wants to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -87,6 +87,15 @@ pub enum Note {
         /// Per source partition the first offset that is not durably applied.
         applied: Vec<(SourcePartition, u64)>,
     },
+    /// Next owner to holder: everything of the shard's log is read, only your `Close` is missing.
+    /// Repeated until that is read.
+    #[serde(rename = "h")]
+    Heir {
+        /// The shard.
+        shard: u16,
+        /// The opening of the holder.
+        epoch: u64,
+    },
     /// Session to orchestrator.
     #[serde(rename = "q")]
     Ask {
@@ -168,7 +177,8 @@ impl Note {
             | Self::Attached { .. }
             | Self::Mark { .. }
             | Self::Credit { .. }
-            | Self::Refused { .. } => return None,
+            | Self::Refused { .. }
+            | Self::Heir { .. } => return None,
         })
     }
 }
@@ -200,7 +210,7 @@ impl Notes {
 
 impl Framed for Notes {
     const TYPE_ID: u16 = 0x0302;
-    /// Version 2 added backfills, version 3 capacities to decisions.
-    const VERSION: u16 = 3;
+    /// Version 2 added backfills, version 3 capacities to decisions, version 4 heirs.
+    const VERSION: u16 = 4;
     const NAME: &'static str = "notes";
 }

@@ -110,9 +110,9 @@ fn a_file_is_one_input_of_each_organisation() {
 /// advertised, constraints, prices (events.md 4.3).
 #[test]
 fn the_capability_documents_expand_to_the_contract_counts() {
-    for (file, entries, matched, counts) in [
-        ("getNetworkCapabilities.json", 53, 22, [22, 1, 1235, 18, 44]),
-        ("getNetworkCapabilities-ai-batch-byoc.json", 40, 42, [45, 12, 911, 29, 39]),
+    for (file, entries, matched, counts, repeated) in [
+        ("getNetworkCapabilities.json", 53, 22, [22, 1, 1235, 18, 44], 26),
+        ("getNetworkCapabilities-ai-batch-byoc.json", 40, 42, [45, 12, 911, 29, 39], 0),
     ] {
         let dir = DataDir::new();
         let text = std::fs::read_to_string(fixture(file)).unwrap();
@@ -136,6 +136,10 @@ fn the_capability_documents_expand_to_the_contract_counts() {
         assert_eq!(rows["raw_network_capabilities_model_constraints"], constraints, "{file}");
         assert_eq!(rows["raw_network_capabilities_prices"], prices, "{file}");
         assert_eq!(rows["raw_streaming_events_dlq"], 0, "{file}");
+        // One of the 53 entries stands there twice: the dimensions say its 26 capabilities once.
+        let said =
+            "SELECT count() FROM naap.dim_orchestrator_capability_advertised_snapshots FINAL";
+        assert_eq!(dir.number(said), advertised - repeated, "{file}");
         // What fits no model or price is marked, and prices of 0 are.
         let marks = dir.query(
             "SELECT countIf(snapshot_source = 'hardware') AS hardware, countIf(snapshot_source = 'hardware' AND model_matched) AS matched,

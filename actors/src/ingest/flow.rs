@@ -290,7 +290,8 @@ impl Flow {
             | Note::Evidence { .. }
             | Note::Backfill { .. }
             | Note::Dirty { .. }
-            | Note::Settled { .. } => {}
+            | Note::Settled { .. }
+            | Note::Heir { .. } => {}
         }
     }
 

@@ -26,7 +26,8 @@ pub enum Event<C> {
     Lost,
     /// The next record of the partition was read.
     Read(Record<C>),
-    /// The reader has passed what was the end of the partition when it began.
+    /// The reader has passed what was the end of the partition when it began, or what was when it read this
+    /// node's own `Open`.
     CaughtUp,
     /// State and rows are durable up to the claim: steps 1 and 2 of a commit cycle.
     Stored(C),
@@ -81,6 +82,9 @@ enum Phase {
     Standby(Take),
     /// The own `Open` is appended and not read yet. `wanted` falls when placement changes.
     Claiming { mine: Opening, wanted: bool },
+    /// The own `Open` was read as the holder's. What a rival has saved since may have replaced what stood
+    /// before it and was not read yet, so the shard does not run before that is read too.
+    Opening { mine: Opening, wanted: bool },
     /// The shard runs.
     Owning(Opening),
     /// The shard runs its last commit cycle.
@@ -128,14 +132,21 @@ impl<C: Clone> Owner<C> {
         self.ledger.holder()
     }
 
+    /// The opening of whoever has to close the shard before this node can open it: everything of it is
+    /// read, and only that is missing.
+    pub fn awaits(&self) -> Option<&Opening> {
+        self.ledger.holder().filter(|_| self.phase == Phase::Standby(Take::WhenClosed))
+    }
+
     /// Takes an event. Events that mean nothing in the present phase are ignored.
     pub fn on(&mut self, event: Event<C>) -> Vec<Effect<C>> {
         match event {
             Event::Won(take) => self.won(take),
             Event::Lost => self.lost(),
             Event::Read(record) => self.read(record),
-            Event::CaughtUp => match self.phase {
+            Event::CaughtUp => match self.phase.clone() {
                 Phase::Reading(take) => self.claim(take),
+                Phase::Opening { mine, wanted } => self.start(mine, wanted),
                 _ => Vec::new(),
             },
             Event::Stored(claim) => match self.opening() {
@@ -162,11 +173,16 @@ impl<C: Clone> Owner<C> {
                 Vec::new()
             }
             (Phase::Standby(_), _) => self.claim(take),
-            (Phase::Waiting | Phase::Claiming { .. } | Phase::Owning(_), Take::Later) => {
-                self.lost()
-            }
+            (
+                Phase::Waiting | Phase::Claiming { .. } | Phase::Opening { .. } | Phase::Owning(_),
+                Take::Later,
+            ) => self.lost(),
             (Phase::Claiming { mine, .. }, _) => {
                 self.phase = Phase::Claiming { mine: mine.clone(), wanted: true };
+                Vec::new()
+            }
+            (Phase::Opening { mine, .. }, _) => {
+                self.phase = Phase::Opening { mine: mine.clone(), wanted: true };
                 Vec::new()
             }
             _ => Vec::new(),
@@ -188,6 +204,10 @@ impl<C: Clone> Owner<C> {
                 self.phase = Phase::Claiming { mine, wanted: false };
                 Vec::new()
             }
+            Phase::Opening { mine, .. } => {
+                self.phase = Phase::Opening { mine, wanted: false };
+                Vec::new()
+            }
             Phase::Owning(mine) => {
                 self.phase = Phase::Draining(mine);
                 vec![Effect::Drain]
@@ -204,13 +224,10 @@ impl<C: Clone> Owner<C> {
                 if !counts {
                     return self.back_off();
                 }
-                self.phase = Phase::Owning(mine.clone());
-                let mut effects = vec![Effect::Start(mine, self.ledger.claim().cloned())];
-                if !wanted {
-                    effects.extend(self.lost());
-                }
-                effects
+                self.phase = Phase::Opening { mine, wanted };
+                Vec::new()
             }
+            (Phase::Opening { .. }, Record::Open(_)) if counts => self.back_off(),
             (Phase::Owning(_) | Phase::Draining(_), Record::Open(_)) if counts => {
                 let mut effects = vec![Effect::Stop];
                 effects.extend(self.back_off());
@@ -226,6 +243,15 @@ impl<C: Clone> Owner<C> {
             }
             _ => Vec::new(),
         }
+    }
+
+    fn start(&mut self, mine: Opening, wanted: bool) -> Vec<Effect<C>> {
+        self.phase = Phase::Owning(mine.clone());
+        let mut effects = vec![Effect::Start(mine, self.ledger.claim().cloned())];
+        if !wanted {
+            effects.extend(self.lost());
+        }
+        effects
     }
 
     fn follow(&mut self, take: Take) -> Vec<Effect<C>> {

@@ -10,7 +10,8 @@
 //! 1. The *holder* of a partition is the first [`Opening`] of its highest epoch ([`Ledger`]).
 //! 2. A [`Record::Progress`] counts only if its author is the holder where it stands.
 //! 3. A shard runs only after its owner has read its own [`Record::Open`] as the holder, and with
-//!    it everything that stands before it.
+//!    it everything that stands before it. Where compaction has taken something away, what replaced it
+//!    may stand behind: so it reads on to what is the end then.
 //! 4. Input is acknowledged only after the owner has read back its own `Progress`, as the holder.
 //! 5. Snapshots of any author merge, so they are not looked at here. Every key carries the opening
 //!    of its author, so that compaction never lets one author replace what another has written.
@@ -21,6 +22,7 @@
 mod ledger;
 mod leftovers;
 mod machine;
+mod whereabouts;
 
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ use naap_protocol::state::EpochOpen;
 pub use ledger::Ledger;
 pub use leftovers::Leftovers;
 pub use machine::{Effect, Event, Owner, Take};
+pub use whereabouts::Whereabouts;
 
 /// One opening of a shard. Part of every key in the state log that its author writes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

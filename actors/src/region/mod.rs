@@ -11,6 +11,7 @@ mod singletons;
 mod slots;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use naap_protocol::capability::evidence::{Evidence, Question};
 use naap_protocol::peer::{Note, Notes};
@@ -110,6 +111,8 @@ pub struct RegionArgs {
     pub peers: Arc<dyn Peers>,
     /// Who is there.
     pub members: watch::Receiver<Members>,
+    /// Longest time that a shard stays here because the node that is to have it has not read its log.
+    pub heir_patience: Duration,
 }
 
 struct ShardRegion;
@@ -174,8 +177,8 @@ impl Actor for ShardRegion {
     ) -> Result<(), ActorProcessingErr> {
         match message {
             RegionMsg::Deliver(envelope, from) => state.envelope(envelope, &Reader::Here(from)),
-            RegionMsg::Note(note, from) => state.note(note, Reader::Here(from)),
-            RegionMsg::FromPeer(node, message) => state.hear_peer(node, message),
+            RegionMsg::Note(note, from) => state.note(note, Reader::Here(from)).await?,
+            RegionMsg::FromPeer(node, message) => state.hear_peer(node, message).await?,
             RegionMsg::Ask(shard, questions) => state.ask(shard, questions),
             RegionMsg::Evidence(shard, evidence) => state.evidence(shard, evidence),
             RegionMsg::Backfill(shard, evidence, reply) => {
@@ -266,17 +269,22 @@ impl State {
         self.unsaved &= self.ingest.is_none();
     }
 
-    fn hear_peer(&mut self, node: Arc<str>, message: PeerMsg) {
+    async fn hear_peer(
+        &mut self,
+        node: Arc<str>,
+        message: PeerMsg,
+    ) -> Result<(), ActorProcessingErr> {
         let reader = Reader::There(Arc::clone(&self.peers), node);
         self.unsaved = true;
         match message {
             PeerMsg::Envelope(envelope) => self.envelope(envelope, &reader),
             PeerMsg::Notes(notes) => {
                 for note in notes.0 {
-                    self.note(note, reader.clone());
+                    self.note(note, reader.clone()).await?;
                 }
             }
         }
+        Ok(())
     }
 
     /// Gives an envelope to its shard, or to the node that should have it. Where that is not possible,
@@ -299,14 +307,15 @@ impl State {
         drop(actor.cast(ShardMsg::Envelope(envelope, from.clone())));
     }
 
-    fn note(&mut self, note: Note, from: Reader) {
+    async fn note(&mut self, note: Note, from: Reader) -> Result<(), ActorProcessingErr> {
         match note {
             Note::Attach { shard, ref source, start, ask } => {
                 if let Some(actor) = self.shards.taking(shard) {
                     let attach = Attach { source: source.clone(), start, ask };
                     drop(actor.cast(ShardMsg::Attach(attach, from)));
-                } else {
-                    self.forward(shard, note, &from);
+                } else if !self.forward(shard, note.clone(), &from) {
+                    // Of no opening: its reader keeps what it has, and looks elsewhere.
+                    from.tell(Note::Refused { shard, epoch: 0, source: source.clone() });
                 }
             }
             Note::Mark { shard, epoch, ref source, from: start, to } => {
@@ -334,14 +343,26 @@ impl State {
                     misrouted("backfill");
                 }
             }
+            Note::Heir { shard, epoch } => {
+                if let Reader::There(_, node) = from {
+                    self.shards.heir((shard, epoch), node).await?;
+                }
+            }
             Note::Claimed { shard, epoch, .. } => {
-                self.shards.opened_elsewhere(shard, epoch);
+                if let Reader::There(_, node) = &from {
+                    self.shards.opened_elsewhere((shard, epoch), node);
+                }
                 self.to_ingest(note);
             }
-            Note::Attached { .. } | Note::Credit { .. } | Note::Refused { .. } => {
+            Note::Refused { shard, .. } => {
+                if let Reader::There(_, node) = &from {
+                    self.shards.is_not_at(shard, node);
+                }
                 self.to_ingest(note);
             }
+            Note::Attached { .. } | Note::Credit { .. } => self.to_ingest(note),
         }
+        Ok(())
     }
 
     /// Tells a shard that figures were computed.

@@ -3,6 +3,8 @@
 //! The owner decides, this shell performs: it follows partitions, appends records, starts and stops
 //! actors, and lets time pass.
 
+mod moves;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +20,7 @@ use super::{RegionArgs, RegionMsg};
 use crate::backoff::Backoff;
 use crate::ingest::IngestMsg;
 use crate::names;
-use crate::ownership::{Effect, Event, Opening, Owner, Record};
+use crate::ownership::{Effect, Event, Opening, Owner, Record, Whereabouts};
 use crate::peers::{Members, PeerMsg};
 use crate::placement::Placement;
 use crate::ports::{Heard, StateLog, StateRecord};
@@ -81,8 +83,9 @@ struct Slot {
     /// Questions for a shard that is to be opened here.
     held: Vec<Question>,
     wanted_since: Option<Instant>,
-    /// Newest opening that was heard of, by whichever node.
-    opened: u64,
+    heard_of: Whereabouts,
+    /// The shard is open here and should be elsewhere.
+    kept_since: Option<Instant>,
     /// Sessions of this node have asked another node's orchestrators of the shard.
     asked_elsewhere: bool,
 }
@@ -117,7 +120,8 @@ impl Shards {
             open: None,
             held: Vec::new(),
             wanted_since: None,
-            opened: 0,
+            heard_of: Whereabouts::default(),
+            kept_since: None,
             asked_elsewhere: false,
         };
         let slots = (0..args.shards).map(slot).collect();
@@ -155,11 +159,6 @@ impl Shards {
     pub(super) fn taking(&self, shard: u16) -> Option<&ActorRef<ShardMsg>> {
         let open = self.slots.get(usize::from(shard))?.open.as_ref();
         open.filter(|open| !open.closed).map(|open| &open.actor)
-    }
-
-    /// The other node that should have `shard`.
-    pub(super) fn elsewhere(&self, shard: u16) -> Option<&str> {
-        self.placement.owner(shard).filter(|owner| **owner != *self.args.node)
     }
 
     /// Every shard that a commit cycle is for, in order.
@@ -257,22 +256,6 @@ impl Shards {
         self.recheck().await
     }
 
-    /// Another opening of `shard` runs elsewhere.
-    pub(super) fn opened_elsewhere(&mut self, shard: u16, epoch: u64) {
-        let Some(slot) = self.slots.get_mut(usize::from(shard)) else { return };
-        if slot.opened < epoch {
-            slot.opened = epoch;
-            self.again.forgot([shard]);
-        }
-    }
-
-    /// What was sent to `node` may be lost.
-    pub(super) fn linked(&mut self, node: &str) {
-        self.again.forgot(self.placement.shards_of(node));
-        let claims: Vec<_> = self.open().map(claimed).collect();
-        self.args.peers.send(node, PeerMsg::Notes(Notes(claims)));
-    }
-
     /// No shard is to be had here any more.
     pub(super) async fn leave(&mut self) -> Result<(), ActorProcessingErr> {
         self.leaving = true;
@@ -330,13 +313,20 @@ impl Shards {
         let slot = &mut self.slots[usize::from(shard)];
         if wanted {
             slot.wanted_since.get_or_insert_with(Instant::now);
+            slot.kept_since = None;
         } else {
             slot.held.clear();
             slot.wanted_since = None;
+            if self.is_kept(shard) {
+                return Ok(());
+            }
         }
+        let slot = &self.slots[usize::from(shard)];
         let alive = |holder: &Opening| self.members.is_alive(&holder.node, holder.incarnation);
         let gone = slot.owner.holder().is_some_and(|holder| !alive(holder));
-        self.tell(shard, Event::placed(wanted, ahead, gone)).await
+        self.tell(shard, Event::placed(wanted, ahead, gone)).await?;
+        self.say_heir(shard);
+        Ok(())
     }
 
     /// Takes in what the log says.
@@ -511,8 +501,9 @@ impl Shards {
         let epoch = opening.epoch;
         tracing::debug!(shard = number, epoch, "shard opened");
         // An earlier opening, here or elsewhere, may have been asked.
-        let asked = std::mem::take(&mut slot.asked_elsewhere) || slot.opened > 0;
-        slot.opened = slot.opened.max(epoch);
+        let before = slot.heard_of.opened_here(epoch);
+        let asked = std::mem::take(&mut slot.asked_elsewhere) || before;
+        slot.kept_since = None;
         if asked {
             self.again.forgot([number]);
         }

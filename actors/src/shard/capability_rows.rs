@@ -1,4 +1,7 @@
 //! A capability document as rows: four typed raw tables and their dimensions (tables.md 2.2, 2.3).
+//!
+//! What an entry repeats of an earlier one stands in the dimensions as a tombstone: another content of
+//! the event may have written a row of the same key.
 
 use naap_protocol::capability::Document;
 use naap_protocol::capability::expand::{
@@ -147,7 +150,7 @@ impl Rows<'_> {
             hardware_present: raw.hardware_present,
             orchestrator_version: raw.orchestrator_version,
             region: "",
-            is_deleted: false,
+            is_deleted: origin.repeats,
             version: ctx.version,
             ingestion_timestamp: ctx.now,
         });
@@ -190,7 +193,7 @@ impl Rows<'_> {
             capability_group: raw.capability_group,
             capability_catalog_version: raw.capability_catalog_version,
             capacity: raw.capacity,
-            is_deleted: false,
+            is_deleted: origin.repeats,
             version: ctx.version,
             ingestion_timestamp: ctx.now,
         });
@@ -241,7 +244,7 @@ impl Rows<'_> {
             capacity: raw.capacity,
             capacity_in_use: raw.capacity_in_use,
             warm: raw.warm,
-            is_deleted: false,
+            is_deleted: origin.repeats,
             version: ctx.version,
             ingestion_timestamp: ctx.now,
         });
@@ -288,7 +291,7 @@ impl Rows<'_> {
             constraint_name: raw.constraint_name,
             price_per_unit: raw.price_per_unit,
             pixels_per_unit: raw.pixels_per_unit,
-            is_deleted: false,
+            is_deleted: origin.repeats,
             version: ctx.version,
             ingestion_timestamp: ctx.now,
         });

@@ -4,13 +4,16 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use naap_actors::ingest::Flow;
-use naap_actors::ownership::{Leftovers, Opening, Owner};
+use naap_actors::ownership::{Leftovers, Opening, Owner, Whereabouts};
 use naap_actors::peers::Members;
 use naap_protocol::peer::Note;
 use naap_protocol::wire::Envelope;
 
 use crate::log::{Claim, EventId, Key, Merged, SessionId, Snapshot, Value};
 use crate::world::{SHARDS, WINDOW};
+
+/// How long a shard stays for a node that has not read its log.
+const PATIENCE: u64 = 5_000;
 
 /// What travels.
 #[derive(Clone, Debug)]
@@ -62,6 +65,9 @@ pub struct Slot {
     pub leftovers: Leftovers<Thing>,
     pub waiting: bool,
     pub open: Option<Open>,
+    pub heard_of: Whereabouts,
+    /// It is open and should be elsewhere, since then.
+    pub kept_since: Option<u64>,
     /// Appends under way.
     pub sent: VecDeque<(Key, Value)>,
 }
@@ -114,6 +120,8 @@ impl Node {
             leftovers: Leftovers::default(),
             waiting: false,
             open: None,
+            heard_of: Whereabouts::default(),
+            kept_since: None,
             sent: VecDeque::new(),
         };
         Self {
@@ -142,10 +150,24 @@ impl Node {
         self.slots[usize::from(shard)].open.as_mut().filter(|open| !open.closed)
     }
 
-    /// The other node that should have the shard, as this one sees it.
+    /// The other node that has the shard, or else should have it, as this one sees it.
     pub fn elsewhere(&self, shard: u16) -> Option<String> {
         let placement = self.view.placement(SHARDS);
-        placement.owner(shard).filter(|owner| **owner != *self.name).map(str::to_owned)
+        let holder = self.slots[usize::from(shard)].heard_of.holder();
+        let holder = holder.filter(|holder| self.view.is_there(holder));
+        let due = || placement.owner(shard).filter(|owner| **owner != *self.name);
+        holder.or_else(due).map(str::to_owned)
+    }
+
+    /// The shard is open here, should be elsewhere, and stays until who is to have it has read its log, or for
+    /// a while.
+    pub fn keeps(&mut self, shard: u16, now: u64) -> bool {
+        let placement = self.view.placement(SHARDS);
+        let slot = &mut self.slots[usize::from(shard)];
+        let (Some(open), Some(heir)) = (&slot.open, placement.owner(shard)) else { return false };
+        let since = *slot.kept_since.get_or_insert(now);
+        let read = slot.heard_of.is_read_by(open.opening.epoch, heir);
+        open.draining.is_none() && !read && now - since < PATIENCE
     }
 
     pub fn wants(&self, shard: u16) -> bool {

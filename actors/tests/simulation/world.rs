@@ -42,6 +42,8 @@ pub enum Fault {
     TakeGaps,
     /// A restored session that a redelivered event does not change makes no row.
     TrustState,
+    /// A shard runs once the `Open` of its owner is read back, whatever stands behind it.
+    StartAtOpen,
     /// An owner does not hear the `Open` of others.
     IgnoreRivals,
     /// An event of a session that is over begins it anew.
@@ -422,8 +424,10 @@ impl World {
                     let epoch = open.opening.epoch;
                     self.tell(number, from, Note::Attached { shard, epoch, source, wanted, ask });
                 } else {
-                    let note = Note::Attach { shard, source, start, ask };
-                    self.forward(number, shard, note, from);
+                    let note = Note::Attach { shard, source: source.clone(), start, ask };
+                    if !self.forward(number, shard, note, from) {
+                        self.tell(number, from, Note::Refused { shard, epoch: 0, source });
+                    }
                 }
             }
             Message::Note(Note::Mark { shard, epoch, source, from: start, to }) => {
@@ -442,10 +446,29 @@ impl World {
                     }
                 }
             }
+            Message::Note(Note::Heir { shard, epoch }) => {
+                let heir = Arc::clone(&self.nodes[from].name);
+                self.nodes[number].slots[usize::from(shard)].heard_of.read_by(epoch, heir);
+                self.recheck(number, shard);
+            }
             Message::Note(note) => {
+                self.hear(number, &note, from);
                 self.nodes[number].flow.note(note);
                 self.outgoing(number);
             }
+        }
+    }
+
+    /// Learns where shards are from what others say of themselves.
+    fn hear(&mut self, number: usize, note: &Note, from: usize) {
+        let said_by = Arc::clone(&self.nodes[from].name);
+        let slots = &mut self.nodes[number].slots;
+        match *note {
+            Note::Claimed { shard, epoch, .. } if from != number => {
+                slots[usize::from(shard)].heard_of.claimed(epoch, &said_by);
+            }
+            Note::Refused { shard, .. } => slots[usize::from(shard)].heard_of.not_at(&said_by),
+            _ => {}
         }
     }
 

@@ -41,6 +41,8 @@ pub struct MemoryLog {
     told: Mutex<BTreeMap<u16, Told>>,
     /// Every further append fails.
     pub broken: AtomicBool,
+    /// Shards that were closed.
+    pub closed: watch::Sender<Vec<u16>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -127,9 +129,16 @@ impl StateLog for MemoryLog {
                     (shard, Record::Progress(author.expect("it is open"), progress))
                 }
             };
+            if matches!(record, Record::Close(_)) {
+                self.closed.send_modify(|closed| closed.push(shard));
+            }
             state.records.entry(shard).or_default().push(record.clone());
+            let opened = matches!(record, Record::Open(_));
             if let Some(told) = told.get(&shard) {
                 told(Heard::Record(record));
+                if opened {
+                    told(Heard::CaughtUp);
+                }
             }
         }
         Ok(())

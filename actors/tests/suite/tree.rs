@@ -128,7 +128,7 @@ pub(crate) const AMPLE: Budgets =
 const TINY: Budgets = Budgets { window: 1 << 10, buffer: 8 << 10, sink: 4 << 10, full_rows: 5000 };
 
 pub(crate) struct Setup {
-    log: Arc<MemoryLog>,
+    pub(crate) log: Arc<MemoryLog>,
     pub(crate) tables: Arc<MemoryTables>,
     budgets: Budgets,
     /// As in live mode; `None` as in a replay of files.

@@ -168,11 +168,13 @@ fn another_release_is_refused_with_a_sentence() {
     send(&mut stream, &Hello { oldest: 1, newest: 1, ..hello(5) });
     let theirs: Hello = receive(&mut stream);
     send(&mut stream, &Verdict { nonce: theirs.nonce, refusal: None });
-    let sentence =
-        "it speaks link versions 1 to 1, this node 2 to 2; bring both nodes to the same release";
+    let (oldest, newest) = LINK_VERSIONS;
+    let sentence = format!(
+        "it speaks link versions 1 to 1, this node {oldest} to {newest}; bring both nodes to the same release"
+    );
     let verdict: Verdict = receive(&mut stream);
-    assert_eq!(verdict.refusal.as_deref(), Some(sentence));
-    node.until(&["n-9 is refused", sentence]);
+    assert_eq!(verdict.refusal.as_deref(), Some(&*sentence));
+    node.until(&["n-9 is refused", &sentence]);
     until_closed(&mut stream);
 }
 

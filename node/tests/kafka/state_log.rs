@@ -124,6 +124,7 @@ fn conforms(log: &dyn StateLog) {
     assert_eq!(history(&heard), []);
     append(log, vec![opened(1, 1)]);
     assert_eq!(next(&heard), Heard::Record(Record::Open(open(1, 1).into())));
+    assert_eq!(next(&heard), Heard::CaughtUp, "the end when it was read is passed");
     append(log, vec![snapshot(1, 7, &[1]), snapshot(1, 8, &[2])]);
     append(log, vec![snapshot(1, 7, &[1, 3]), snapshot(1, 9, &[1]), snapshot(1, 10, &[1])]);
     append(log, vec![ends(1, 9), forget(1, 10)]);
@@ -150,6 +151,7 @@ fn conforms(log: &dyn StateLog) {
     // An inherited claim stands under the new opening as it was.
     append(log, vec![opened(2, 1)]);
     assert_eq!(next(&heard), Heard::Record(Record::Open(open(2, 1).into())));
+    assert_eq!(next(&heard), Heard::CaughtUp);
     append(log, vec![claim(2, progress(1, 1, 4))]);
     let told = Record::Progress(open(2, 1).into(), progress(1, 1, 4));
     assert_eq!(next(&heard), Heard::Record(told));

@@ -1,7 +1,8 @@
 //! One capability document as four row sets (contract events.md 4.3, recommended reading).
 //!
 //! Row identity is (event uid, `entry`, `element`). An entry that repeats an earlier one of the same
-//! message keeps rows of its own, so storage has as many rows as there are here.
+//! message has rows of its own, marked as [`Origin::repeats`]: the typed tables keep what was said,
+//! the dimensions say it once (contract events.md 8, case 8).
 //!
 //! A setting or price is taken only from a model or price of that very capability. Where none fits
 //! the numbers stay `None`; inside an object that exists, a field left out by the producer is 0.
@@ -41,6 +42,8 @@ pub struct Origin<'d> {
     pub orch_uri_norm: Cow<'d, str>,
     /// The entry's JSON text.
     pub raw_json: &'d str,
+    /// An earlier entry of the message has the very same text.
+    pub repeats: bool,
 }
 
 /// Where a snapshot row comes from.
@@ -187,6 +190,7 @@ pub struct PriceRow<'d> {
 /// Expands a document. Pure; additive over entries.
 pub fn expand<'d>(document: &'d Document<'_>) -> Expansion<'d> {
     let mut expansion = Expansion::default();
+    let mut seen = BTreeSet::new();
     for entry in &document.entries {
         let origin = Origin {
             entry: entry.index,
@@ -195,6 +199,7 @@ pub fn expand<'d>(document: &'d Document<'_>) -> Expansion<'d> {
             orch_uri: &entry.orch_uri,
             orch_uri_norm: norm_url(&entry.orch_uri),
             raw_json: &entry.raw,
+            repeats: !seen.insert(&entry.raw),
         };
         snapshots(&mut expansion.snapshots, entry, &origin);
         expansion.advertised.extend(advertised(entry, &origin));

@@ -402,6 +402,7 @@ pub(crate) fn notes() -> Notes {
         Note::Credit { shard, epoch, bytes: 1 << 20 },
         Note::Refused { shard, epoch, source: source() },
         Note::Claimed { shard, epoch, applied: vec![(source(), 9)] },
+        Note::Heir { shard, epoch },
         Note::Ask { shard, questions: vec![question] },
         Note::Evidence { shard, evidence: Vec::new() },
         Note::Backfill { shard, evidence: Vec::new() },

@@ -29,9 +29,11 @@ use std::time::{Duration, Instant};
 
 use crew::{Crew, Moved, partitions, row};
 use folds::spread;
+use million::send;
 use naap_tests::program;
-use naap_tests::stage::{Team, bootstrap, until};
+use naap_tests::stage::{PATIENCE, Team, bootstrap, producer, until};
 use pulse::now_ms;
+use rdkafka::producer::Producer;
 use wire::Wire;
 
 #[test]
@@ -102,6 +104,41 @@ fn shards_are_moved_in_order() {
     let (gaps, late): (Vec<_>, Vec<_>) = (gaps.collect(), late.collect());
     row("planned move of a shard: it takes no input for", "p99 < 250 ms", &spread(&gaps));
     row("planned move of a shard: longest delay of input that is folded anew", "–", &spread(&late));
+    crew.end();
+}
+
+/// Sessions whose state takes seconds to read.
+const MANY: u64 = 60_000;
+
+/// The next owners have read nothing of what they get, and read slowly.
+#[test]
+#[ignore = "minutes: make chaos"]
+fn shards_with_much_state_are_moved() {
+    let team = Team::new(bootstrap(), "heirs", 3, 100);
+    let slow = ["--set", "state_log.restore_rate=1MiB"];
+    let start = move |team: &Team, number| team.start_by(number, team.ports(), &slow);
+    let mut crew = Crew::of(team, 3, Box::new(start));
+    let producer = producer(&crew.team.stage.bootstrap);
+    (0..MANY).for_each(|n| send(&producer, &crew.team, n, "gateway_receive_stream_request"));
+    producer.flush(PATIENCE).unwrap();
+    crew.until_caught_up();
+    let begin = now_ms();
+    drain(&crew, 1);
+    let end = now_ms();
+    crew.until_caught_up();
+    let (moves, folds) = (crew.moves(), crew.folds());
+    let since = |moved: &Moved| Some(folds.first_of_next(moved.shard, moved.epoch)? - moved.at);
+    let gaps: Vec<_> = moves.iter().filter_map(since).collect();
+    row(
+        "planned move of shards whose state takes seconds to read: a shard takes no input for",
+        "p99 < 250 ms",
+        &format!(
+            "{}; drained in {} ms, longest time in which a shard folds nothing {} ms",
+            spread(&gaps),
+            end - begin,
+            folds.longest((begin, end), false)
+        ),
+    );
     crew.end();
 }
 

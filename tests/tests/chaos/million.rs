@@ -63,7 +63,7 @@ fn a_million_sessions_are_known_and_restored() {
 }
 
 /// Writes an edge of a session, waiting while the queue of the producer is full.
-fn send(producer: &BaseProducer, team: &Team, session: u64, edge: &str) {
+pub fn send(producer: &BaseProducer, team: &Team, session: u64, edge: &str) {
     let now = now_ms();
     let line = format!(
         r#"{{"id":"{session}-{edge}","type":"stream_trace","timestamp":"{now}","gateway":"million","data":{{"type":"{edge}","timestamp":{now},"stream_id":"million-{session}","request_id":"r"}}}}"#

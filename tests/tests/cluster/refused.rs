@@ -86,10 +86,12 @@ fn a_node_that_fails_again_and_again_keeps_no_shard_and_comes_back() {
     // What it had is with the others, which it can not hold up.
     team.until(60, &all);
     door.set(false);
-    let up = nodes[1].lines("shards of this node").len();
+    // In its last life, which may have begun before the door opened.
     until("it has shards again", &all, || {
-        let more = nodes[1].lines("shards of this node").len() > up;
-        more && nodes[1].shards().is_some_and(|(open, pending)| open > 0 && pending == 0)
+        let said = nodes[1].lines("");
+        let last = |what| said.iter().rposition(|line| line.contains(what));
+        last("shards of this node") > last("the node failed and starts again")
+            && nodes[1].shards().is_some_and(|(open, pending)| open > 0 && pending == 0)
     });
     team.stage.write(2, 3);
     team.until(100, &all);

@@ -312,6 +312,13 @@ impl World {
             (Some(Fault::IgnoreRivals), Key::Open(opening)) => *opening.node != *name(n),
             _ => false,
         };
+        let node = &mut self.nodes[n];
+        let incarnation = node.incarnation;
+        let mine = |open: &Opening| *open.node == *name(n) && open.incarnation == incarnation;
+        if node.end.is_none() && matches!(&entry.key, Key::Open(open) if mine(open)) {
+            let early = self.fault == Some(Fault::StartAtOpen);
+            node.end = Some(if early { entry.offset + 1 } else { self.log.end });
+        }
         if let Some(record) = record(&entry).filter(|_| !deaf) {
             self.tell(n, Event::Read(record));
         }

@@ -23,10 +23,20 @@ impl World {
         if std::mem::take(&mut slot.waiting) {
             self.ownership(number, shard, Event::Elapsed);
         }
-        let node = &self.nodes[number];
+        let now = self.now;
+        let node = &mut self.nodes[number];
+        if wants {
+            node.slots[usize::from(shard)].kept_since = None;
+        } else if node.keeps(shard, now) {
+            return;
+        }
         let holder = node.slots[usize::from(shard)].owner.holder();
         let gone = holder.is_some_and(|h| !node.view.is_alive(&h.node, h.incarnation));
         self.ownership(number, shard, Event::placed(wants, ahead, gone));
+        let awaited = self.nodes[number].slots[usize::from(shard)].owner.awaits().cloned();
+        if let Some(Opening { epoch, node, .. }) = awaited {
+            self.send(number, &node, Message::Note(Note::Heir { shard, epoch }));
+        }
     }
 
     pub(super) fn ownership(&mut self, number: usize, shard: u16, event: Event<Claim>) {
@@ -124,6 +134,8 @@ impl World {
             open.sessions.insert(*session, Session { state, entered: lost });
         }
         slot.open = Some(open);
+        slot.kept_since = None;
+        slot.heard_of.opened_here(opening.epoch);
         if inherited {
             slot.sent.push_back((Key::Progress(opening), Value::Claim(claim.clone())));
         }
@@ -148,6 +160,14 @@ impl World {
                 Key::Open(opening) => self.has(Fault::IgnoreRivals) && opening.node != name,
                 _ => false,
             };
+            let incarnation = self.nodes[number].incarnation;
+            let mine = |open: &Opening| open.node == name && open.incarnation == incarnation;
+            let slot = &mut self.nodes[number].slots[usize::from(shard)];
+            if slot.end.is_none() && matches!(&entry.key, Key::Open(open) if mine(open)) {
+                let early = self.fault == Some(Fault::StartAtOpen);
+                let end = self.logs[usize::from(shard)].end;
+                slot.end = Some(if early { entry.offset + 1 } else { end });
+            }
             if let Some(record) = record(&entry).filter(|_| !deaf) {
                 self.ownership(number, shard, Event::Read(record));
             }

@@ -27,6 +27,8 @@ const POLL: Duration = Duration::from_millis(20);
 const WARM_UP: Duration = Duration::from_secs(2);
 /// Snapshots that are taken in together.
 const BATCH: usize = 1000;
+/// Longest wait for the end of a partition, which else shows itself.
+const END: Duration = Duration::from_secs(1);
 /// Pause between two lines about a restore.
 const TELL: Duration = Duration::from_secs(2);
 
@@ -43,6 +45,10 @@ struct Follow {
     /// This node's opening, from when it was read back as the holder until another holds.
     mine: Option<Opening>,
     caught_up: bool,
+    /// The end of the partition when `mine` was read, until it is passed.
+    until: Option<i64>,
+    /// The shard may run: `mine` and all up to that end is taken in.
+    runs: bool,
     found: Vec<Found>,
     /// Earlier openings whose claim is still in the topic.
     claims: BTreeSet<Opening>,
@@ -101,7 +107,12 @@ impl Tail {
             let mut wait = POLL;
             for _ in 0..BATCH {
                 match self.consumer.poll(wait) {
-                    Some(Ok(message)) => self.message(&mut state, &message),
+                    Some(Ok(message)) => {
+                        self.message(&mut state, &message);
+                        if let Ok(shard) = u16::try_from(message.partition()) {
+                            self.passed(&mut state, shard, message.offset() + 1);
+                        }
+                    }
                     Some(Err(error)) => self.error(&mut state, &error),
                     None => break,
                 }
@@ -148,6 +159,8 @@ impl Tail {
                     ledger: Ledger::default(),
                     mine: None,
                     caught_up: false,
+                    until: None,
+                    runs: false,
                     found: Vec::new(),
                     claims: BTreeSet::new(),
                 };
@@ -204,6 +217,7 @@ impl Tail {
                 follow.caught_up = true;
                 (follow.told)(Heard::CaughtUp);
             }
+            self.passed(state, shard, i64::MAX);
             return;
         }
         let code = error.rdkafka_error_code();
@@ -310,6 +324,8 @@ impl Tail {
             // What an earlier life of this process has opened is history like any other.
             follow.mine =
                 Some(author.clone()).filter(|_| follow.caught_up && self.is_mine(&author));
+            follow.runs = false;
+            follow.until = follow.mine.as_ref().map(|_| self.end(shard));
         }
         if kind == Kind::Progress {
             if counts && follow.mine.as_ref() == Some(&author) {
@@ -326,12 +342,36 @@ impl Tail {
         }
     }
 
+    /// What is the end of a partition now; of one that is not told, the end that is met.
+    fn end(&self, shard: u16) -> i64 {
+        let marks = self.consumer.fetch_watermarks(&self.topic, i32::from(shard), END);
+        marks.map_or_else(
+            |error| {
+                tracing::debug!(shard, %error, "the end of the state log is not told");
+                i64::MAX
+            },
+            |(_, end)| end,
+        )
+    }
+
+    /// Everything before offset `next` of the shard was read.
+    fn passed(&self, state: &mut State, shard: u16, next: i64) {
+        let Some(follow) = state.follows.get_mut(&shard) else { return };
+        if follow.until.take_if(|until| next >= *until).is_some() {
+            self.flush(state, shard);
+            if let Some(follow) = state.follows.get_mut(&shard) {
+                follow.runs = true;
+                (follow.told)(Heard::CaughtUp);
+            }
+        }
+    }
+
     /// Takes in the snapshots read so far: whatever is told next may rest on them.
     fn flush(&self, state: &mut State, shard: u16) {
         let Some(follow) = state.follows.get_mut(&shard).filter(|f| !f.found.is_empty()) else {
             return;
         };
-        let runs = follow.mine.is_some();
+        let runs = follow.runs;
         let found = std::mem::take(&mut follow.found);
         if let Err(error) = self.mirror.take(shard, found, runs) {
             (follow.told)(Heard::Failed(format!("the mirror of shard {shard}: {error}")));

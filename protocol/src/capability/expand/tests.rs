@@ -148,8 +148,9 @@ fn no_two_rows_share_a_key() {
         {"address":"0x1","orch_uri":"u","hardware":[{"pipeline":"p"}]},
         {"address":"0x1","orch_uri":"v","hardware":[{"pipeline":"p"}]}]"#;
     with_rows(twice, |rows| {
-        let entries: Vec<u32> = rows.snapshots.iter().map(|row| row.origin.entry).collect();
-        assert_eq!(entries, [0, 1, 2]);
+        let entries: Vec<_> =
+            rows.snapshots.iter().map(|row| (row.origin.entry, row.origin.repeats)).collect();
+        assert_eq!(entries, [(0, false), (1, true), (2, false)]);
     });
 }
 
