@@ -12,6 +12,15 @@ use crate::codec::{self, CodecError, Framed, TraceContext};
 use crate::slice::DirtySlices;
 use crate::state::SourcePartition;
 
+/// The opening of a shard that says something. Whoever has heard of a later one does not listen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sender {
+    /// The shard.
+    pub shard: u16,
+    /// Its opening.
+    pub epoch: u64,
+}
+
 /// One thing that a node tells another about a shard.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Note {
@@ -103,6 +112,9 @@ pub enum Note {
         shard: u16,
         /// What the sessions want to know.
         questions: Vec<Question>,
+        /// The opening of the sessions; version 3 did not say it.
+        #[serde(default)]
+        from: Sender,
     },
     /// Orchestrator to session.
     #[serde(rename = "e")]
@@ -111,6 +123,9 @@ pub enum Note {
         shard: u16,
         /// The answers.
         evidence: Vec<Evidence>,
+        /// The opening of the orchestrators; version 3 did not say it.
+        #[serde(default)]
+        from: Sender,
     },
     /// Backfill to session: as evidence, but what it changes is counted as a backfill's. Lost like any
     /// note; the backfill looks again.
@@ -155,11 +170,11 @@ impl Note {
             (list.len() > 1).then(|| list.split_off(list.len() / 2))
         }
         Some(match self {
-            Self::Ask { shard, questions } => {
-                Self::Ask { shard: *shard, questions: half(questions)? }
+            Self::Ask { shard, from, questions } => {
+                Self::Ask { shard: *shard, from: *from, questions: half(questions)? }
             }
-            Self::Evidence { shard, evidence } => {
-                Self::Evidence { shard: *shard, evidence: half(evidence)? }
+            Self::Evidence { shard, from, evidence } => {
+                Self::Evidence { shard: *shard, from: *from, evidence: half(evidence)? }
             }
             Self::Backfill { shard, evidence } => {
                 Self::Backfill { shard: *shard, evidence: half(evidence)? }
@@ -210,7 +225,8 @@ impl Notes {
 
 impl Framed for Notes {
     const TYPE_ID: u16 = 0x0302;
-    /// Version 2 added backfills, version 3 capacities to decisions, version 4 heirs.
+    /// Version 2 added backfills, version 3 capacities to decisions, version 4 heirs, and who asks and
+    /// answers.
     const VERSION: u16 = 4;
     const NAME: &'static str = "notes";
 }

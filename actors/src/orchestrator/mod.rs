@@ -7,6 +7,7 @@ use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::capability::evidence::{Evidence, Question};
 use naap_protocol::capability::index::Inserted;
 use naap_protocol::codec::{self, TraceContext};
+use naap_protocol::peer::Sender;
 use naap_protocol::state::OrchestratorState;
 use naap_protocol::wire::Advertised;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort};
@@ -55,6 +56,8 @@ pub(crate) struct OrchestratorArgs {
     pub(crate) options: OrchestratorOptions,
     /// Where answers go.
     pub(crate) region: ActorRef<RegionMsg>,
+    /// Who answers.
+    pub(crate) opening: Sender,
 }
 
 struct OrchestratorActor;
@@ -65,6 +68,7 @@ struct State {
     subscribers: Subscribers,
     window: DirectWindow,
     region: ActorRef<RegionMsg>,
+    opening: Sender,
     told: u64,
 }
 
@@ -87,7 +91,7 @@ impl Actor for OrchestratorActor {
         _myself: ActorRef<OrchestratorMsg>,
         args: OrchestratorArgs,
     ) -> Result<State, ActorProcessingErr> {
-        let OrchestratorArgs { org, key, frame, options, region } = args;
+        let OrchestratorArgs { org, key, frame, options, region, opening } = args;
         let OrchestratorOptions { window, keep_everything } = options;
         let mut durable: OrchestratorState = match frame {
             Some(frame) => codec::decode(&frame)?,
@@ -98,7 +102,7 @@ impl Actor for OrchestratorActor {
         }
         instruments::capability_entries(durable.index.len() as i64);
         let subscribers = Subscribers::default();
-        Ok(State { durable, changed: false, subscribers, window, region, told: 0 })
+        Ok(State { durable, changed: false, subscribers, window, region, opening, told: 0 })
     }
 
     async fn handle(
@@ -148,7 +152,7 @@ impl State {
     fn tell(&mut self, shard: u16, answers: Vec<Evidence>) -> Result<(), ActorProcessingErr> {
         if !answers.is_empty() {
             self.told += answers.len() as u64;
-            self.region.cast(RegionMsg::Evidence(shard, answers))?;
+            self.region.cast(RegionMsg::Evidence(shard, answers, self.opening))?;
         }
         Ok(())
     }

@@ -31,6 +31,11 @@ impl Whereabouts {
         before
     }
 
+    /// Whether a later opening than `epoch` was heard of.
+    pub fn is_superseded(&self, epoch: u64) -> bool {
+        epoch < self.opened
+    }
+
     /// `node` does not have the shard, whatever it has said.
     pub fn not_at(&mut self, node: &str) {
         self.holder.take_if(|holder| **holder == *node);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use naap_protocol::capability::evidence::{Evidence, Question};
-use naap_protocol::peer::{Note, Notes};
+use naap_protocol::peer::{Note, Notes, Sender};
 use naap_protocol::wire::Envelope;
 use ractor::{
     Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SpawnErr, SupervisionEvent,
@@ -50,10 +50,10 @@ pub enum RegionMsg {
     Linked(Arc<str>),
     /// The members have changed.
     Members(Members),
-    /// Questions for the orchestrators of a shard.
-    Ask(u16, Vec<Question>),
-    /// Evidence for the sessions of a shard.
-    Evidence(u16, Vec<Evidence>),
+    /// Questions for the orchestrators of a shard, and who asks.
+    Ask(u16, Vec<Question>, Sender),
+    /// Evidence for the sessions of a shard, and who answers.
+    Evidence(u16, Vec<Evidence>, Sender),
     /// Evidence for the sessions of a shard that no orchestrator has sent. Says whether somebody takes
     /// it; on its way to another node it may be lost.
     Backfill(u16, Vec<Evidence>, RpcReplyPort<bool>),
@@ -179,8 +179,10 @@ impl Actor for ShardRegion {
             RegionMsg::Deliver(envelope, from) => state.envelope(envelope, &Reader::Here(from)),
             RegionMsg::Note(note, from) => state.note(note, Reader::Here(from)).await?,
             RegionMsg::FromPeer(node, message) => state.hear_peer(node, message).await?,
-            RegionMsg::Ask(shard, questions) => state.ask(shard, questions),
-            RegionMsg::Evidence(shard, evidence) => state.evidence(shard, evidence),
+            RegionMsg::Ask(shard, questions, from) => state.ask(shard, questions, from, true),
+            RegionMsg::Evidence(shard, evidence, from) => {
+                state.evidence(shard, evidence, from, true);
+            }
             RegionMsg::Backfill(shard, evidence, reply) => {
                 let taken = state.backfill(shard, evidence);
                 drop(reply.send(taken));
@@ -207,7 +209,7 @@ impl Actor for ShardRegion {
                 }
                 state.cycles.begin(&myself, &mut state.shards, ingest, flush);
             }
-            RegionMsg::Settled(marks) => state.settled(marks),
+            RegionMsg::Settled(marks) => state.settled(marks, true),
             RegionMsg::RollUp(reply) => match state.shards.rollup() {
                 Some(rollup) => rollup.cast(RollupMsg::Finish(reply))?,
                 None => drop(reply.send(())),
@@ -326,15 +328,19 @@ impl State {
                     from.tell(Note::Refused { shard, epoch, source: source.clone() });
                 }
             }
-            Note::Ask { shard, questions } => self.ask(shard, questions),
+            Note::Ask { shard, questions, from: who } => self.ask(shard, questions, who, false),
             Note::Dirty { shard, epoch, dirty } => {
                 // Whoever has dirty slices names them again in the next cycle.
                 if let Some(rollup) = self.shards.rollup() {
                     drop(rollup.cast(RollupMsg::Dirty(vec![Marks { shard, epoch, dirty }])));
                 }
             }
-            Note::Settled { shard, epoch, dirty } => self.settled(Marks { shard, epoch, dirty }),
-            Note::Evidence { shard, evidence } => self.evidence(shard, evidence),
+            Note::Settled { shard, epoch, dirty } => {
+                self.settled(Marks { shard, epoch, dirty }, false);
+            }
+            Note::Evidence { shard, evidence, from: who } => {
+                self.evidence(shard, evidence, who, false);
+            }
             Note::Backfill { shard, evidence } => {
                 // It is not passed on a second time: whoever runs the backfill looks again.
                 if let Some(actor) = self.shards.taking(shard) {
@@ -365,12 +371,13 @@ impl State {
         Ok(())
     }
 
-    /// Tells a shard that figures were computed.
-    fn settled(&self, marks: Marks) {
+    /// Tells a shard that figures were computed. `here`: by this node, so that others are told too. Whoever is
+    /// told by another passes nothing on: what two nodes believe of each other could go to and fro.
+    fn settled(&self, marks: Marks, here: bool) {
         let shard = marks.shard;
         if let Some(actor) = self.shards.running(shard) {
             drop(actor.cast(ShardMsg::Settled(marks)));
-        } else if let Some(owner) = self.shards.elsewhere(shard) {
+        } else if let Some(owner) = self.shards.elsewhere(shard).filter(|_| here) {
             let Marks { epoch, dirty, .. } = marks;
             let note = Note::Settled { shard, epoch, dirty };
             self.peers.send(owner, PeerMsg::Notes(Notes(vec![note])));
@@ -395,11 +402,15 @@ impl State {
         owner.is_some()
     }
 
-    fn ask(&mut self, shard: u16, questions: Vec<Question>) {
-        if let Some(actor) = self.shards.taking(shard) {
+    /// Asks the orchestrators of `shard`. Who asks them where they are not is heard when they are opened: then
+    /// everybody asks again.
+    fn ask(&mut self, shard: u16, questions: Vec<Question>, from: Sender, here: bool) {
+        if self.shards.is_superseded(from) {
+            misrouted("superseded");
+        } else if let Some(actor) = self.shards.taking(shard) {
             drop(actor.cast(ShardMsg::Ask(questions)));
-        } else if let Some(owner) = self.shards.elsewhere(shard) {
-            let note = Note::Ask { shard, questions };
+        } else if let Some(owner) = self.shards.elsewhere(shard).filter(|_| here) {
+            let note = Note::Ask { shard, questions, from };
             self.peers.send(owner, PeerMsg::Notes(Notes(vec![note])));
             self.shards.asks_elsewhere(shard);
         } else {
@@ -421,12 +432,15 @@ impl State {
         owner.is_some()
     }
 
-    /// A shard that is opened later asks itself, so evidence for one that is not open is dropped.
-    fn evidence(&self, shard: u16, evidence: Vec<Evidence>) {
-        if let Some(actor) = self.shards.taking(shard) {
+    /// A shard that is opened later asks itself, so evidence for one that is not open is dropped. What an
+    /// opening says that another one has taken the place of is not heard: it may come after what that says.
+    fn evidence(&self, shard: u16, evidence: Vec<Evidence>, from: Sender, here: bool) {
+        if self.shards.is_superseded(from) {
+            misrouted("superseded");
+        } else if let Some(actor) = self.shards.taking(shard) {
             drop(actor.cast(ShardMsg::Evidence(evidence)));
-        } else if let Some(owner) = self.shards.elsewhere(shard) {
-            let note = Note::Evidence { shard, evidence };
+        } else if let Some(owner) = self.shards.elsewhere(shard).filter(|_| here) {
+            let note = Note::Evidence { shard, evidence, from };
             self.peers.send(owner, PeerMsg::Notes(Notes(vec![note])));
         } else {
             misrouted("evidence");

@@ -336,6 +336,7 @@ impl State {
             frame: self.args.log.entity(self.args.shard, EntityId(id))?,
             options: self.args.orchestrators,
             region: self.args.region.clone(),
+            opening: self.args.core.opening(),
         };
         let started = orchestrator::spawn(args, myself.get_cell()).await?;
         self.orchestrators.insert(id, started.clone());
@@ -375,7 +376,7 @@ impl State {
             by_shard.entry(entity.shard(self.args.shards)).or_default().push(question);
         }
         for (shard, questions) in by_shard {
-            self.args.region.cast(RegionMsg::Ask(shard, questions))?;
+            self.args.region.cast(RegionMsg::Ask(shard, questions, self.args.core.opening()))?;
         }
         Ok(())
     }

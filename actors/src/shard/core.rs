@@ -8,6 +8,7 @@ use naap_protocol::capability::evidence::Question;
 use naap_protocol::codec::{self, CodecError, TraceContext};
 use naap_protocol::event::Event;
 use naap_protocol::identity::{EntityId, session_key};
+use naap_protocol::peer::Sender;
 use naap_protocol::slice::DirtySlices;
 use naap_protocol::state::{
     Delivery, EventState, Expired, Progress, Sighting, SourcePartition, Verdict, event_due,
@@ -167,6 +168,11 @@ impl ShardCore {
             correction_credit: 0,
             ticks: 0,
         }
+    }
+
+    /// This opening of the shard.
+    pub(super) fn opening(&self) -> Sender {
+        Sender { shard: self.shard, epoch: self.progress.epoch }
     }
 
     /// Applies an envelope.

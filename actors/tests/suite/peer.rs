@@ -9,7 +9,7 @@ use naap_actors::region::RegionMsg;
 use naap_actors::supervisor::{Cluster, Node};
 use naap_protocol::codec::TraceContext;
 use naap_protocol::event::{Body, DedupStrategy, Event};
-use naap_protocol::peer::{Note, Notes};
+use naap_protocol::peer::{Note, Notes, Sender};
 use naap_protocol::state::SourcePartition;
 use naap_protocol::time::Timestamp;
 use naap_protocol::wire::{Envelope, EnvelopeBuilder, EnvelopeHead};
@@ -149,7 +149,7 @@ async fn damaged_items_cost_their_sender_its_link_and_the_node_nothing() {
     // Nobody has such a shard.
     for shard in [4, u16::MAX] {
         let attached = Note::Attached { shard, epoch, source: source(), wanted: 0, ask: 1 };
-        let ask = Note::Ask { shard, questions: Vec::new() };
+        let ask = Note::Ask { shard, questions: Vec::new(), from: Sender::default() };
         stage.hear(PeerMsg::Notes(Notes(vec![attached, ask])));
     }
     assert_eq!(stage.attach(1, 4).await, (epoch, 2));

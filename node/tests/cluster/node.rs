@@ -17,7 +17,7 @@ use naap_node::config::{self, Config, FlagValue};
 use naap_protocol::capability::evidence::{Question, Role, Subject};
 use naap_protocol::codec::TraceContext;
 use naap_protocol::event::{Body, DedupStrategy, Event};
-use naap_protocol::peer::{Note, Notes};
+use naap_protocol::peer::{Note, Notes, Sender};
 use naap_protocol::state::SourcePartition;
 use naap_protocol::time::Timestamp;
 use naap_protocol::wire::{EnvelopeBuilder, EnvelopeHead, MAX_FRAME};
@@ -290,7 +290,7 @@ fn questions() -> PeerMsg {
         subjects: vec![(Subject { url: "x".repeat(500), ..Subject::default() }, None)],
     };
     let questions = (0..QUESTIONS).map(question).collect();
-    PeerMsg::Notes(Notes(vec![Note::Ask { shard: 0, questions }]))
+    PeerMsg::Notes(Notes(vec![Note::Ask { shard: 0, questions, from: Sender::default() }]))
 }
 
 /// Says when everything has come in order.

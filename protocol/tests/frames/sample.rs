@@ -24,7 +24,7 @@ use naap_protocol::event::{
     AiEvent, Body, DedupStrategy, Discovered, Event, IngestMetrics, Orchestrator, Payment, Status,
     Trace, TraceType, Track,
 };
-use naap_protocol::peer::{Note, Notes};
+use naap_protocol::peer::{Note, Notes, Sender};
 use naap_protocol::signal::signal;
 use naap_protocol::slice::DirtySlices;
 use naap_protocol::state::{
@@ -403,8 +403,8 @@ pub(crate) fn notes() -> Notes {
         Note::Refused { shard, epoch, source: source() },
         Note::Claimed { shard, epoch, applied: vec![(source(), 9)] },
         Note::Heir { shard, epoch },
-        Note::Ask { shard, questions: vec![question] },
-        Note::Evidence { shard, evidence: Vec::new() },
+        Note::Ask { shard, questions: vec![question], from: Sender { shard: 7, epoch: 15 } },
+        Note::Evidence { shard, evidence: Vec::new(), from: Sender { shard: 8, epoch: 16 } },
         Note::Backfill { shard, evidence: Vec::new() },
         Note::Dirty { shard, epoch, dirty: progress().dirty },
         Note::Settled { shard, epoch, dirty: progress().dirty },

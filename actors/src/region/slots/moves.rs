@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use naap_protocol::peer::{Note, Notes};
+use naap_protocol::peer::{Note, Notes, Sender};
 use ractor::ActorProcessingErr;
 
 use super::{Shards, claimed, step};
@@ -18,6 +18,12 @@ impl Shards {
         let holder = self.slots.get(usize::from(shard))?.heard_of.holder();
         let holder = holder.filter(|holder| self.members.is_there(holder));
         holder.or_else(|| self.placement.owner(shard).filter(|owner| **owner != *self.args.node))
+    }
+
+    /// Whether a later opening than `from` was heard of.
+    pub(in crate::region) fn is_superseded(&self, from: Sender) -> bool {
+        let slot = self.slots.get(usize::from(from.shard));
+        slot.is_some_and(|slot| slot.heard_of.is_superseded(from.epoch))
     }
 
     /// Opening `epoch` of `shard` runs on `node`.
@@ -62,10 +68,9 @@ impl Shards {
     /// Whether `shard`, which is open here and should be elsewhere, is kept until its next owner has
     /// read its log.
     pub(in crate::region) fn is_kept(&mut self, shard: u16) -> bool {
+        let heir = self.placement.owner(shard).filter(|owner| **owner != *self.args.node);
         let slot = &mut self.slots[usize::from(shard)];
-        let (Some(open), Some(heir)) = (&slot.open, self.placement.owner(shard)) else {
-            return false;
-        };
+        let (Some(open), Some(heir)) = (&slot.open, heir) else { return false };
         let since = *slot.kept_since.get_or_insert_with(Instant::now);
         if open.draining.is_some() || slot.heard_of.is_read_by(open.opening.epoch, heir) {
             return false;

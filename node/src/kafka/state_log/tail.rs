@@ -165,8 +165,15 @@ impl Tail {
                     claims: BTreeSet::new(),
                 };
                 state.follows.insert(shard, follow);
-                if state.held_back {
-                    drop(self.consumer.pause(&self.list([shard])));
+                // A partition that was let go while it was paused is paused still.
+                let list = self.list([shard]);
+                let paced = if state.held_back {
+                    self.consumer.pause(&list)
+                } else {
+                    self.consumer.resume(&list)
+                };
+                if let Err(error) = paced {
+                    tracing::warn!(shard, %error, "a restore was not paced");
                 }
             }
             Command::Unfollow(shard) => {
@@ -342,16 +349,12 @@ impl Tail {
         }
     }
 
-    /// What is the end of a partition now; of one that is not told, the end that is met.
+    /// What is the end of a partition now; if nobody says, the end that is met.
     fn end(&self, shard: u16) -> i64 {
-        let marks = self.consumer.fetch_watermarks(&self.topic, i32::from(shard), END);
-        marks.map_or_else(
-            |error| {
-                tracing::debug!(shard, %error, "the end of the state log is not told");
-                i64::MAX
-            },
-            |(_, end)| end,
-        )
+        self.writer.end(shard, END).unwrap_or_else(|error| {
+            tracing::debug!(shard, %error, "the end of the state log is not told");
+            i64::MAX
+        })
     }
 
     /// Everything before offset `next` of the shard was read.

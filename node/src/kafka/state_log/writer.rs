@@ -98,6 +98,13 @@ impl Writer {
         Ok(Self { producer, topic: topic.to_owned() })
     }
 
+    /// What is the end of the partition of `shard` now. Asked over this client, as on the reader's connection a
+    /// question waits behind its fetch.
+    pub fn end(&self, shard: u16, longest: Duration) -> Result<i64, ClientError> {
+        let client = self.producer.client();
+        client.fetch_watermarks(&self.topic, i32::from(shard), longest).map(|(_, end)| end)
+    }
+
     /// Appends a record to the partition of `shard`; a tombstone without a value. Waits while the
     /// client has too much in hand.
     pub fn send(
