@@ -155,8 +155,19 @@ impl State {
     fn publish(&self, now: Timestamp) {
         let waiting = self.schedule.len();
         let lag = self.schedule.oldest().map_or(0, |oldest| now.millis_since(oldest).max(0));
-        metrics::gauge!(names::ROLLUP_WAITING).set(waiting as f64);
-        metrics::gauge!(names::ROLLUP_LAG).set(lag as f64 / 1e3);
+        show(waiting, lag);
         self.args.rollups.waiting.send_replace(waiting);
     }
+}
+
+impl Drop for State {
+    /// Figures are computed elsewhere now.
+    fn drop(&mut self) {
+        show(0, 0);
+    }
+}
+
+fn show(waiting: usize, lag_ms: i64) {
+    metrics::gauge!(names::ROLLUP_WAITING).set(waiting as f64);
+    metrics::gauge!(names::ROLLUP_LAG).set(lag_ms as f64 / 1e3);
 }

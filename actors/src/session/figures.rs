@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use naap_protocol::rows::Row;
 use naap_protocol::rows::sessions::Session;
-use naap_protocol::slice::hour;
+use naap_protocol::slice::{HOUR_MS, hour};
 use naap_protocol::state::{HourKey, Written};
 use naap_protocol::time::Timestamp;
 use xxhash_rust::xxh3::xxh3_64;
@@ -21,11 +21,14 @@ pub(super) struct Figures {
     end: Option<Timestamp>,
 }
 
+/// The longest run of a session that is touched hour by hour: one that goes on for longer is an error of some
+/// clock, and would make every hour of it be computed again.
+const MOST_HOURS: i64 = 31 * 24;
 /// How long after its end a session can have payments (docs/feeds.md), ms.
 const PAYMENT_GRACE_MS: i64 = 60_000;
 
 /// Touches every slice that the session is in when something is new that figures take from it: the
-/// hours with status evidence, and the hour of its start, now and before. `figures` is brought up to
+/// hours with status evidence, and those in which it ran, now and before. `figures` is brought up to
 /// date; after waking it is the default, and every slice is touched. `first` is where gold may begin:
 /// what counts once per session counts in its first hour of gold.
 pub(super) fn touch(
@@ -42,24 +45,35 @@ pub(super) fn touch(
     let row = session_row(story, &parts, stamp);
     let start = hour(row.session_start_ts);
     let found = digest_of(&row, known.latency, first);
-    let end = std::mem::replace(&mut figures.end, row.session_end_ts);
+    let end = row.session_end_ts.max(row.closed_ts);
+    let ended = std::mem::replace(&mut figures.end, end);
     if found == figures.digest && known.start == Some(start) {
-        // It ran on: payments of that time are its own now.
-        let longer =
-            row.session_end_ts.filter(|_| end != row.session_end_ts && !row.request_id.is_empty());
-        for ts in
-            longer.into_iter().flat_map(|ts| [ts, Timestamp(ts.0.saturating_add(PAYMENT_GRACE_MS))])
-        {
+        // It ran on: so long it was there, and payments of that time are its own now.
+        let grace = if row.request_id.is_empty() { 0 } else { PAYMENT_GRACE_MS };
+        for ts in end.filter(|_| end != ended).into_iter().flat_map(|ts| [ts, after(ts, grace)]) {
             pen.touch(&story.state.org, ts);
         }
         return;
     }
     figures.digest = found;
     let before = known.start.replace(start);
-    let hours: BTreeSet<Timestamp> = known.hours.keys().map(|key| key.window_start).collect();
-    for ts in hours.into_iter().chain(before).chain([start]) {
+    let mut hours: BTreeSet<Timestamp> = known.hours.keys().map(|key| key.window_start).collect();
+    hours.extend(before.into_iter().chain([start]));
+    let last = end.max(ended).map_or(start, hour).max(start);
+    hours.extend(run(start.min(before.unwrap_or(start)), last));
+    for ts in hours {
         pen.touch(&story.state.org, ts);
     }
+}
+
+fn after(ts: Timestamp, ms: i64) -> Timestamp {
+    Timestamp(ts.0.saturating_add(ms))
+}
+
+/// The hours from `first` to `last`, both begins of hours.
+fn run(first: Timestamp, last: Timestamp) -> impl Iterator<Item = Timestamp> {
+    let hours = (last.0.saturating_sub(first.0) / HOUR_MS).min(MOST_HOURS);
+    (0..=hours).map(move |n| after(first, n * HOUR_MS)).chain([last])
 }
 
 /// Hashes the row without what moves with every signal. Its end counts by the hour: until then a slice

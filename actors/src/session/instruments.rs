@@ -118,6 +118,15 @@ impl std::fmt::Debug for Instruments {
     }
 }
 
+impl Drop for Instruments {
+    /// A shard that is not here any more shows nothing here.
+    fn drop(&mut self) {
+        for gauge in [&self.open, &self.retained, &self.marks, &self.watermark_lag] {
+            gauge.set(0.0);
+        }
+    }
+}
+
 impl Instruments {
     /// The instruments of `shard`, of the recorder that is installed now.
     pub fn new(shard: u16) -> Self {

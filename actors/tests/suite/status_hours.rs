@@ -253,6 +253,29 @@ fn a_session_that_runs_on_touches_the_hours_of_its_new_payments() {
     assert_eq!(hours, [11, 12]);
 }
 
+/// Figures have how long sessions ran in each hour, samples or not.
+#[test]
+fn all_hours_in_which_a_session_ran_are_touched() {
+    let touched = |text: &str| {
+        let inputs = at(text);
+        let mut stage = play(&inputs[..1], &[0], None);
+        for (input, offset) in inputs[1..].iter().zip(1..) {
+            stage.slices();
+            stage.take(input, offset);
+            stage.settle();
+            stage.write();
+        }
+        let base = crate::signals::BASE + 2_800_000;
+        stage.slices().iter().map(|hour| (hour.0 - base) / 3_600_000).collect::<Vec<_>>()
+    };
+    assert_eq!(touched("REQ@9:59:0 ST@11:59:50{A} CLOSE@12:0:10"), [9, 10, 11, 12]);
+    assert_eq!(touched("PROC@11:0:0 PROC@12:30:0 REQ@9:30:0"), [9, 10, 11, 12]);
+    // Within the hour, without a request id of its own.
+    assert_eq!(touched("PROC@9:1:0{r=} PROC@9:2:0{r=} PROC@9:3:0{r=}"), [9]);
+    // A clock that is years off does not have years computed again.
+    assert!(touched("REQ@9:59:0 CLOSE@90000:0:0").len() < 800);
+}
+
 #[test]
 fn the_session_knows_its_active_time() {
     let active = |text| {

@@ -267,7 +267,7 @@ pub(crate) const fn plain(field: &'static str) -> &'static str {
 ///
 /// A column is `/// comment`, `name: rust type`, optionally `[low]`, `[json]` or `[lineage]`
 /// ([`Storage`]). Every row has `Default`, so a retraction needs only the key columns. `touches` names
-/// the time by which a row enters slices of rollups, and how many hours behind that it still counts.
+/// the time by which a row enters slices of rollups, and for how many hours behind it counts as of their end.
 macro_rules! table {
     (
         $(#[doc = $table_doc:literal])+
@@ -326,8 +326,10 @@ macro_rules! table {
             }
 
             $(fn touches(&self) -> Option<$crate::slice::Touch<'_>> {
-                let (org, ts) = (self.org, self.$touched);
-                Some($crate::slice::Touch { org, ts, more: 0 $(+ $hours)? })
+                let (org, ts, more) = (self.org, self.$touched, 0 $(+ $hours)?);
+                // What counts for hours behind it counts as of their ends: also for the one that it ends.
+                let ts = if more > 0 { Timestamp(ts.0.saturating_sub(1)) } else { ts };
+                Some($crate::slice::Touch { org, ts, more })
             })?
         }
     };

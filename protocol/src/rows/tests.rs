@@ -681,3 +681,16 @@ fn names_resolve() {
     );
     assert_eq!(table("nothing"), None);
 }
+
+/// Labels of an hour are as of its end (backlog 008), so what is advertised at the very hour is one of the hour
+/// before too.
+#[test]
+fn an_advertisement_touches_the_hour_that_it_ends() {
+    use crate::slice::{HOUR_MS, hour};
+    use crate::time::Timestamp;
+    for (ts, first) in [(10 * HOUR_MS, 9), (10 * HOUR_MS + 1, 10), (11 * HOUR_MS - 1, 10)] {
+        let row = dims::CapabilitySnapshot { snapshot_ts: Timestamp(ts), ..Default::default() };
+        let touch = row.touches().unwrap();
+        assert_eq!((hour(touch.ts).0 / HOUR_MS, touch.more), (first, 24), "{ts}");
+    }
+}
