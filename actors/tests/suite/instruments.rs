@@ -313,8 +313,10 @@ fn coverage_rows_are_matched_or_unmatched() {
 #[test]
 fn every_instrument_has_its_labels() {
     let mut all = once("PROC@2600 REQ@2000{a=0xa} SWAP@2500 CLOSE@3000 ST@2700");
+    // As long as the shard is here.
+    let mut shard = None;
     let node = counted(|| {
-        let mut instruments = Instruments::new(7);
+        let instruments = shard.insert(Instruments::new(7));
         instruments.sessions(3, 5, 2);
         instruments.asleep(4);
         let mut tally = Tally::default();
@@ -346,6 +348,8 @@ fn every_instrument_has_its_labels() {
     ];
     assert_eq!(node, expected.map(|(key, value)| (key.to_owned(), value)).into());
     all.extend(node);
+    let gone = counted(|| drop(Instruments::new(7)));
+    assert_eq!(gone["naap_lifecycle_sessions_open{shard=7}"], 0.0);
     let mut labels: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for key in all.keys() {
         let (name, given) = key.trim_end_matches('}').split_once('{').expect("labels");
