@@ -31,7 +31,7 @@ pub const SHARDS_PENDING: &str = "naap_shards_pending";
 /// Steps in the ownership of shards, by `step`: `opened`, `handed_off`, `superseded`, `lost_race`,
 /// `heir_late`: handed off before the next owner had read the log.
 pub const OWNERSHIP: &str = "naap_ownership_steps_total";
-/// Messages for a shard that this node does not have, by `kind`.
+/// Messages for a shard that this node does not have, or of an opening that was superseded, by `kind`.
 pub const MISROUTED: &str = "naap_misrouted_total";
 /// Time from the wish for a shard to its opening, seconds.
 pub const OPENING_SECONDS: &str = "naap_shard_opening_seconds";

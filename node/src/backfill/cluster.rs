@@ -1,11 +1,18 @@
 //! A backfill of a cluster whose state is in Kafka: this process reads the state log beside the nodes,
 //! and hands what it finds to a running one.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use naap_actors::ownership::Record;
 use naap_actors::ports::{Clock, Heard, StateLog};
+use naap_protocol::capability::evidence::Evidence;
 use naap_protocol::cluster::Request;
+use naap_protocol::codec;
+use naap_protocol::identity::EntityId;
+use naap_protocol::state::SessionState;
 use tokio::sync::mpsc;
 
 use super::look::{BATCH, Found, look};
@@ -54,23 +61,29 @@ async fn look_and_tell(
     // The node beside this process keeps its own copy in the data folder.
     let folder = Folder(config.node.data_dir.join(format!("backfill-{}", std::process::id())));
     make_data_folder(&folder.0)?;
-    let log = read(config, &folder).await?;
+    let (log, claims) = read(config, &folder).await?;
     let first = look(args, config, &log, store, false).await?;
     if !args.dry_run && first.report.changed > 0 {
         let started = Instant::now();
         tell(config, &first).await?;
         let mut open = first.report.changed;
+        let mut unstored = sessions_of(&first);
         let mut told = Instant::now();
-        while open > 0 {
+        while open > 0 || !unstored.is_empty() {
             if started.elapsed() > PATIENCE {
                 return Err(Failure::check(format!(
-                    "{open} of {} sessions have not stored what they were told after {} s; see whether all \
+                    "{} of {} sessions have not stored what they were told after {} s; see whether all \
                      shards are open (`naap cluster status`), then run it again: it goes on where it is",
+                    open.max(unstored.len() as u64),
                     first.report.changed,
                     PATIENCE.as_secs()
                 )));
             }
             tokio::time::sleep(PAUSE).await;
+            if open == 0 {
+                forget_stored(&mut unstored, &log, &claims)?;
+                continue;
+            }
             let rest = look(args, config, &log, store, false).await?;
             open = rest.report.changed;
             if open > 0 && told.elapsed() > AGAIN {
@@ -82,8 +95,42 @@ async fn look_and_tell(
     Ok(first.report)
 }
 
-/// The state log, read to its end and followed from there on.
-async fn read(config: &Config, folder: &Folder) -> Result<KafkaStateLog, Failure> {
+/// The newest commit cycle of each shard whose rows are stored: epoch and number.
+type Claims = Arc<Mutex<BTreeMap<u16, (u64, u64)>>>;
+
+/// The sessions that evidence was found for.
+fn sessions_of(found: &Found) -> BTreeSet<(u16, u128)> {
+    let of = |(shard, evidence): &(u16, Vec<Evidence>)| {
+        let shard = *shard;
+        evidence.iter().map(move |piece| (shard, piece.session)).collect::<Vec<_>>()
+    };
+    found.evidence.iter().flat_map(of).collect()
+}
+
+/// Takes out the sessions whose rows are stored: a commit cycle saves state, then rows, then its claim.
+fn forget_stored(
+    sessions: &mut BTreeSet<(u16, u128)>,
+    log: &KafkaStateLog,
+    claims: &Claims,
+) -> Result<(), Failure> {
+    let claims = claims.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    for (shard, id) in sessions.clone() {
+        let frame = log.entity(shard, EntityId(id)).map_err(environment)?;
+        // Of one that has ended since, the mark came after its rows.
+        let state = frame.as_deref().filter(|frame| codec::is::<SessionState>(frame));
+        let state = state.map(codec::decode::<SessionState>).transpose().map_err(environment)?;
+        let claimed = claims.get(&shard).copied().unwrap_or_default();
+        if state.is_none_or(|state| {
+            !state.owes_rows && (state.written.epoch, state.written.cycle) <= claimed
+        }) {
+            sessions.remove(&(shard, id));
+        }
+    }
+    Ok(())
+}
+
+/// The state log, read to its end and followed from there on, and what is claimed in it.
+async fn read(config: &Config, folder: &Folder) -> Result<(KafkaStateLog, Claims), Failure> {
     let boot = SystemClock.now().0.unsigned_abs();
     let log = KafkaStateLog::open(config, &folder.0, boot).await.map_err(environment)?;
     if log.is_empty() {
@@ -94,10 +141,17 @@ async fn read(config: &Config, folder: &Folder) -> Result<KafkaStateLog, Failure
     }
     let shards = config.cluster.shards as u16;
     let (told, mut caught_up) = mpsc::unbounded_channel();
+    let claims = Claims::default();
     for shard in 0..shards {
-        let told = told.clone();
+        let (told, claims) = (told.clone(), Arc::clone(&claims));
         let hear = move |heard| {
             let outcome = match heard {
+                Heard::Record(Record::Progress(_, claim)) => {
+                    let mut claims = claims.lock().unwrap_or_else(PoisonError::into_inner);
+                    let known = claims.entry(shard).or_default();
+                    *known = (claim.epoch, claim.cycle).max(*known);
+                    return;
+                }
                 Heard::Record(_) => return,
                 Heard::CaughtUp => Ok(()),
                 Heard::Failed(reason) => Err(reason),
@@ -116,7 +170,7 @@ async fn read(config: &Config, folder: &Folder) -> Result<KafkaStateLog, Failure
         }
     }
     bar.finish_and_clear();
-    Ok(log)
+    Ok((log, claims))
 }
 
 /// Hands what was found to the node of this configuration.
