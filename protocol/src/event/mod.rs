@@ -333,7 +333,7 @@ pub struct AiEvent<'a> {
     /// `data.capability`, `""` when absent.
     #[serde(borrow)]
     pub capability: Cow<'a, str>,
-    /// `data.timestamp`, runner clock; `None` for gateway errors and parameter updates.
+    /// `data.timestamp`, runner clock; `None` for gateway errors and parameter updates, and when it is ≤ 0.
     pub runner_ts: Option<Timestamp>,
     /// Lowest-priority identity hint (lifecycle 1.7.4).
     #[serde(borrow)]
