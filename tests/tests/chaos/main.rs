@@ -115,7 +115,7 @@ const MANY: u64 = 60_000;
 #[ignore = "minutes: make chaos"]
 fn shards_with_much_state_are_moved() {
     let team = Team::new(bootstrap(), "heirs", 3, 100);
-    let slow = ["--set", "state_log.restore_rate=1MiB"];
+    let slow = ["state_log.restore_rate=1MiB"];
     let start = move |team: &Team, number| team.start_by(number, team.ports(), &slow);
     let mut crew = Crew::of(team, 3, Box::new(start));
     let producer = producer(&crew.team.stage.bootstrap);
