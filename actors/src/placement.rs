@@ -77,6 +77,11 @@ impl Placement {
         Some(&self.members[index].name)
     }
 
+    /// As [`Placement::owner`], if that is another than `me`.
+    pub fn other_owner(&self, shard: u16, me: &str) -> Option<&str> {
+        self.owner(shard).filter(|owner| *owner != me)
+    }
+
     /// The shards that `member` should have, in order.
     pub fn shards_of(&self, member: &str) -> impl Iterator<Item = u16> {
         let index = self.members.iter().position(|known| known.name == member);

@@ -166,7 +166,7 @@ impl<C: Clone> Owner<C> {
     }
 
     fn won(&mut self, take: Take) -> Vec<Effect<C>> {
-        match (&self.phase, take) {
+        match (&mut self.phase, take) {
             (Phase::Idle, _) => self.follow(take),
             (Phase::Reading(_), _) => {
                 self.phase = Phase::Reading(take);
@@ -177,12 +177,8 @@ impl<C: Clone> Owner<C> {
                 Phase::Waiting | Phase::Claiming { .. } | Phase::Opening { .. } | Phase::Owning(_),
                 Take::Later,
             ) => self.lost(),
-            (Phase::Claiming { mine, .. }, _) => {
-                self.phase = Phase::Claiming { mine: mine.clone(), wanted: true };
-                Vec::new()
-            }
-            (Phase::Opening { mine, .. }, _) => {
-                self.phase = Phase::Opening { mine: mine.clone(), wanted: true };
+            (Phase::Claiming { wanted, .. } | Phase::Opening { wanted, .. }, _) => {
+                *wanted = true;
                 Vec::new()
             }
             _ => Vec::new(),
@@ -190,7 +186,7 @@ impl<C: Clone> Owner<C> {
     }
 
     fn lost(&mut self) -> Vec<Effect<C>> {
-        match self.phase.clone() {
+        match &mut self.phase {
             Phase::Reading(_) | Phase::Standby(_) => {
                 self.rest(Phase::Idle);
                 vec![Effect::Unfollow]
@@ -200,16 +196,12 @@ impl<C: Clone> Owner<C> {
                 Vec::new()
             }
             // The claim may stand already: it has to be closed, or the next owner would wait for it.
-            Phase::Claiming { mine, .. } => {
-                self.phase = Phase::Claiming { mine, wanted: false };
-                Vec::new()
-            }
-            Phase::Opening { mine, .. } => {
-                self.phase = Phase::Opening { mine, wanted: false };
+            Phase::Claiming { wanted, .. } | Phase::Opening { wanted, .. } => {
+                *wanted = false;
                 Vec::new()
             }
             Phase::Owning(mine) => {
-                self.phase = Phase::Draining(mine);
+                self.phase = Phase::Draining(mine.clone());
                 vec![Effect::Drain]
             }
             Phase::Idle | Phase::Draining(_) => Vec::new(),

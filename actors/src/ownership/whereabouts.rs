@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::peers::Members;
+
 /// What one node has heard of one shard. It only says where messages go and when a shard may leave: what
 /// is wrong in it costs time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,9 +43,10 @@ impl Whereabouts {
         self.holder.take_if(|holder| **holder == *node);
     }
 
-    /// The other node that has the shard, by what was heard last.
-    pub fn holder(&self) -> Option<&str> {
-        self.holder.as_deref()
+    /// The other node that has the shard by what was heard last, if it is among `members`; else the one that
+    /// is `due` to have it.
+    pub fn place<'a>(&'a self, members: &Members, due: Option<&'a str>) -> Option<&'a str> {
+        self.holder.as_deref().filter(|holder| members.is_there(holder)).or(due)
     }
 
     /// `node` has read the log and waits for opening `epoch` to be closed.

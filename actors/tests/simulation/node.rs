@@ -153,10 +153,8 @@ impl Node {
     /// The other node that has the shard, or else should have it, as this one sees it.
     pub fn elsewhere(&self, shard: u16) -> Option<String> {
         let placement = self.view.placement(SHARDS);
-        let holder = self.slots[usize::from(shard)].heard_of.holder();
-        let holder = holder.filter(|holder| self.view.is_there(holder));
-        let due = || placement.owner(shard).filter(|owner| **owner != *self.name);
-        holder.or_else(due).map(str::to_owned)
+        let due = placement.other_owner(shard, &self.name);
+        self.slots[usize::from(shard)].heard_of.place(&self.view, due).map(str::to_owned)
     }
 
     /// The shard is open here, should be elsewhere, and stays until who is to have it has read its log, or for
@@ -164,7 +162,8 @@ impl Node {
     pub fn keeps(&mut self, shard: u16, now: u64) -> bool {
         let placement = self.view.placement(SHARDS);
         let slot = &mut self.slots[usize::from(shard)];
-        let (Some(open), Some(heir)) = (&slot.open, placement.owner(shard)) else { return false };
+        let heir = placement.other_owner(shard, &self.name);
+        let (Some(open), Some(heir)) = (&slot.open, heir) else { return false };
         let since = *slot.kept_since.get_or_insert(now);
         let read = slot.heard_of.is_read_by(open.opening.epoch, heir);
         open.draining.is_none() && !read && now - since < PATIENCE

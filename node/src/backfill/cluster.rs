@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use naap_actors::ownership::Record;
 use naap_actors::ports::{Clock, Heard, StateLog};
-use naap_protocol::capability::evidence::Evidence;
 use naap_protocol::cluster::Request;
 use naap_protocol::codec;
 use naap_protocol::identity::EntityId;
@@ -100,11 +99,8 @@ type Claims = Arc<Mutex<BTreeMap<u16, (u64, u64)>>>;
 
 /// The sessions that evidence was found for.
 fn sessions_of(found: &Found) -> BTreeSet<(u16, u128)> {
-    let of = |(shard, evidence): &(u16, Vec<Evidence>)| {
-        let shard = *shard;
-        evidence.iter().map(move |piece| (shard, piece.session)).collect::<Vec<_>>()
-    };
-    found.evidence.iter().flat_map(of).collect()
+    let of_shards = found.evidence.iter();
+    of_shards.flat_map(|(shard, all)| all.iter().map(|piece| (*shard, piece.session))).collect()
 }
 
 /// Takes out the sessions whose rows are stored: a commit cycle saves state, then rows, then its claim.

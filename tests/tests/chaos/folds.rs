@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use naap_tests::stage::Tables;
 
+use crate::crew::Moved;
 use crate::pulse::GATEWAY;
 
 /// An event that a shard has folded; times in ms.
@@ -62,6 +63,12 @@ impl Folds {
     pub fn first_of_next(&self, shard: u16, epoch: u64) -> Option<i64> {
         let mut of = self.0.iter().filter(|fold| fold.shard == shard && fold.epoch > epoch);
         of.next().map(|fold| fold.at)
+    }
+
+    /// How long each shard that was handed off took no input.
+    pub fn gaps(&self, moves: &[Moved]) -> Vec<i64> {
+        let gap = |moved: &Moved| Some(self.first_of_next(moved.shard, moved.epoch)? - moved.at);
+        moves.iter().filter_map(gap).collect()
     }
 
     /// When opening `epoch` of `shard` folded the last of what it has stored.

@@ -96,13 +96,13 @@ fn shards_are_moved_in_order() {
     }
     let (moves, folds) = (crew.moves(), crew.folds());
     let next = |moved: &Moved| folds.first_of_next(moved.shard, moved.epoch);
-    let gaps = moves.iter().filter_map(|moved| Some(next(moved)? - moved.at));
     let late = moves.iter().filter_map(|moved| {
         // What the last commit cycle could not claim any more is folded by the next owner again.
         Some(next(moved)? - folds.last_of(moved.shard, moved.epoch)?)
     });
-    let (gaps, late): (Vec<_>, Vec<_>) = (gaps.collect(), late.collect());
-    row("planned move of a shard: it takes no input for", "p99 < 250 ms", &spread(&gaps));
+    let late: Vec<_> = late.collect();
+    let gaps = spread(&folds.gaps(&moves));
+    row("planned move of a shard: it takes no input for", "p99 < 250 ms", &gaps);
     row("planned move of a shard: longest delay of input that is folded anew", "–", &spread(&late));
     crew.end();
 }
@@ -127,14 +127,12 @@ fn shards_with_much_state_are_moved() {
     let end = now_ms();
     crew.until_caught_up();
     let (moves, folds) = (crew.moves(), crew.folds());
-    let since = |moved: &Moved| Some(folds.first_of_next(moved.shard, moved.epoch)? - moved.at);
-    let gaps: Vec<_> = moves.iter().filter_map(since).collect();
     row(
         "planned move of shards whose state takes seconds to read: a shard takes no input for",
         "p99 < 250 ms",
         &format!(
             "{}; drained in {} ms, longest time in which a shard folds nothing {} ms",
-            spread(&gaps),
+            spread(&folds.gaps(&moves)),
             end - begin,
             folds.longest((begin, end), false)
         ),

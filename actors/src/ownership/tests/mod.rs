@@ -153,7 +153,7 @@ fn a_rival_that_was_declared_down_and_lives() {
 
 /// What the rival writes late may replace what the new owner has not read yet.
 #[test]
-#[ignore = "minutes in a release build; the broken rule is noticed in seconds"]
+#[ignore = "more states than 16 GB hold; that its broken rule is noticed takes seconds"]
 fn a_rival_that_lives_and_saves_a_session_twice() {
     let mut start = World::new(Bounds { quarrels: 1, events: 2, ..SMALL }, None);
     // One node has the shard, and the other one is to have it.

@@ -15,9 +15,8 @@ impl Shards {
     /// The other node that has `shard`, or else should have it: a shard that moves is where it was until
     /// its next owner has read its log.
     pub(in crate::region) fn elsewhere(&self, shard: u16) -> Option<&str> {
-        let holder = self.slots.get(usize::from(shard))?.heard_of.holder();
-        let holder = holder.filter(|holder| self.members.is_there(holder));
-        holder.or_else(|| self.placement.owner(shard).filter(|owner| **owner != *self.args.node))
+        let due = self.placement.other_owner(shard, &self.args.node);
+        self.slots.get(usize::from(shard))?.heard_of.place(&self.members, due)
     }
 
     /// Whether a later opening than `from` was heard of.
@@ -68,7 +67,7 @@ impl Shards {
     /// Whether `shard`, which is open here and should be elsewhere, is kept until its next owner has
     /// read its log.
     pub(in crate::region) fn is_kept(&mut self, shard: u16) -> bool {
-        let heir = self.placement.owner(shard).filter(|owner| **owner != *self.args.node);
+        let heir = self.placement.other_owner(shard, &self.args.node);
         let slot = &mut self.slots[usize::from(shard)];
         let (Some(open), Some(heir)) = (&slot.open, heir) else { return false };
         let since = *slot.kept_since.get_or_insert_with(Instant::now);

@@ -45,10 +45,8 @@ struct Follow {
     /// This node's opening, from when it was read back as the holder until another holds.
     mine: Option<Opening>,
     caught_up: bool,
-    /// The end of the partition when `mine` was read, until it is passed.
+    /// The end of the partition when `mine` was read, until it is passed: from then on the shard runs.
     until: Option<i64>,
-    /// The shard may run: `mine` and all up to that end is taken in.
-    runs: bool,
     found: Vec<Found>,
     /// Earlier openings whose claim is still in the topic.
     claims: BTreeSet<Opening>,
@@ -160,7 +158,6 @@ impl Tail {
                     mine: None,
                     caught_up: false,
                     until: None,
-                    runs: false,
                     found: Vec::new(),
                     claims: BTreeSet::new(),
                 };
@@ -331,7 +328,6 @@ impl Tail {
             // What an earlier life of this process has opened is history like any other.
             follow.mine =
                 Some(author.clone()).filter(|_| follow.caught_up && self.is_mine(&author));
-            follow.runs = false;
             follow.until = follow.mine.as_ref().map(|_| self.end(shard));
         }
         if kind == Kind::Progress {
@@ -359,13 +355,14 @@ impl Tail {
 
     /// Everything before offset `next` of the shard was read.
     fn passed(&self, state: &mut State, shard: u16, next: i64) {
-        let Some(follow) = state.follows.get_mut(&shard) else { return };
-        if follow.until.take_if(|until| next >= *until).is_some() {
-            self.flush(state, shard);
-            if let Some(follow) = state.follows.get_mut(&shard) {
-                follow.runs = true;
-                (follow.told)(Heard::CaughtUp);
-            }
+        let until = state.follows.get(&shard).and_then(|follow| follow.until);
+        if until.is_none_or(|until| next < until) {
+            return;
+        }
+        self.flush(state, shard);
+        if let Some(follow) = state.follows.get_mut(&shard) {
+            follow.until = None;
+            (follow.told)(Heard::CaughtUp);
         }
     }
 
@@ -374,7 +371,7 @@ impl Tail {
         let Some(follow) = state.follows.get_mut(&shard).filter(|f| !f.found.is_empty()) else {
             return;
         };
-        let runs = follow.runs;
+        let runs = follow.mine.is_some() && follow.until.is_none();
         let found = std::mem::take(&mut follow.found);
         if let Err(error) = self.mirror.take(shard, found, runs) {
             (follow.told)(Heard::Failed(format!("the mirror of shard {shard}: {error}")));
