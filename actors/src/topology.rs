@@ -118,6 +118,12 @@ fn actors(sizes: Sizes) -> Vec<ActorKind> {
             "ShardRegion",
             "schedule of dirty slices",
         ),
+        kind(
+            "ProbeActor",
+            Count::Per("cluster, beside shard 0"),
+            "ShardRegion",
+            "when the stored data was checked last",
+        ),
         kind("IngestActor", Count::Fixed(1), "NodeSupervisor", "partitions, open batches, credits"),
     ];
     if sizes.linked {
@@ -180,6 +186,7 @@ fn channels(sizes: Sizes) -> Vec<Channel> {
             "computed slices",
             Bound::OnePer("computation and shard"),
         ),
+        way("ShardRegion", "ProbeActor", "ticks", Bound::OnePer("second")),
     ];
     if sizes.linked {
         let (out, back) = (Bound::BytesEach(BUDGET as u64), Bound::BytesEach(WINDOW as u64));

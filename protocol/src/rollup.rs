@@ -40,6 +40,17 @@ pub enum Scope {
     Day,
 }
 
+impl Scope {
+    /// From the start of a slice to ten minutes after its end (backlog 003), as `rollup_slices.window_state` has it.
+    fn settles_after_minutes(self) -> u32 {
+        let hours = match self {
+            Self::OrgHour => 1,
+            Self::Day => 24,
+        };
+        hours * 60 + 10
+    }
+}
+
 /// One published relation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rollup {
@@ -122,7 +133,7 @@ SELECT
     {{slice_version:UInt64}} AS slice_version,
     found.slice_rows AS slice_rows, hex(found.hash) AS content, hours.2 AS open_until,
     known.revision + (known.slice_version > 0 AND known.content != hex(found.hash)
-        AND computed_at >= hours.1 + INTERVAL 70 MINUTE) AS revision,
+        AND computed_at >= hours.1 + INTERVAL {settled} MINUTE) AS revision,
     {{run:String}} AS refresh_run_id, computed_at AS refreshed_at
 FROM (
     SELECT arrayJoin(arrayZip({{hours:Array(DateTime64(3, 'UTC'))}}, {{open_until:Array(DateTime64(3, 'UTC'))}})) AS hours
@@ -144,6 +155,7 @@ LEFT JOIN (
 WHERE found.slice_rows > 0 OR known.slice_version > 0
 SETTINGS join_use_nulls = 0",
             name = self.table.name,
+            settled = self.scope.settles_after_minutes(),
         )
     }
 

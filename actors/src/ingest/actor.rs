@@ -158,7 +158,7 @@ impl Actor for IngestActor {
         let period = (args.options.flush_interval / 10).max(Duration::from_millis(5));
         drop(ractor::time::send_interval(period, myself.get_cell(), || IngestMsg::Tick));
         let IngestOptions { window_bytes, uncommitted_bytes, buffer_bytes, .. } = args.options;
-        // Without other nodes no shard moves, and nothing is read again.
+        // Where the source can not read again, no shard moves, and nothing has to be sent again.
         let kept = if args.rereads.is_some() { buffer_bytes / 2 } else { 0 };
         Ok(State {
             kept: Kept::new(kept),

@@ -95,7 +95,9 @@ impl Api {
             .route("/readyz", get(ready))
             .route("/metrics", get(scrape))
             .fallback(|| async {
-                Problem::missing("there is no such address; /openapi.json has them all")
+                Problem::missing(
+                    "there is no such address; /openapi.json has those of the interface",
+                )
             })
             .method_not_allowed_fallback(|| async { Problem::method() })
             .layer(middleware::from_fn(counted))
@@ -154,7 +156,7 @@ async fn lists(
     let Path(path) = path.map_err(|_| Problem::missing("there is no such list"))?;
     let resource = api.resources.iter().find(|resource| resource.path == path);
     let resource = resource
-        .ok_or_else(|| Problem::missing("there is no such list; /openapi.json has them all"))?;
+        .ok_or_else(|| Problem::missing("there is no such list; /openapi.json has all lists"))?;
     let now = SystemClock.now();
     let request = ListRequest::parse(resource, &parameters(given)?, api.bounds, now)?;
     let page = list::page(&api.client, resource, &request).await?;

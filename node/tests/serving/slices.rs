@@ -57,6 +57,34 @@ fn only_a_changed_content_makes_a_revision_and_only_after_settling() {
 }
 
 #[test]
+fn a_slice_of_a_day_settles_when_the_day_is_over() {
+    let (bench, org) = (Bench::get(), "slice-day");
+    let (first, next_day) = (24 * 20 + 5, 24 * 21);
+    let one = session(org, "s", first);
+    put_served(bench, from_ref(&one), first, 4);
+    let day = at(24 * 20).0;
+    let known = |column: &str| {
+        bench.one(&format!(
+            "SELECT toString({column}) AS known FROM rollup_slices FINAL
+            WHERE relation = 'agg_quality_benchmark_1d' AND toUnixTimestamp64Milli(window_start) = {day}"
+        ))["known"]
+            .clone()
+    };
+    let put = |version, fps| {
+        let hour = evidence(&one, first, 4, fps);
+        bench.put(&[StatusHour { version, ..hour.row() }]);
+    };
+    bench.publish_at(org, &[first], at(first + 1));
+    put(2, 21.0);
+    bench.publish_at(org, &[first], at_minute(next_day, 9));
+    assert_eq!(known("revision"), "0", "the day has ended nine minutes ago");
+    put(3, 22.0);
+    bench.publish_at(org, &[first], at_minute(next_day, 11));
+    assert_eq!(known("revision"), "1");
+    assert_eq!(known("window_state"), "final", "by the store's clock");
+}
+
+#[test]
 fn an_earlier_owner_never_wins() {
     let (bench, org) = (Bench::get(), "slice-owner");
     let one = session(org, "s", 5);

@@ -132,7 +132,7 @@ pub struct TransportMetrics<'a> {
     pub interval_start: Timestamp,
     /// End of the interval, clock of the observer; after the start.
     pub interval_end: Timestamp,
-    /// The last sample of the attempt.
+    /// The last sample of the attempt; false when not sent.
     pub is_final: bool,
     /// From gateway to orchestrator: *down*, what the orchestrator receives.
     pub to_orchestrator: Counters,

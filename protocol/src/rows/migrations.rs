@@ -98,4 +98,5 @@ migrations! {
     14 "0014_hours_by_identity.sql",
     15 "0015_capacity_at_start.sql",
     16 "0016_capability_marks.sql",
+    17 "0017_days_settle.sql",
 }

@@ -40,7 +40,7 @@ table! {
         derived: {
             /// `provisional` until 10 min after the slice, `settled` until 48 h after it and until
             /// `open_until`, then `final` (backlog 003), by the store's clock.
-            window_state: String = Alias("multiIf(now64(3) < window_start + INTERVAL 70 MINUTE, 'provisional', now64(3) < greatest(window_start + INTERVAL 49 HOUR, open_until), 'settled', 'final')"),
+            window_state: String = Alias("multiIf(now64(3) < window_start + toIntervalMinute(if(endsWith(relation, '_1d'), 1450, 70)), 'provisional', now64(3) < greatest(window_start + toIntervalHour(if(endsWith(relation, '_1d'), 72, 49)), open_until), 'settled', 'final')"),
         }
     }
 }

@@ -81,8 +81,8 @@ table! {
             /// Samples per fixed log bucket of output frames per second, trailing zeros left out. A bucket
             /// b below 32 begins at b / 10, others at bitShiftLeft(32 + b % 32, intDiv(b, 32) - 1) / 10.
             output_fps_histogram: &'a [u32],
-            /// Active time, ms: from each running sample to the session's next sample, at most 30 s and not
-            /// beyond the hour.
+            /// Active time, ms: from each sample to the session's next one, at most 30 s and not beyond the
+            /// hour.
             active_ms: u64,
             /// Sessions with a latency from prompt to playable (edges v2), each in its first evidence hour.
             prompt_to_first_frame_sample_count: u64,
@@ -175,8 +175,8 @@ table! {
             gpu_id: &'a str,
             /// Distinct sessions with attributed status samples in the hour; not to be summed.
             sessions_count: u64,
-            /// Active time, ms: from each running sample to the session's next sample, at most 30 s and not
-            /// beyond the hour.
+            /// Active time, ms: from each sample to the session's next one, at most 30 s and not beyond the
+            /// hour.
             active_ms: u64,
             /// Status samples.
             status_samples: u64,

@@ -399,8 +399,8 @@ table! {
             window_start: Timestamp,
             /// Segment of the samples.
             segment_index: u16,
-            /// Which of the segment's identities within the hour, in the order of their first samples; 0 but where a
-            /// wallet was reached at several URLs.
+            /// Which of the segment's identities within the hour, in the order of their first samples; 0 but where
+            /// its selections come to several URLs, models or GPUs of the wallet.
             identity_index: u16,
             /// First gateway that the samples name; '' when unknown.
             gateway: &'a str [low],

@@ -224,13 +224,14 @@ pub trait Row {
     }
 }
 
-/// Rows longer than this are dead letters (`SINK_GUARD` / `record_too_large`, events.md 6.6), bytes.
+/// Rows longer than this are not written, bytes. A typed row or payment leaves a dead letter (`SINK_GUARD` /
+/// `record_too_large`, events.md 6.6), any other row is only counted.
 pub const MAX_ROW_BYTES: usize = 1_000_000;
 
 /// A row was over [`MAX_ROW_BYTES`] and was not appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the row for table {table} has {bytes} bytes, more than the limit of {MAX_ROW_BYTES}; it is kept as a dead letter"
+    "the row for table {table} has {bytes} bytes, more than the limit of {MAX_ROW_BYTES}; it was not written"
 )]
 pub struct RowTooLarge {
     /// The table that the row was for.

@@ -77,7 +77,7 @@ pub struct HourKey {
     /// The segment.
     pub segment_index: u16,
     /// Which identity of the segment within the hour, in the order of their first samples; 0 unless
-    /// a wallet was reached at several urls. Version 1 of the state had none.
+    /// its selections come to several URLs, models or GPUs of the wallet. Version 1 of the state had none.
     #[serde(default)]
     pub identity_index: u16,
 }

@@ -1,12 +1,15 @@
 //! Visits every state that a small cluster can reach, in breadth, and judges each.
 
+mod input;
 mod log;
+mod step;
 mod world;
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use world::{Bounds, Step, World};
+use step::Step;
+use world::{Bounds, World};
 
 use super::{Effect, Event, Opening, Owner, Record, Take};
 
@@ -29,6 +32,12 @@ pub enum Fault {
     BeginAnew,
     /// A session ends while rows of it are due.
     MarkOwing,
+    /// A shard takes what is sent to another opening, and what its reader thinks is next.
+    TakeUnattached,
+    /// A shard takes what does not join what it has.
+    TakeGaps,
+    /// A reader commits what it has sent.
+    CommitSent,
     /// The actors of a node start again as the same boot: nobody takes over from the ones before.
     SameBoot,
 }
@@ -55,7 +64,7 @@ fn explore_from(start: World) -> Found {
     while !level.is_empty() {
         let mut next = Vec::new();
         for (number, world) in level {
-            for step in World::steps().filter(|step| world.may(*step)) {
+            for step in Step::all().filter(|step| world.may(*step)) {
                 let mut then = world.clone();
                 if then.take(step).is_none() {
                     continue;
@@ -113,8 +122,16 @@ fn way(came: &[(u32, Step)], mut number: u32) -> Vec<Step> {
     steps
 }
 
-const SMALL: Bounds =
-    Bounds { events: 1, sessions: 1, crashes: 0, flips: 1, quarrels: 0, marks: 0, doubts: 0 };
+const SMALL: Bounds = Bounds {
+    events: 1,
+    sessions: 1,
+    crashes: 0,
+    flips: 1,
+    quarrels: 0,
+    marks: 0,
+    doubts: 0,
+    rebalances: None,
+};
 /// One event before the end of the session, one after it.
 const ENDING: Bounds = Bounds { events: 2, marks: 1, ..SMALL };
 
@@ -195,6 +212,16 @@ fn the_end_of_a_session_and_a_rival_that_lives() {
 }
 
 #[test]
+fn stale_readers_and_a_planned_hand_off() {
+    holds(Bounds { rebalances: Some(1), ..SMALL });
+}
+
+#[test]
+fn stale_readers_and_a_crash() {
+    holds(Bounds { rebalances: Some(1), flips: 0, events: 2, crashes: 1, ..SMALL });
+}
+
+#[test]
 fn whoever_reads_ahead_claims_nothing_before_its_time() {
     let opening = |node: &str, epoch| Opening { epoch, node: node.into(), incarnation: 1 };
     let mut owner = Owner::<()>::new("a".into(), 1, 0);
@@ -225,6 +252,9 @@ fn every_broken_rule_is_noticed() {
         (Fault::TrustState, crash),
         (Fault::BeginAnew, Bounds { flips: 0, ..ENDING }),
         (Fault::MarkOwing, Bounds { flips: 0, ..ENDING }),
+        (Fault::TakeUnattached, Bounds { rebalances: Some(0), events: 2, ..SMALL }),
+        (Fault::TakeGaps, Bounds { rebalances: Some(0), events: 2, flips: 0, ..SMALL }),
+        (Fault::CommitSent, Bounds { rebalances: Some(0), ..crash }),
         (Fault::SameBoot, Bounds { crashes: 1, events: 0, ..SMALL }),
     ];
     for (fault, bounds) in cases {

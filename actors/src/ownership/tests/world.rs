@@ -1,11 +1,15 @@
-//! A small cluster around one shard: nodes, a compacted log, a table of rows, and an input that
-//! repeats whatever a shard wants.
+//! A small cluster around one shard: nodes, a compacted log, a table of rows, and an input, which repeats
+//! whatever a shard wants or is read as readers do.
+
+mod work;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::Fault;
+use super::input::Input;
 use super::log::{Claim, Key, Log, MARK, Merged, Value, record};
+use super::step::Step;
 use crate::ownership::{Effect, Event, Leftovers, Opening, Owner, Record, Take};
 
 pub const NODES: usize = 2;
@@ -26,13 +30,17 @@ pub struct Bounds {
     pub marks: u8,
     /// Times that the placed node is suspected, so that the other one reads ahead.
     pub doubts: u8,
+    /// Times that the group assigns the input to another node, and readers may be stale; `None` for an input
+    /// that repeats whatever a shard wants.
+    pub rebalances: Option<u8>,
 }
 
 /// A shard that runs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Shard {
     opening: Opening,
-    applied: u8,
+    /// The first event that it has not taken; `None` before a reader has told where the input begins.
+    applied: Option<u8>,
     /// What the last stored claim said.
     stored: u8,
     /// By session: the accepted events, or the mark.
@@ -88,6 +96,7 @@ pub struct World {
     fault: Option<Fault>,
     log: Log,
     nodes: Vec<Node>,
+    input: Input,
     placed: usize,
     /// By session: version and content of the latest row.
     rows: Vec<((u64, u8), u8)>,
@@ -101,34 +110,6 @@ pub struct World {
     pub broken: Option<&'static str>,
 }
 
-/// One step of the world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    Flip,
-    Compact,
-    Learn(usize),
-    Recheck(usize),
-    Suspect(usize),
-    /// The other node is suspect: this one reads ahead.
-    Ahead(usize),
-    /// It is so no more.
-    Trust(usize),
-    Elapse(usize),
-    /// A boot ends, or its actors do while the process goes on; what it has sent still arrives.
-    Crash(usize),
-    /// A boot ends, and with it what it has sent.
-    Vanish(usize),
-    Read(usize),
-    Land(usize),
-    Deliver(usize),
-    Save(usize),
-    Write(usize),
-    Store(usize),
-    Drain(usize),
-    /// A session ends.
-    Mark(usize),
-}
-
 impl World {
     pub fn new(bounds: Bounds, fault: Option<Fault>) -> Self {
         let sessions = usize::from(bounds.sessions);
@@ -137,6 +118,7 @@ impl World {
             fault,
             log: Log::default(),
             nodes: (0..NODES).map(|n| Node::boot(n, 1, 0, sessions)).collect(),
+            input: Input::default(),
             placed: 0,
             rows: vec![((0, 0), 0); sessions],
             acked: 0,
@@ -144,31 +126,6 @@ impl World {
             typed: 0,
             broken: None,
         }
-    }
-
-    /// Every step, possible or not.
-    pub fn steps() -> impl Iterator<Item = Step> {
-        let each = [
-            Step::Learn,
-            Step::Recheck,
-            Step::Suspect,
-            Step::Ahead,
-            Step::Trust,
-            Step::Elapse,
-            Step::Crash,
-            Step::Vanish,
-            Step::Read,
-            Step::Land,
-            Step::Deliver,
-            Step::Save,
-            Step::Write,
-            Step::Store,
-            Step::Drain,
-            Step::Mark,
-        ];
-        let of_nodes =
-            (0..NODES).flat_map(move |node| each.map(|step: fn(usize) -> Step| step(node)));
-        [Step::Flip, Step::Compact].into_iter().chain(of_nodes)
     }
 
     /// Whether it is worth trying: copying a world costs more than asking.
@@ -188,8 +145,15 @@ impl World {
             Step::Read(n) => node(n).position.is_some(),
             Step::Land(n) => !node(n).sent.is_empty(),
             Step::Mark(n) => self.bounds.marks > 0 && node(n).shard.is_some(),
-            Step::Deliver(n) | Step::Save(n) | Step::Write(n) | Step::Store(n) | Step::Drain(n) => {
+            Step::Deliver(n) => node(n).shard.is_some() && self.bounds.rebalances.is_none(),
+            Step::Save(n) | Step::Write(n) | Step::Store(n) | Step::Drain(n) => {
                 node(n).shard.is_some()
+            }
+            Step::Assign(_) => self.bounds.rebalances.is_some(),
+            Step::Attach(n, of) => node(of).shard.is_some() && self.input.reads(n),
+            Step::Arrive(n) | Step::Lose(n) => self.input.has_sent(n),
+            Step::Revoke(n) | Step::Detach(n) | Step::Send(n) | Step::Commit(n) => {
+                self.input.reads(n)
             }
         }
     }
@@ -236,6 +200,7 @@ impl World {
                 let later = u64::from(self.fault != Some(Fault::SameBoot));
                 self.nodes[n] = Node::boot(n, node.incarnation + later, self.placed, sessions);
                 self.nodes[n].sent = sent;
+                self.input.crash(n);
             }
             Step::Read(n) => self.read(n)?,
             Step::Land(n) => {
@@ -247,6 +212,24 @@ impl World {
                 }
             }
             Step::Deliver(n) => self.deliver(n)?,
+            Step::Assign(n) => {
+                if !self.input.is_free() {
+                    let left = self.bounds.rebalances.as_mut()?;
+                    *left = left.checked_sub(1)?;
+                }
+                self.input.assign(n)?;
+            }
+            Step::Revoke(n) => self.input.revoke(n)?,
+            Step::Attach(n, of) => self.attach(n, of)?,
+            Step::Detach(n) => self.input.detach(n)?,
+            Step::Send(n) => self.input.send(n, self.bounds.events)?,
+            Step::Arrive(n) => self.arrive(n)?,
+            Step::Lose(n) => drop(self.input.take(n)?),
+            Step::Commit(n) => {
+                let early = self.fault == Some(Fault::CommitSent);
+                let sent = self.input.position(n).filter(|_| early);
+                self.input.commit(n, sent.unwrap_or(self.acked))?;
+            }
             Step::Mark(n) => self.mark(n)?,
             Step::Save(n) => self.save(n)?,
             Step::Write(n) => self.write(n)?,
@@ -265,7 +248,7 @@ impl World {
                 self.tell(n, Event::Drained);
             }
         }
-        if !matches!(step, Step::Deliver(_) | Step::Save(_) | Step::Learn(_) | Step::Flip) {
+        if !step.is_harmless() {
             self.judge();
         }
         Some(())
@@ -352,81 +335,6 @@ impl World {
         }
     }
 
-    /// The input repeats what the shard wants next; anything else is skipped or refused.
-    fn deliver(&mut self, n: usize) -> Option<()> {
-        let (events, sessions, fault) = (self.bounds.events, self.bounds.sessions, self.fault);
-        // Once it is to be handed off, what comes beside the last cycle is all that matters.
-        let takes =
-            |shard: &&mut Shard| !shard.drained && (!shard.draining || shard.cycle.is_some());
-        let shard = self.nodes[n].shard.as_mut().filter(takes)?;
-        let event = shard.applied;
-        (event < events).then_some(())?;
-        let session = usize::from(event % sessions);
-        shard.applied += 1;
-        if shard.state[session] == MARK && fault != Some(Fault::BeginAnew) {
-            shard.late |= 1 << event;
-            return Some(());
-        }
-        shard.state[session] &= !MARK;
-        let known = shard.state[session] & (1 << event) != 0;
-        shard.state[session] |= 1 << event;
-        shard.dirty[session] |= !(known && fault == Some(Fault::TrustState));
-        Some(())
-    }
-
-    /// A session whose rows are stored ends.
-    fn mark(&mut self, n: usize) -> Option<()> {
-        let node = &mut self.nodes[n];
-        let hasty = self.fault == Some(Fault::MarkOwing);
-        let shard = node.shard.as_mut().filter(|shard| !shard.draining)?;
-        (hasty || shard.idle()).then_some(())?;
-        let live = |n: &usize| shard.state[*n] & !MARK != 0 && (hasty || !shard.dirty[*n]);
-        let session = (0..shard.state.len()).find(live)?;
-        self.bounds.marks = self.bounds.marks.checked_sub(1)?;
-        (shard.state[session], shard.dirty[session]) = (MARK, false);
-        let key = Key::Snapshot(shard.opening.clone(), session as u8);
-        node.sent.push_back((key, Value::Mark));
-        Some(())
-    }
-
-    /// Step 1 of a commit cycle.
-    fn save(&mut self, n: usize) -> Option<()> {
-        let node = &mut self.nodes[n];
-        let shard = node.shard.as_mut()?;
-        (shard.cycle.is_none() && shard.applied > shard.stored).then_some(())?;
-        let mut rows = Vec::new();
-        for session in 0..self.bounds.sessions {
-            if std::mem::take(&mut shard.dirty[usize::from(session)]) {
-                let events = shard.state[usize::from(session)];
-                rows.push((session, events));
-                let key = Key::Snapshot(shard.opening.clone(), session);
-                node.sent.push_back((key, Value::Events(events)));
-            }
-        }
-        let late = std::mem::take(&mut shard.late);
-        shard.cycle = Some(Cycle { claim: shard.applied, rows, late, written: false });
-        Some(())
-    }
-
-    /// Step 2: once the snapshots are acknowledged, the rows.
-    fn write(&mut self, n: usize) -> Option<()> {
-        let node = &mut self.nodes[n];
-        let shard = node.shard.as_mut().filter(|_| node.sent.is_empty())?;
-        let cycle = shard.cycle.as_mut().filter(|cycle| !cycle.written)?;
-        cycle.written = true;
-        self.typed |= cycle.late;
-        shard.sequence += 1;
-        for (session, events) in &cycle.rows {
-            let row = &mut self.rows[usize::from(*session)];
-            let version = (shard.opening.epoch, shard.sequence);
-            // Of equal versions the table keeps any: the model keeps the later.
-            if version >= row.0 {
-                *row = (version, *events);
-            }
-        }
-        Some(())
-    }
-
     fn tell(&mut self, n: usize, event: Event<Claim>) {
         for effect in self.nodes[n].owner.on(event) {
             self.perform(n, effect);
@@ -488,7 +396,7 @@ impl World {
         let dirty = vec![false; state.len()];
         node.shard = Some(Shard {
             opening,
-            applied,
+            applied: claim.map(|_| applied).or(self.bounds.rebalances.is_none().then_some(0)),
             stored: applied,
             state,
             late: 0,
@@ -521,7 +429,7 @@ impl World {
         let state: Vec<u8> =
             sessions.map(|session| self.log.merged(session, self.same())).collect();
         let rows: Vec<u8> = self.rows.iter().map(|row| row.1).collect();
-        let safe = self.acked.max(self.log.claimed());
+        let safe = self.acked.max(self.log.claimed()).max(self.input.committed);
         let late = |event: u8| self.typed & (1 << event) != 0 && !holds(&state, event);
         if (0..safe).any(|event| !covers(&state, event)) {
             self.broken = Some("an event that is claimed or acknowledged is not in the state");
@@ -535,7 +443,8 @@ impl World {
     pub fn done(&self) -> bool {
         let opening = self.nodes[self.placed].owner.opening();
         let runs = opening.is_some() && self.nodes[self.placed].shard.is_some();
-        runs && self.acked == self.bounds.events
+        let committed = self.bounds.rebalances.map_or(self.acked, |_| self.input.committed);
+        runs && committed == self.bounds.events
     }
 }
 
@@ -559,7 +468,7 @@ impl Node {
 impl Shard {
     /// Nothing is left to store.
     fn idle(&self) -> bool {
-        self.cycle.is_none() && self.applied == self.stored
+        self.cycle.is_none() && self.applied.is_none_or(|applied| applied == self.stored)
     }
 }
 

@@ -109,7 +109,7 @@ fn read(fields: TransportFields<'_>) -> Result<TransportMetrics<'_>, Fault> {
         request_id: id(&fields.request_id),
         pipeline: fields.pipeline.text(),
         orchestrator: fields.orchestrator.into(),
-        is_final: fields.is_final == Scalar::Bool(true),
+        is_final: flag("data.final", &fields.is_final)?,
         stream,
         interval_start,
         interval_end,
@@ -154,6 +154,15 @@ fn count(path: &'static str, value: &Scalar<'_>) -> Result<u64, Fault> {
 fn moment(path: &'static str, value: &Scalar<'_>) -> Result<Timestamp, Fault> {
     let millis = i64::try_from(count(path, value)?);
     millis.map(Timestamp).map_err(|_| refused(path, value, "a time in epoch milliseconds"))
+}
+
+/// What nobody says is false.
+fn flag(path: &'static str, value: &Scalar<'_>) -> Result<bool, Fault> {
+    match value {
+        Scalar::Bool(flag) => Ok(*flag),
+        value if value.is_present() => Err(refused(path, value, "true or false")),
+        _ => Ok(false),
+    }
 }
 
 fn named<T>(
