@@ -88,7 +88,8 @@ pub async fn page(
     let mut rows = rows(&client, &statement(resource, request)).await?;
     let more = rows.len() > request.limit as usize;
     rows.truncate(request.limit as usize);
-    let next = rows.last().filter(|_| more).map(|row| cursor(resource, &key_of(resource, row)));
+    let after = |row| cursor(resource, request.window, &key_of(resource, row));
+    let next = rows.last().filter(|_| more).map(after);
     Ok(Page { rows, next })
 }
 

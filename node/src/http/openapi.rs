@@ -57,7 +57,7 @@ fn list_path(resource: &Resource, bounds: Bounds) -> Value {
         parameters.push(parameter(
             "end",
             "query",
-            "End of the window, exclusive; now when not given.",
+            "End of the window, exclusive; now when not given. A cursor keeps the window.",
             &time,
         ));
     }
