@@ -12,6 +12,8 @@ WITH
     1 - r.output_failed_sessions / r.known_sessions_count AS viability,
     if(r.health_expected_signal_count = 0, 1, least(1, r.health_signal_count / r.health_expected_signal_count)) AS health,
     if(r.known_sessions_count = 0, NULL, 100 * health * (0.4 * startup + 0.2 * no_swap + 0.4 * viability)) AS score,
+    -- An exact 90 can come out as 89.99999999999999.
+    round(score, 9) AS rounded,
     multiIf(
         r.known_sessions_count = 0, 'no_demand',
         r.known_sessions_count < 5 OR r.status_samples < 30, 'low_sample',
@@ -66,7 +68,7 @@ SELECT
     if(r.known_sessions_count = 0, NULL, no_swap) AS no_swap_rate,
     if(r.known_sessions_count = 0, NULL, viability) AS output_viability_rate,
     score AS sla_score, validity AS sla_validity,
-    if(validity != 'valid', NULL, multiIf(score >= 95, 'compliant', score >= 90, 'at_risk', 'breach')) AS sla_class,
+    if(validity != 'valid', NULL, multiIf(rounded >= 95, 'compliant', rounded >= 90, 'at_risk', 'breach')) AS sla_class,
     'sla-v1' AS sla_semantics_version,
     nullIf(r.orchestrator_url, '') AS orchestrator_url, nullIf(r.orchestrator_version, '') AS orchestrator_version,
     nullIf(r.runner_version, '') AS runner_version, nullIf(r.gpu_model_name, '') AS gpu_model_name,
@@ -106,6 +108,8 @@ WITH
     1 - r.output_failed_sessions / r.known_sessions_count AS viability,
     if(r.health_expected_signal_count = 0, 1, least(1, r.health_signal_count / r.health_expected_signal_count)) AS health,
     if(r.known_sessions_count = 0, NULL, 100 * health * (0.4 * startup + 0.2 * no_swap + 0.4 * viability)) AS score,
+    -- An exact 90 can come out as 89.99999999999999.
+    round(score, 9) AS rounded,
     multiIf(
         r.known_sessions_count = 0, 'no_demand',
         r.known_sessions_count < 5 OR r.status_samples < 30, 'low_sample',
@@ -160,7 +164,7 @@ SELECT
     if(r.known_sessions_count = 0, NULL, no_swap) AS no_swap_rate,
     if(r.known_sessions_count = 0, NULL, viability) AS output_viability_rate,
     score AS sla_score, validity AS sla_validity,
-    if(validity != 'valid', NULL, multiIf(score >= 95, 'compliant', score >= 90, 'at_risk', 'breach')) AS sla_class,
+    if(validity != 'valid', NULL, multiIf(rounded >= 95, 'compliant', rounded >= 90, 'at_risk', 'breach')) AS sla_class,
     'sla-v1' AS sla_semantics_version,
     nullIf(r.orchestrator_url, '') AS orchestrator_url, nullIf(r.orchestrator_version, '') AS orchestrator_version,
     nullIf(r.runner_version, '') AS runner_version, nullIf(r.gpu_model_name, '') AS gpu_model_name,
@@ -318,6 +322,8 @@ WITH
     1 - r.output_failed_sessions / r.known_sessions_count AS viability,
     if(r.health_expected_signal_count = 0, 1, least(1, r.health_signal_count / r.health_expected_signal_count)) AS health,
     if(r.known_sessions_count = 0, NULL, 100 * health * (0.4 * startup + 0.2 * no_swap + 0.4 * viability)) AS score,
+    -- An exact 90 can come out as 89.99999999999999.
+    round(score, 9) AS rounded,
     multiIf(
         r.known_sessions_count = 0, 'no_demand',
         r.known_sessions_count < 5 OR r.status_samples < 30, 'low_sample',
@@ -372,7 +378,7 @@ SELECT
     if(r.known_sessions_count = 0, NULL, no_swap) AS no_swap_rate,
     if(r.known_sessions_count = 0, NULL, viability) AS output_viability_rate,
     score AS sla_score, validity AS sla_validity,
-    if(validity != 'valid', NULL, multiIf(score >= 95, 'compliant', score >= 90, 'at_risk', 'breach')) AS sla_class,
+    if(validity != 'valid', NULL, multiIf(rounded >= 95, 'compliant', rounded >= 90, 'at_risk', 'breach')) AS sla_class,
     'sla-v1' AS sla_semantics_version,
     nullIf(r.orchestrator_url, '') AS orchestrator_url, nullIf(r.orchestrator_version, '') AS orchestrator_version,
     nullIf(r.runner_version, '') AS runner_version, nullIf(r.gpu_model_name, '') AS gpu_model_name,
@@ -505,6 +511,8 @@ WITH
     1 - r.output_failed_sessions / r.known_sessions_count AS viability,
     if(r.health_expected_signal_count = 0, 1, least(1, r.health_signal_count / r.health_expected_signal_count)) AS health,
     if(r.known_sessions_count = 0, NULL, 100 * health * (0.4 * startup + 0.2 * no_swap + 0.4 * viability)) AS score,
+    -- An exact 90 can come out as 89.99999999999999.
+    round(score, 9) AS rounded,
     multiIf(
         r.known_sessions_count = 0, 'no_demand',
         r.known_sessions_count < 5 OR r.status_samples < 30, 'low_sample',
@@ -559,7 +567,7 @@ SELECT
     if(r.known_sessions_count = 0, NULL, no_swap) AS no_swap_rate,
     if(r.known_sessions_count = 0, NULL, viability) AS output_viability_rate,
     score AS sla_score, validity AS sla_validity,
-    if(validity != 'valid', NULL, multiIf(score >= 95, 'compliant', score >= 90, 'at_risk', 'breach')) AS sla_class,
+    if(validity != 'valid', NULL, multiIf(rounded >= 95, 'compliant', rounded >= 90, 'at_risk', 'breach')) AS sla_class,
     'sla-v1' AS sla_semantics_version,
     nullIf(r.orchestrator_url, '') AS orchestrator_url, nullIf(r.orchestrator_version, '') AS orchestrator_version,
     nullIf(r.runner_version, '') AS runner_version, nullIf(r.gpu_model_name, '') AS gpu_model_name,
@@ -632,7 +640,7 @@ CREATE OR REPLACE VIEW v_api_sla_compliance
     output_viability_rate Nullable(Float64) COMMENT '1 - output failed / known, 0 to 1; NULL when none is known.',
     sla_score Nullable(Float64) COMMENT '100 x health coverage x (0.4 startup success + 0.2 no swap + 0.4 viability), 0 to 100, not rounded; NULL when none is known. Never average it: sum the counts and compute it again.',
     sla_validity LowCardinality(String) COMMENT '`no_demand` (none known), `low_sample` (known below 5 or status samples below 30), `low_coverage` (health below 0.6), else `valid`. Rank and alert on `valid` rows only.',
-    sla_class LowCardinality(Nullable(String)) COMMENT '`compliant` from 95 on, `at_risk` from 90 on, `breach` below; NULL unless `valid`.',
+    sla_class LowCardinality(Nullable(String)) COMMENT '`compliant` from 95 on, `at_risk` from 90 on, `breach` below, by the score to nine decimals; NULL unless `valid`.',
     sla_semantics_version LowCardinality(String) COMMENT 'Version of formulas, membership and thresholds: `sla-v1`.',
     window_state LowCardinality(String) COMMENT '`provisional` until 10 min after the hour, `settled` until 48 h after it and until every session in it is closed or silent for 48 h, then `final`; by the store\'s clock.',
     revision UInt64 COMMENT 'Changes after settling, summed where a row covers several hours.'
@@ -656,6 +664,8 @@ WITH
     1 - r.output_failed_sessions / r.known_sessions_count AS viability,
     if(r.health_expected_signal_count = 0, 1, least(1, r.health_signal_count / r.health_expected_signal_count)) AS health,
     if(r.known_sessions_count = 0, NULL, 100 * health * (0.4 * startup + 0.2 * no_swap + 0.4 * viability)) AS score,
+    -- An exact 90 can come out as 89.99999999999999.
+    round(score, 9) AS rounded,
     multiIf(
         r.known_sessions_count = 0, 'no_demand',
         r.known_sessions_count < 5 OR r.status_samples < 30, 'low_sample',
@@ -710,7 +720,7 @@ SELECT
     if(r.known_sessions_count = 0, NULL, no_swap) AS no_swap_rate,
     if(r.known_sessions_count = 0, NULL, viability) AS output_viability_rate,
     score AS sla_score, validity AS sla_validity,
-    if(validity != 'valid', NULL, multiIf(score >= 95, 'compliant', score >= 90, 'at_risk', 'breach')) AS sla_class,
+    if(validity != 'valid', NULL, multiIf(rounded >= 95, 'compliant', rounded >= 90, 'at_risk', 'breach')) AS sla_class,
     'sla-v1' AS sla_semantics_version,
     nullIf(r.orchestrator_url, '') AS orchestrator_url, nullIf(r.orchestrator_version, '') AS orchestrator_version,
     nullIf(r.runner_version, '') AS runner_version, nullIf(r.gpu_model_name, '') AS gpu_model_name,
@@ -767,9 +777,9 @@ CREATE OR REPLACE VIEW v_api_sla_compliance_1d
     output_viability_rate Nullable(Float64) COMMENT '1 - output failed / known, 0 to 1; NULL when none is known.',
     sla_score Nullable(Float64) COMMENT '100 x health coverage x (0.4 startup success + 0.2 no swap + 0.4 viability), 0 to 100, not rounded; NULL when none is known. Never average it: sum the counts and compute it again.',
     sla_validity LowCardinality(String) COMMENT '`no_demand` (none known), `low_sample` (known below 5 or status samples below 30), `low_coverage` (health below 0.6), else `valid`. Rank and alert on `valid` rows only.',
-    sla_class LowCardinality(Nullable(String)) COMMENT '`compliant` from 95 on, `at_risk` from 90 on, `breach` below; NULL unless `valid`.',
+    sla_class LowCardinality(Nullable(String)) COMMENT '`compliant` from 95 on, `at_risk` from 90 on, `breach` below, by the score to nine decimals; NULL unless `valid`.',
     sla_semantics_version LowCardinality(String) COMMENT 'Version of formulas, membership and thresholds: `sla-v1`.',
-    window_state LowCardinality(String) COMMENT '`provisional` until 10 min after the hour, `settled` until 48 h after it and until every session in it is closed or silent for 48 h, then `final`; by the store\'s clock.',
+    window_state LowCardinality(String) COMMENT '`provisional` until 10 min after the day and as long as an hour of it is, `settled` until 48 h after it and as long as an hour of it is, then `final`; by the store\'s clock.',
     revision UInt64 COMMENT 'Changes after settling, summed where a row covers several hours.'
 )
 AS SELECT org, window_start, orchestrator_address, pipeline_id, model_id, gpu_id, region, hours, session_starts, known_sessions_count, startup_success_sessions, startup_excused_sessions, startup_unexcused_sessions, confirmed_swapped_sessions, inferred_swap_sessions, total_swapped_sessions, sessions_with_errors, sessions_ending_in_error, loading_only_sessions, zero_output_fps_sessions, output_failed_sessions, effective_failed_sessions, error_status_samples, health_signal_count, health_expected_signal_count, health_signal_coverage_ratio, status_samples, startup_success_rate, startup_playable_rate, effective_success_rate, no_swap_rate, output_viability_rate, sla_score, sla_validity, sla_class, sla_semantics_version, window_state, revision
@@ -780,6 +790,8 @@ WITH
     1 - output_failed_sessions / known_sessions_count AS viability,
     if(health_expected_signal_count = 0, 1, least(1, health_signal_count / health_expected_signal_count)) AS health,
     if(known_sessions_count = 0, NULL, 100 * health * (0.4 * startup + 0.2 * no_swap + 0.4 * viability)) AS score,
+    -- An exact 90 can come out as 89.99999999999999.
+    round(score, 9) AS rounded,
     multiIf(
         known_sessions_count = 0, 'no_demand',
         known_sessions_count < 5 OR status_samples < 30, 'low_sample',
@@ -798,9 +810,14 @@ SELECT
     if(known_sessions_count = 0, NULL, no_swap) AS no_swap_rate,
     if(known_sessions_count = 0, NULL, viability) AS output_viability_rate,
     score AS sla_score, validity AS sla_validity,
-    if(validity != 'valid', NULL, multiIf(score >= 95, 'compliant', score >= 90, 'at_risk', 'breach')) AS sla_class,
+    if(validity != 'valid', NULL, multiIf(rounded >= 95, 'compliant', rounded >= 90, 'at_risk', 'breach')) AS sla_class,
     'sla-v1' AS sla_semantics_version,
-    multiIf(has(states, 'provisional'), 'provisional', has(states, 'settled'), 'settled', 'final') AS window_state
+    -- Hours without rows say nothing, so the day has a clock of its own.
+    multiIf(
+        has(states, 'provisional') OR now64(3) < day.window_start + INTERVAL 1450 MINUTE, 'provisional',
+        has(states, 'settled') OR now64(3) < day.window_start + INTERVAL 72 HOUR, 'settled',
+        'final'
+    ) AS window_state
 FROM (
     SELECT
         h.org AS org, toDateTime64(toStartOfDay(h.window_start), 3, 'UTC') AS window_start,
@@ -839,6 +856,8 @@ WITH
     1 - r.output_failed_sessions / r.known_sessions_count AS viability,
     if(r.health_expected_signal_count = 0, 1, least(1, r.health_signal_count / r.health_expected_signal_count)) AS health,
     if(r.known_sessions_count = 0, NULL, 100 * health * (0.4 * startup + 0.2 * no_swap + 0.4 * viability)) AS score,
+    -- An exact 90 can come out as 89.99999999999999.
+    round(score, 9) AS rounded,
     multiIf(
         r.known_sessions_count = 0, 'no_demand',
         r.known_sessions_count < 5 OR r.status_samples < 30, 'low_sample',
@@ -893,7 +912,7 @@ SELECT
     if(r.known_sessions_count = 0, NULL, no_swap) AS no_swap_rate,
     if(r.known_sessions_count = 0, NULL, viability) AS output_viability_rate,
     score AS sla_score, validity AS sla_validity,
-    if(validity != 'valid', NULL, multiIf(score >= 95, 'compliant', score >= 90, 'at_risk', 'breach')) AS sla_class,
+    if(validity != 'valid', NULL, multiIf(rounded >= 95, 'compliant', rounded >= 90, 'at_risk', 'breach')) AS sla_class,
     'sla-v1' AS sla_semantics_version,
     nullIf(r.orchestrator_url, '') AS orchestrator_url, nullIf(r.orchestrator_version, '') AS orchestrator_version,
     nullIf(r.runner_version, '') AS runner_version, nullIf(r.gpu_model_name, '') AS gpu_model_name,
@@ -994,6 +1013,8 @@ WITH
     1 - r.output_failed_sessions / r.known_sessions_count AS viability,
     if(r.health_expected_signal_count = 0, 1, least(1, r.health_signal_count / r.health_expected_signal_count)) AS health,
     if(r.known_sessions_count = 0, NULL, 100 * health * (0.4 * startup + 0.2 * no_swap + 0.4 * viability)) AS score,
+    -- An exact 90 can come out as 89.99999999999999.
+    round(score, 9) AS rounded,
     multiIf(
         r.known_sessions_count = 0, 'no_demand',
         r.known_sessions_count < 5 OR r.status_samples < 30, 'low_sample',
@@ -1048,7 +1069,7 @@ SELECT
     if(r.known_sessions_count = 0, NULL, no_swap) AS no_swap_rate,
     if(r.known_sessions_count = 0, NULL, viability) AS output_viability_rate,
     score AS sla_score, validity AS sla_validity,
-    if(validity != 'valid', NULL, multiIf(score >= 95, 'compliant', score >= 90, 'at_risk', 'breach')) AS sla_class,
+    if(validity != 'valid', NULL, multiIf(rounded >= 95, 'compliant', rounded >= 90, 'at_risk', 'breach')) AS sla_class,
     'sla-v1' AS sla_semantics_version,
     nullIf(r.orchestrator_url, '') AS orchestrator_url, nullIf(r.orchestrator_version, '') AS orchestrator_version,
     nullIf(r.runner_version, '') AS runner_version, nullIf(r.gpu_model_name, '') AS gpu_model_name,
@@ -1483,7 +1504,7 @@ CREATE OR REPLACE VIEW v_attribution_quality
     mapped_window_sessions UInt64 COMMENT 'Of them, those with one within 24 h.',
     unattributed_sessions UInt64 COMMENT 'Of them, those without one.',
     unattributed_rate Float64 COMMENT 'Unattributed / selected, 0 to 1; WARN above 0.1, FAIL above 0.25 (A1).',
-    mapped_window_rate Float64 COMMENT 'Mapped window / selected, 0 to 1; judge it on settled hours (A2).',
+    mapped_window_rate Nullable(Float64) COMMENT 'Mapped window / attributed, which is direct or mapped window, 0 to 1; NULL when none is attributed; judge it on settled hours (A2).',
     reasons Map(String, UInt64) COMMENT 'Sessions by attribution reason.',
     window_state LowCardinality(String) COMMENT '`provisional`, `settled` or `final`, by the store\'s clock.'
 )
@@ -1501,7 +1522,7 @@ SELECT
     sumIf(a.sessions_count, a.attribution_source = 'mapped_window') AS mapped_window_sessions,
     sumIf(a.sessions_count, a.attribution_source = 'unattributed') AS unattributed_sessions,
     unattributed_sessions / selected_sessions AS unattributed_rate,
-    mapped_window_sessions / selected_sessions AS mapped_window_rate,
+    mapped_window_sessions / nullIf(direct_sessions + mapped_window_sessions, 0) AS mapped_window_rate,
     sumMap(map(toString(a.attribution_reason), a.sessions_count)) AS reasons,
     any(a.window_state) AS window_state
 FROM v_agg_attribution_1h AS a

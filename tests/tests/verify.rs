@@ -127,6 +127,14 @@ fn a_figure_that_was_changed_by_hand_is_named() {
     let gone = examples.iter().find(|row| row["relation"] == "agg_output_fps_5m").unwrap();
     assert_eq!((&gone["published"], &gone["computed"]), (&json!("no row"), &json!("a row")));
     assert_eq!(failed(&report)[0]["rows"], examples.len());
+
+    // A day stands at its begin and has no organisation: each of its hours looks at it.
+    let hour = ["--from", "2026-01-01T03:00:00Z", "--to", "2026-01-01T04:00:00Z"];
+    let (_, report) =
+        verified(&dir, &[&hour[..], &["--org", "cloud_spe", "--check", "R1"]].concat());
+    let examples = report["checks"][0]["examples"].as_array().unwrap();
+    let of_day = |row: &&Value| row["relation"] == "agg_quality_benchmark_1d";
+    assert_eq!(examples.iter().filter(of_day).count(), 1, "{report:#}");
 }
 
 /// Nodes that offer free capabilities only have neither hardware nor models in their advertisement: no

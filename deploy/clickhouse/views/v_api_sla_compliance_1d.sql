@@ -4,6 +4,8 @@ WITH
     1 - output_failed_sessions / known_sessions_count AS viability,
     if(health_expected_signal_count = 0, 1, least(1, health_signal_count / health_expected_signal_count)) AS health,
     if(known_sessions_count = 0, NULL, 100 * health * (0.4 * startup + 0.2 * no_swap + 0.4 * viability)) AS score,
+    -- An exact 90 can come out as 89.99999999999999.
+    round(score, 9) AS rounded,
     multiIf(
         known_sessions_count = 0, 'no_demand',
         known_sessions_count < 5 OR status_samples < 30, 'low_sample',
@@ -22,9 +24,14 @@ SELECT
     if(known_sessions_count = 0, NULL, no_swap) AS no_swap_rate,
     if(known_sessions_count = 0, NULL, viability) AS output_viability_rate,
     score AS sla_score, validity AS sla_validity,
-    if(validity != 'valid', NULL, multiIf(score >= 95, 'compliant', score >= 90, 'at_risk', 'breach')) AS sla_class,
+    if(validity != 'valid', NULL, multiIf(rounded >= 95, 'compliant', rounded >= 90, 'at_risk', 'breach')) AS sla_class,
     'sla-v1' AS sla_semantics_version,
-    multiIf(has(states, 'provisional'), 'provisional', has(states, 'settled'), 'settled', 'final') AS window_state
+    -- Hours without rows say nothing, so the day has a clock of its own.
+    multiIf(
+        has(states, 'provisional') OR now64(3) < day.window_start + INTERVAL 1450 MINUTE, 'provisional',
+        has(states, 'settled') OR now64(3) < day.window_start + INTERVAL 72 HOUR, 'settled',
+        'final'
+    ) AS window_state
 FROM (
     SELECT
         h.org AS org, toDateTime64(toStartOfDay(h.window_start), 3, 'UTC') AS window_start,

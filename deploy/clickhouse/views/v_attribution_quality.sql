@@ -10,7 +10,7 @@ SELECT
     sumIf(a.sessions_count, a.attribution_source = 'mapped_window') AS mapped_window_sessions,
     sumIf(a.sessions_count, a.attribution_source = 'unattributed') AS unattributed_sessions,
     unattributed_sessions / selected_sessions AS unattributed_rate,
-    mapped_window_sessions / selected_sessions AS mapped_window_rate,
+    mapped_window_sessions / nullIf(direct_sessions + mapped_window_sessions, 0) AS mapped_window_rate,
     sumMap(map(toString(a.attribution_reason), a.sessions_count)) AS reasons,
     any(a.window_state) AS window_state
 FROM v_agg_attribution_1h AS a

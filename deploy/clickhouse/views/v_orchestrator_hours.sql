@@ -9,6 +9,8 @@ WITH
     1 - r.output_failed_sessions / r.known_sessions_count AS viability,
     if(r.health_expected_signal_count = 0, 1, least(1, r.health_signal_count / r.health_expected_signal_count)) AS health,
     if(r.known_sessions_count = 0, NULL, 100 * health * (0.4 * startup + 0.2 * no_swap + 0.4 * viability)) AS score,
+    -- An exact 90 can come out as 89.99999999999999.
+    round(score, 9) AS rounded,
     multiIf(
         r.known_sessions_count = 0, 'no_demand',
         r.known_sessions_count < 5 OR r.status_samples < 30, 'low_sample',
@@ -63,7 +65,7 @@ SELECT
     if(r.known_sessions_count = 0, NULL, no_swap) AS no_swap_rate,
     if(r.known_sessions_count = 0, NULL, viability) AS output_viability_rate,
     score AS sla_score, validity AS sla_validity,
-    if(validity != 'valid', NULL, multiIf(score >= 95, 'compliant', score >= 90, 'at_risk', 'breach')) AS sla_class,
+    if(validity != 'valid', NULL, multiIf(rounded >= 95, 'compliant', rounded >= 90, 'at_risk', 'breach')) AS sla_class,
     'sla-v1' AS sla_semantics_version,
     nullIf(r.orchestrator_url, '') AS orchestrator_url, nullIf(r.orchestrator_version, '') AS orchestrator_version,
     nullIf(r.runner_version, '') AS runner_version, nullIf(r.gpu_model_name, '') AS gpu_model_name,

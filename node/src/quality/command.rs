@@ -1,7 +1,6 @@
 //! `naap verify`.
 
 use naap_actors::ports::Clock;
-use naap_protocol::time::Timestamp;
 use serde_json::{Value, json};
 
 use super::gates::{Gate, Gates};
@@ -67,7 +66,8 @@ fn scope(args: &VerifyArgs, gate: &Gate, config: &Config) -> Result<Scope, Failu
     let everything = Scope::everything(now, org, rules);
     let (from, to) = match (args.from, args.to, gate.window()) {
         (None, None, None) => return Ok(everything),
-        (None, None, Some(window)) => (Timestamp(now.0 - window.as_millis() as i64), now),
+        // The running hour is under way.
+        (None, None, Some(window)) => return Ok(Scope::settled(window, now, org, rules)),
         (from, to, _) => (from.unwrap_or(everything.from), to.unwrap_or(now)),
     };
     if from >= to {

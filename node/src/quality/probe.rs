@@ -1,6 +1,8 @@
 //! The checks as the quality probe of a node runs them: on the last settled hour, with their results
 //! stored in `dq_check_results`.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use naap_actors::ports::TableWriter;
 use naap_actors::probe::{Finding, Found, ProbeError, QualityChecks, Severity};
@@ -11,13 +13,11 @@ use naap_protocol::time::Timestamp;
 use serde_json::Value;
 
 use super::gates::Gates;
-use super::run::{HOUR_MS, Outcome, Reader, Rules, Scope, Verdict, chosen, run};
+use super::run::{Outcome, Reader, Rules, Scope, Verdict, chosen, run};
 use crate::store::{ClickHouseWriter, Store};
 
 /// The gate of the probe.
 const GATE: &str = "probe";
-/// An hour is settled so long after its end, ms.
-const SETTLE_MS: i64 = 600_000;
 /// Longest list of examples that is stored, bytes.
 const MAX_EXAMPLES: usize = 20_000;
 /// The tables that the probe writes.
@@ -34,23 +34,15 @@ pub struct StoreChecks {
 
 impl StoreChecks {
     /// The checks of `store`, whose rows were written by `rules`.
-    pub fn new(
-        store: &Store,
-        writer_timeout: std::time::Duration,
-        gates: Gates,
-        rules: Rules,
-    ) -> Self {
+    pub fn new(store: &Store, writer_timeout: Duration, gates: Gates, rules: Rules) -> Self {
         let writer = store.writer(TABLES, writer_timeout);
         Self { reader: Reader::of(store), writer, gates, rules }
     }
 
     async fn check(&self, now: Timestamp) -> Result<Vec<Finding>, ProbeError> {
         let gate = self.gates.gate(GATE).map_err(|e| ProbeError(e.to_string()))?;
-        let to = Timestamp((now.0 - SETTLE_MS).div_euclid(HOUR_MS) * HOUR_MS);
-        let window = gate.window().map_or(HOUR_MS, |window| window.as_millis() as i64);
-        let mut scope = Scope::new(Timestamp(to.0 - window), to, now, "", self.rules);
-        // The window is over, but freshness is about this moment.
-        scope.now = now;
+        let window = gate.window().unwrap_or(Duration::from_hours(1));
+        let scope = Scope::settled(window, now, "", self.rules);
         let outcomes = run(&self.reader, &scope, (&self.gates, gate), &chosen(gate, &[])).await;
         self.store(&scope, &outcomes).await?;
         Ok(outcomes.iter().map(finding).collect())
@@ -128,6 +120,7 @@ fn row<'a>(
 mod tests {
     use super::*;
     use crate::quality::checks;
+    use crate::quality::run::HOUR_MS;
 
     #[test]
     fn a_result_is_a_row_of_bounded_size() {

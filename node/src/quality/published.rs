@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use naap_protocol::rollup::{ROLLUPS, Rollup};
+use naap_protocol::rollup::{ROLLUPS, Rollup, Scope};
 use naap_protocol::rows::spec::rows_hash_sql;
 use serde::Deserialize;
 
@@ -46,17 +46,22 @@ fn changed_of(rollup: &Rollup) -> String {
     let (name, view) = (rollup.table.name, rollup.valid_view());
     let hash = rows_hash_sql(&rollup.table.fingerprint_columns());
     let days = rollup.table.ttl.days - 1;
+    let window = match rollup.scope {
+        Scope::OrgHour => "@org AND window_start >= @from AND window_start < @to",
+        // A day stands at its begin and has no organisation. The day before settles in the first hour of the next one.
+        Scope::Day => "window_start >= toStartOfDay(@from) - INTERVAL 1 DAY AND window_start < @to",
+    };
     format!(
         "SELECT '{name}' AS relation, slice.org AS org, toString(slice.window_start) AS hour
 FROM (
     SELECT org, window_start, content FROM rollup_slices FINAL
-    WHERE relation = '{name}' AND @org AND window_start >= @from AND window_start < @to
+    WHERE relation = '{name}' AND {window}
 ) AS slice
 LEFT JOIN (
     SELECT org, window_start, count() AS shown,
         {hash} AS hash
     FROM {view}
-    WHERE @org AND window_start >= @from AND window_start < @to
+    WHERE {window}
     GROUP BY org, window_start
 ) AS found ON found.org = slice.org AND found.window_start = slice.window_start
 WHERE slice.content != hex(found.hash)

@@ -121,7 +121,7 @@ const COMPUTED: &[(&str, &str)] = &[
           countIf(is_gold AND has_output) AS positive, countIf(is_gold AND is_running) AS running, \
           sumIf(output_fps, is_gold) AS fps, countIf(has_output OR is_running) = 0 AND count() < 3 AS no_work \
           FROM (SELECT *, attribution_source IN @gold AS is_gold, output_fps > 0 AS has_output, \
-          state IN ('ONLINE', 'DEGRADED_INFERENCE', 'DEGRADED_INPUT') AS is_running FROM fact_stream_status_samples FINAL \
+          upper(state) IN ('ONLINE', 'DEGRADED_INFERENCE', 'DEGRADED_INPUT') AS is_running FROM fact_stream_status_samples FINAL \
           WHERE @org AND gateway_ts >= @from - INTERVAL 1 HOUR AND gateway_ts < @to AND is_attributed \
           AND orchestrator_address != '') GROUP BY ALL)",
     ),

@@ -1,6 +1,6 @@
 //! Runs checks against a store. Every statement is read-only and has a time limit.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clickhouse::Client;
 use naap_engine::client;
@@ -21,6 +21,8 @@ const MAX_SECONDS: u32 = 60;
 const EXAMPLES: usize = 20;
 /// An hour, ms.
 pub const HOUR_MS: i64 = 3_600_000;
+/// An hour is settled so long after its end, ms (quality.md 9).
+const SETTLE_MS: i64 = 600_000;
 
 /// What the configuration says about the rows that were written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,6 +69,13 @@ impl Scope {
             org: org.to_owned(),
             rules,
         }
+    }
+
+    /// The `window` that ends with the last settled hour. It is over, but freshness is about this moment.
+    pub fn settled(window: Duration, now: Timestamp, org: &str, rules: Rules) -> Self {
+        let to = Timestamp((now.0 - SETTLE_MS).div_euclid(HOUR_MS) * HOUR_MS);
+        let from = Timestamp(to.0 - window.as_millis() as i64);
+        Self { now, ..Self::new(from, to, now, org, rules) }
     }
 
     /// Everything that is stored.
@@ -366,5 +375,16 @@ mod tests {
             waived(Outcome::new(check, Verdict::Fail), &gates, scope.today).verdict
         };
         assert_eq!((verdict(day(10)), verdict(day(11))), (Verdict::Waived, Verdict::Fail));
+    }
+
+    #[test]
+    fn a_running_hour_is_not_settled_nor_one_that_ended_just_now() {
+        let hour = |hour: i64| Timestamp(hour * HOUR_MS);
+        for (minutes, end) in [(0, 49), (9, 49), (10, 50), (59, 50), (69, 50), (70, 51)] {
+            let now = Timestamp(hour(50).0 + minutes * 60_000);
+            let scope = Scope::settled(Duration::from_hours(24), now, "o", Rules::default());
+            assert_eq!((scope.from, scope.to), (hour(end - 24), hour(end)), "{minutes} min");
+            assert_eq!((scope.now, scope.today, &*scope.org), (now, now, "o"));
+        }
     }
 }

@@ -133,6 +133,39 @@ fn a_stream_that_began_before_the_window_is_summed_up_from_its_beginning() {
     }
 }
 
+#[test]
+fn a_counter_begins_anew_without_the_other() {
+    let bench = Bench::get();
+    // From the orchestrator the counter shows 50 and then 20, to it 100 and then 200.
+    for (org, tx_bytes, expected) in
+        [("reset-alone", 20, Verdict::Pass), ("reset-lost", 19, Verdict::Fail)]
+    {
+        let first = transport(org, 0, at_minute(4, 1), 100);
+        let second = transport(org, 1, at_minute(4, 2), 200);
+        bench.put(&[
+            TransportSample { tx_bytes: 50, tx_bytes_total: 50, ..first },
+            TransportSample { tx_bytes, tx_bytes_total: 20, counter_reset: true, ..second },
+        ]);
+        assert_eq!(bench.probe("N-24", org, [4, 5], at(6)).verdict, expected, "{org}");
+    }
+}
+
+#[test]
+fn the_first_sample_of_a_stream_adds_all_that_it_shows() {
+    let bench = Bench::get();
+    // Whenever this runs, what was before the old one may be gone, and nothing before the young one.
+    let (old, young) = (-24 * 365, 24 * 365 * 50);
+    for (org, hour, total, expected) in [
+        ("late-begin", young, 100, Verdict::Pass),
+        ("late-difference", young, 800, Verdict::Fail),
+        ("old-difference", old, 800, Verdict::Pass),
+    ] {
+        bench.put(&[transport(org, 7, at(hour), total)]);
+        let found = bench.probe("N-24", org, [hour, hour + 1], at(hour + 2));
+        assert_eq!(found.verdict, expected, "{org}");
+    }
+}
+
 /// Two segments begin at once: the first of them has no length, so the second one is in force.
 #[test]
 fn of_segments_that_begin_at_once_the_last_is_in_force() {
@@ -285,6 +318,20 @@ fn an_hour_without_sessions_is_a_collapse() {
     let found =
         [(24, 10), (25, 10), (25, 40), (26, 10)].map(|(hour, minute)| verdict(hour, minute));
     assert_eq!(found, [Verdict::Pass, Verdict::Warn, Verdict::Fail, Verdict::Fail]);
+}
+
+#[test]
+fn health_is_that_of_the_whole_network() {
+    let (bench, hour) = (Bench::get(), 24 * 300);
+    for org in ["silent-a", "silent-b"] {
+        put_sessions(bench, org, hour, 30, |one| one.health_signal_count = 0);
+    }
+    let found = |org| {
+        let outcome = bench.probe("H1", org, [hour, hour + 1], at(hour + 2));
+        (outcome.verdict, outcome.value, outcome.examples.len())
+    };
+    assert_eq!(found(""), (Verdict::Fail, Some(0.0), 1), "60 sessions in one row");
+    assert_eq!(found("silent-a").0, Verdict::Info, "30 sessions are too few");
 }
 
 #[test]

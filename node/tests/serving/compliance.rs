@@ -68,6 +68,22 @@ fn every_ratio_has_its_own_weight() {
     has(&day, &json!({ "sla_score": 78.0 }));
 }
 
+/// Its parts as floating-point numbers come to 89.99999999999999.
+#[test]
+fn a_score_of_exactly_90_is_at_risk() {
+    let (bench, org) = (Bench::get(), "sla-90");
+    let ids: Vec<String> = (0..34).map(|n| n.to_string()).collect();
+    let mut all: Vec<Session<'_>> = ids.iter().map(|id| session(org, id, 10)).collect();
+    all[..5].iter_mut().for_each(|one| one.confirmed_swap_count = 1);
+    all[5..11].iter_mut().for_each(|one| one.zero_output_fps_session = true);
+    put_served(bench, &all, 10, 3);
+    bench.publish(org, &[10]);
+    for view in ["v_api_sla_compliance", "v_api_sla_compliance_1d"] {
+        let row = bench.one(&format!("SELECT * FROM {view} WHERE org = '{org}'"));
+        has(&row, &json!({ "sla_score": 90.0, "sla_validity": "valid", "sla_class": "at_risk" }));
+    }
+}
+
 #[test]
 fn few_sessions_few_samples_and_little_health_are_not_valid() {
     let bench = Bench::get();

@@ -74,6 +74,30 @@ fn demand_nobody_served_is_shown_beside_success() {
 }
 
 #[test]
+fn the_share_of_mapped_sessions_is_of_those_that_are_attributed() {
+    let (bench, org) = (Bench::get(), "attribution-mapped");
+    let by = |id, hour, attribution_source, attribution_status| Session {
+        attribution_source,
+        attribution_status,
+        ..session(org, id, hour)
+    };
+    bench.put(&[
+        by("direct", 4, "direct", "resolved"),
+        by("mapped", 4, "mapped_window", "stale"),
+        by("lost", 4, "unattributed", "unresolved"),
+        by("lost-too", 4, "unattributed", "unresolved"),
+        by("only-lost", 5, "unattributed", "unresolved"),
+    ]);
+    bench.publish(org, &[4, 5]);
+    let sql =
+        format!("SELECT * FROM v_attribution_quality WHERE org = '{org}' ORDER BY window_start");
+    let rows = bench.ask(&sql);
+    assert_eq!(rows.len(), 2, "{rows:#?}");
+    has(&rows[0], &json!({ "mapped_window_rate": 0.5, "unattributed_rate": 0.5 }));
+    has(&rows[1], &json!({ "mapped_window_rate": null, "unattributed_rate": 1.0 }));
+}
+
+#[test]
 fn a_missing_pipeline_is_taken_from_the_only_one_of_the_key() {
     let (bench, org) = (Bench::get(), "demand-pipeline");
     let known = session(org, "a", 4);

@@ -14,4 +14,5 @@ mod labels;
 mod quality;
 mod schema;
 mod slices;
+mod versions;
 mod world;

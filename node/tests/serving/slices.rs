@@ -2,7 +2,10 @@
 
 use std::slice::from_ref;
 
+use naap_node::times::stamp;
 use naap_protocol::rows::sessions::StatusHour;
+use naap_protocol::time::Timestamp;
+use naap_protocol::views::service::SLA_COMPLIANCE_1D;
 use serde_json::json;
 
 use crate::bench::{Bench, at, at_minute, has};
@@ -135,7 +138,7 @@ fn an_open_session_keeps_its_slice_from_being_final() {
     let (bench, org) = (Bench::get(), "slice-open");
     let mut open = session(org, "s", 5);
     (open.is_closed, open.closed_ts) = (false, None);
-    open.session_end_ts = Some(naap_protocol::time::Timestamp(4_000_000_000_000));
+    open.session_end_ts = Some(Timestamp(4_000_000_000_000));
     put_served(bench, &[open, session(org, "closed", 7)], 5, 4);
     bench.publish(org, &[5, 7]);
     let sql = format!(
@@ -144,6 +147,38 @@ fn an_open_session_keeps_its_slice_from_being_final() {
     let rows = bench.ask(&sql);
     has(&rows[0], &json!({ "window_state": "settled" }));
     has(&rows[1], &json!({ "window_state": "final" }));
+}
+
+/// The hours of these days are long over by the store's clock; the view is asked as if it was another moment.
+#[test]
+fn a_day_of_compliance_has_a_clock_of_its_own_and_waits_for_its_hours() {
+    let bench = Bench::get();
+    let state = |org, now| {
+        let sql = SLA_COMPLIANCE_1D.sql;
+        assert!(sql.contains("now64(3)"), "{sql}");
+        let sql = sql.replace("now64(3)", &format!("toDateTime64('{}', 3, 'UTC')", stamp(now)));
+        let sql = format!("SELECT window_state FROM ({sql}) WHERE org = '{org}'");
+        bench.one(&sql)["window_state"].clone()
+    };
+    let org = "compliance-day";
+    put_served(bench, from_ref(&session(org, "s", 5)), 5, 4);
+    bench.publish(org, &[5]);
+    for (now, expected) in [
+        (at(12), "provisional"),
+        (at_minute(24, 9), "provisional"),
+        (at_minute(24, 10), "settled"),
+        (at_minute(71, 59), "settled"),
+        (at(72), "final"),
+    ] {
+        assert_eq!(state(org, now), expected, "{}", stamp(now));
+    }
+    let org = "compliance-day-open";
+    let mut open = session(org, "s", 5);
+    (open.is_closed, open.closed_ts) = (false, None);
+    open.session_end_ts = Some(Timestamp(4_000_000_000_000));
+    put_served(bench, from_ref(&open), 5, 4);
+    bench.publish(org, &[5]);
+    assert_eq!(state(org, at(72)), "settled", "as its hour is");
 }
 
 #[test]

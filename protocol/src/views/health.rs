@@ -4,7 +4,7 @@ use super::columns::{
     GATEWAY, MODEL, ORG, ORG_HOUR, PUBLISHED, REGION, SERVED_BY, STARTUP_PLAYABLE_RATE,
     STARTUP_SUCCESS_RATE,
 };
-use super::{F64, LOW, NTS, TEXT, TS, U64, ViewColumn, ViewSpec, column, view};
+use super::{F64, LOW, NF64, NTS, TEXT, TS, U64, ViewColumn, ViewSpec, column, view};
 
 /// Outcomes of starts.
 const STARTUP: &[ViewColumn] = &[
@@ -57,8 +57,8 @@ const ATTRIBUTION: &[ViewColumn] = &[
     ),
     column(
         "mapped_window_rate",
-        F64,
-        "Mapped window / selected, 0 to 1; judge it on settled hours (A2).",
+        NF64,
+        "Mapped window / attributed, which is direct or mapped window, 0 to 1; NULL when none is attributed; judge it on settled hours (A2).",
     ),
     column("reasons", "Map(String, UInt64)", "Sessions by attribution reason."),
     column("window_state", LOW, "`provisional`, `settled` or `final`, by the store's clock."),

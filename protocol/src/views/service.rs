@@ -52,7 +52,7 @@ const SLA_RATES: &[ViewColumn] = &[
     column(
         "sla_class",
         NLOW,
-        "`compliant` from 95 on, `at_risk` from 90 on, `breach` below; NULL unless `valid`.",
+        "`compliant` from 95 on, `at_risk` from 90 on, `breach` below, by the score to nine decimals; NULL unless `valid`.",
     ),
     column(
         "sla_semantics_version",
@@ -237,6 +237,13 @@ const DAY_MEMBERS: &[ViewColumn] = &[
     ),
 ];
 
+/// State of a day.
+const DAY_STATE: &[ViewColumn] = &[column(
+    "window_state",
+    LOW,
+    "`provisional` until 10 min after the day and as long as an hour of it is, `settled` until 48 h after it and as long as an hour of it is, then `final`; by the store's clock.",
+)];
+
 /// Quality benchmark.
 const SHADOW: &[ViewColumn] = &[
     column("known_sessions_count", U64, "Sessions with a request trace."),
@@ -368,7 +375,16 @@ pub const SLA_COMPLIANCE_1D: ViewSpec = view!(
     "`v_api_sla_compliance` rolled up to days by summing counts and computing ratios and score again: one row per day and identity. Counts are session-hours.",
     ["org", "window_start", "orchestrator_address", "pipeline_id", "model_id", "gpu_id", "region"],
     "sla-v1",
-    [DAY, IDENTITY, DAY_MEMBERS, COUNTERS, FRAMES.split_at(1).0, SLA_RATES, PUBLISHED],
+    [
+        DAY,
+        IDENTITY,
+        DAY_MEMBERS,
+        COUNTERS,
+        FRAMES.split_at(1).0,
+        SLA_RATES,
+        DAY_STATE,
+        PUBLISHED.split_at(1).1
+    ],
 );
 
 /// What the score would be with latency and frames in it: one row per row of

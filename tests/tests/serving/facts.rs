@@ -205,7 +205,8 @@ impl Facts {
                 attributed: number(&row, "is_attributed") == 1,
                 direct: text(&row, "attribution_source") == "direct",
                 running: ["ONLINE", "DEGRADED_INFERENCE", "DEGRADED_INPUT"]
-                    .contains(&text(&row, "state").as_str()),
+                    .iter()
+                    .any(|state| text(&row, "state").eq_ignore_ascii_case(state)),
                 fps: f64::from(fps),
             };
             sessions.get_mut(&id(&row)).unwrap().samples.push(sample);

@@ -347,7 +347,8 @@ pub(crate) fn classified(rows: &Rows) -> Rows {
             _ if row["health_signal_coverage_ratio"] < 0.6 => "low_coverage",
             _ => "valid",
         };
-        let class = match row["sla_score"] {
+        // To nine decimals, so that an exact 90 is one whatever its sums were rounded to.
+        let class = match (row["sla_score"] * 1e9).round() / 1e9 {
             _ if validity != "valid" => "",
             score if score >= 95.0 => "compliant",
             score if score >= 90.0 => "at_risk",

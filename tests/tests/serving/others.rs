@@ -61,11 +61,13 @@ pub(crate) fn attribution(facts: &Facts) -> [Rows; 2] {
         *reason.entry("sessions").or_default() += 1.0;
     }
     let rates = |counts: &mut BTreeMap<&'static str, f64>| {
-        for (rate, of) in [
-            ("unattributed_rate", "unattributed_sessions"),
-            ("mapped_window_rate", "mapped_window_sessions"),
+        // NaN without any, which stands for NULL.
+        let attributed = counts["direct_sessions"] + counts["mapped_window_sessions"];
+        for (rate, of, all) in [
+            ("unattributed_rate", "unattributed_sessions", counts["selected_sessions"]),
+            ("mapped_window_rate", "mapped_window_sessions", attributed),
         ] {
-            counts.insert(rate, counts[of] / counts["selected_sessions"]);
+            counts.insert(rate, counts[of] / all);
         }
     };
     quality.values_mut().for_each(rates);

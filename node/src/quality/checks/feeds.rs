@@ -106,14 +106,20 @@ pub const CHECKS: &[Check] = &[
         pack: Pack::Core,
         how: How::Rows(
             Tier::Fail,
+            // Each counter begins anew by itself, where the next sample shows less; after the last one comes 0. The
+            // first sample adds all that it shows, whatever its number. Where the begin is as old as its retention the
+            // rest goes a day at a time, so what remains can begin with a difference.
             "SELECT org, workflow_session_id, attempt, link_type, channel, observer, sum(rx_bytes) AS rx, \
-             sumIf(rx_bytes_total, ends) AS rx_counter, sum(tx_bytes) AS tx, sumIf(tx_bytes_total, ends) AS tx_counter FROM \
-             (SELECT *, leadInFrame(counter_reset, 1, 1) OVER (PARTITION BY org, workflow_session_id, attempt, link_type, channel, \
-             observer ORDER BY sample_seq ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS ends FROM @all_transport \
-             WHERE (org, workflow_session_id, attempt, link_type, channel, observer) IN (SELECT org, workflow_session_id, attempt, \
-             link_type, channel, observer FROM @transport)) \
+             sumIf(rx_bytes_total, rx_bytes_total > rx_next) AS rx_counter, sum(tx_bytes) AS tx, \
+             sumIf(tx_bytes_total, tx_bytes_total > tx_next) AS tx_counter FROM (SELECT *, \
+             leadInFrame(rx_bytes_total, 1, toUInt64(0)) OVER w AS rx_next, leadInFrame(tx_bytes_total, 1, toUInt64(0)) OVER w AS tx_next \
+             FROM @all_transport WHERE (org, workflow_session_id, attempt, link_type, channel, observer) IN (SELECT org, \
+             workflow_session_id, attempt, link_type, channel, observer FROM @transport) \
+             WINDOW w AS (PARTITION BY org, workflow_session_id, attempt, link_type, channel, observer ORDER BY sample_seq \
+             ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)) \
              GROUP BY org, workflow_session_id, attempt, link_type, channel, observer \
-             HAVING min(sample_seq) <= 1 AND (rx != rx_counter OR tx != tx_counter)",
+             HAVING (rx != rx_counter OR tx != tx_counter) \
+             AND (min(sample_seq) = 0 OR min(sample_ts) > now64(3) - INTERVAL 178 DAY)",
         ),
         remedy: "samples are missing or counted twice: tell the session with `naap explain session`",
         source: "quality.md 8, backlog 001",

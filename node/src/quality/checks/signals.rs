@@ -323,9 +323,10 @@ pub const CHECKS: &[Check] = &[
         pack: Pack::Core,
         how: How::Figure(
             "H1",
-            "SELECT org, toStartOfHour(session_start_ts) AS hour, count() AS n, \
+            // Of the whole network: its organisations may be too small to be judged.
+            "SELECT toStartOfHour(session_start_ts) AS hour, count() AS n, \
              sum(least(health_signal_count, health_expected_signal_count)) / sum(health_expected_signal_count) AS value \
-             FROM @sessions WHERE known_stream GROUP BY org, hour",
+             FROM @sessions WHERE known_stream GROUP BY hour",
         ),
         remedy: "telemetry is lost: compare with U1 and E1, and group by gateway",
         source: "quality.md 9 (H1)",
@@ -423,7 +424,7 @@ pub const CHECKS: &[Check] = &[
              AND status_samples >= 10 AND jitter_coeff_fps IS NOT NULL GROUP BY org UNION ALL SELECT org, 'e2e latency, ms', \
              3000 AS target, value > target, count() AS n, avg(e2e_latency_ms) AS value FROM @latency \
              WHERE edge_semantics_version = 'v2' AND NOT late_trickle AND e2e_latency_ms IS NOT NULL GROUP BY org \
-             UNION ALL SELECT org, 'SLA score', 95 AS target, value < target, sum(known_sessions_count) AS n, \
+             UNION ALL SELECT org, 'SLA score', 95 AS target, round(value, 9) < target, sum(known_sessions_count) AS n, \
              100 * least(1, sum(health_signal_count) / sum(health_expected_signal_count)) * (0.4 * (1 - sum(startup_unexcused_sessions) / n) \
              + 0.2 * (1 - sum(total_swapped_sessions) / n) + 0.4 * (1 - sum(output_failed_sessions) / n)) AS value \
              FROM v_api_sla_compliance WHERE @org AND window_start >= @from AND window_start < @to GROUP BY org HAVING n > 0) WHERE missed",
