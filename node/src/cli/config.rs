@@ -3,7 +3,9 @@
 use serde_json::json;
 
 use super::{ConfigCommand, Failure, Global, Output, emit};
-use crate::config::{LoadError, load, reference_json, reference_markdown, unreadable};
+use crate::config::{
+    LoadError, hidden_state, load, reference_json, reference_markdown, unreadable,
+};
 
 pub(super) fn run(command: &ConfigCommand, global: &Global) -> Result<(), Failure> {
     match command {
@@ -14,9 +16,10 @@ pub(super) fn run(command: &ConfigCommand, global: &Global) -> Result<(), Failur
                 LoadError::Invalid(_) => Failure::config(1, &error),
                 LoadError::Unreadable { .. } => Failure::config(2, &error),
             })?;
-            let unreadable = if *no_files { Vec::new() } else { unreadable(&loaded.config) };
-            if !unreadable.is_empty() {
-                return Err(Failure::checks(unreadable));
+            let mut refused = if *no_files { Vec::new() } else { unreadable(&loaded.config) };
+            refused.extend(hidden_state(&loaded.config).map(str::to_owned));
+            if !refused.is_empty() {
+                return Err(Failure::checks(refused));
             }
             let name = sources.file.map(|file| file.display().to_string());
             match global.output {

@@ -29,6 +29,7 @@ pub(crate) use files::{readable, unreadable};
 pub use names::{HostPort, Name, PeerAddress, Reset, TopicSource, Url};
 pub use problem::{LoadError, Origin, Problem};
 pub use reference::{reference_json, reference_markdown};
+pub(crate) use rules::hidden_state;
 pub use schema::*;
 pub use secret::{Secret, SecretError};
 pub use value::ByteSize;

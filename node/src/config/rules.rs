@@ -1,15 +1,27 @@
 //! Rules about several settings at once.
 
-use super::names::{HostPort, show_name};
+use super::names::{HostPort, Name, show_name};
 use super::problem::{Origin, Problem};
-use super::schema::{Cluster, Config, InputSource, Kafka, Restart};
+use super::schema::{Cluster, Config, InputSource, Kafka, Restart, StateStore};
 use super::section::Reader;
+
+/// Why a node can not run with others, though each rule holds: its state is where they can not read it. No
+/// rule for all commands, as `naap cluster` may be given the address of a node and nothing else.
+pub(crate) fn hidden_state(config: &Config) -> Option<&'static str> {
+    let hidden = config.cluster.listen.is_some() && config.state_log.store == StateStore::Local;
+    hidden.then_some(
+        "cluster.listen is set, but state_log.store = \"local\" keeps the state of shards where no other node can \
+         read it; set state_log.store = \"kafka\", or remove cluster.listen",
+    )
+}
 
 /// Every broken rule. Called only when each setting is good by itself.
 pub(crate) fn check(config: &Config, reader: &Reader) -> Vec<Problem> {
     let mut rules = Rules { reader, problems: Vec::new() };
     rules.input(config);
     rules.cluster(&config.cluster);
+    rules.state_log(config);
+    rules.topics(config);
     rules.login(&config.kafka);
     rules.passwords(config);
     rules.order(config);
@@ -125,6 +137,64 @@ impl Rules<'_> {
             "cluster.suspect_after",
             "more than cluster.down_after; lower it or raise the other",
         );
+    }
+
+    /// The state of shards must be where those who need it can read it.
+    fn state_log(&mut self, config: &Config) {
+        let reads = config.ingest.source == InputSource::Kafka;
+        match config.state_log.store {
+            // Where nothing is read from Kafka the start says so: `naap cluster` may be given the address of
+            // a node and nothing else.
+            StateStore::Local => self.hold(
+                !reads || config.cluster.listen.is_none(),
+                "cluster.listen",
+                "contradicts state_log.store = \"local\", which keeps the state of shards where no other node can \
+                 read it; set state_log.store = \"kafka\", or remove cluster.listen",
+            ),
+            // Input from Kafka needs brokers by itself.
+            StateStore::Kafka => self.hold(
+                reads || !config.kafka.bootstrap.is_empty(),
+                "kafka.bootstrap",
+                "missing; state_log.store = \"kafka\" needs at least one broker: give it, or set \
+                 state_log.store = \"local\"",
+            ),
+        }
+    }
+
+    /// What two ends keep in one topic breaks both. A topic that is not used may have any name.
+    fn topics(&mut self, config: &Config) {
+        let (cluster, rejects) = (&config.cluster, &config.kafka.rejects);
+        let reads = config.ingest.source == InputSource::Kafka;
+        let state = config.state_log.store == StateStore::Kafka;
+        let beats = reads && cluster.listen.is_some();
+        let copies = reads && rejects.enabled;
+        let own = [
+            ("state_log.topic", &config.state_log.topic, state),
+            ("cluster.members_topic", &cluster.members_topic, beats),
+            ("kafka.rejects.dead_letter_topic", &rejects.dead_letter_topic, copies),
+            ("kafka.rejects.quarantine_topic", &rejects.quarantine_topic, copies),
+        ];
+        // The two for rejects are compared with each other and with the input anyway.
+        for (at, &(path, name, used)) in own.iter().enumerate().take(2) {
+            for &(other, other_name, other_used) in &own[at + 1..] {
+                let same = used && other_used && name == other_name;
+                self.apart(!same, path, other, name);
+            }
+            let is_input = config.ingest.topics.iter().any(|topic| topic.name == *name);
+            self.apart(!(used && reads && is_input), "ingest.topics", path, name);
+        }
+    }
+
+    /// Reports that `one` and `other` both name the topic `name`, at the one that was given, unless the rule
+    /// holds.
+    fn apart(&mut self, holds: bool, one: &str, other: &str, name: &Name) {
+        let is_given = self.reader.given.contains_key(other);
+        let (path, beside) = if is_given { (other, one) } else { (one, other) };
+        let name = show_name(name);
+        let reason = format!(
+            "topic {name} also stands in {beside}, and what one of them keeps would break the other; give each its own"
+        );
+        self.hold(holds, path, reason);
     }
 
     fn login(&mut self, kafka: &Kafka) {

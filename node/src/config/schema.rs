@@ -166,7 +166,7 @@ section! {
         key_file: Option<PathBuf> = None;
         /// Plain links also beyond loopback: whoever reaches the port is a member and can write facts.
         insecure: bool = false;
-        /// Topic in which nodes give signs of life, with one partition; made at the start where it is missing. Used with `ingest.source = "kafka"`.
+        /// Topic in which nodes give signs of life, compacted and with one partition; made at the start where it is missing. Used with `ingest.source = "kafka"`.
         members_topic: Name = name("naap.members.v1");
         /// Pause between two signs of life; equal on all nodes.
         heartbeat: Duration = millis(500), millis(50)..=secs(10);
@@ -184,7 +184,7 @@ section! {
     pub struct StateLog {
         /// `local` is a file in `node.data_dir`; `kafka` is a topic, with which a node can lose its folder. Changing it starts with an empty state log.
         store: StateStore = StateStore::Local;
-        /// Topic with `cluster.shards` partitions; made at the start where it is missing.
+        /// Compacted topic with `cluster.shards` partitions and nothing else in it; made at the start where it is missing.
         topic: Name = name("naap.state.v1");
         /// Most bytes per second that are read to restore shards.
         restore_rate: ByteSize = ByteSize::mib(64), ByteSize::mib(1)..=ByteSize::gib(16);
@@ -211,7 +211,7 @@ section! {
         supported_versions: Vec<String> = vec!["1".to_owned(), "v1".to_owned()];
     }
 
-    /// How brokers are reached. Used with `ingest.source = "kafka"`.
+    /// How brokers are reached. Used with `ingest.source = "kafka"` and with `state_log.store = "kafka"`.
     pub struct Kafka {
         /// Brokers to ask first.
         bootstrap: Vec<HostPort> = Vec::new();

@@ -205,6 +205,18 @@ fn rules_about_several_settings_name_the_place() {
             "[kafka.rejects]\ndead_letter_topic = \"network_events\"",
             "n.toml:2: kafka.rejects.dead_letter_topic: an input topic; rejects would be read again for ever",
         ),
+        (
+            "[ingest]\nsource = \"kafka\"\n[kafka]\nbootstrap = [\"b:1\"]\n[cluster]\nlisten = \"127.0.0.1:1\"",
+            "n.toml:6: cluster.listen: contradicts state_log.store = \"local\", which keeps the state of shards where no other node can read it; set state_log.store = \"kafka\", or remove cluster.listen",
+        ),
+        (
+            "[state_log]\nstore = \"kafka\"",
+            "configuration: kafka.bootstrap: missing; state_log.store = \"kafka\" needs at least one broker: give it, or set state_log.store = \"local\"",
+        ),
+        (
+            "[state_log]\nstore = \"kafka\"\n[ingest]\nsource = \"kafka\"",
+            "configuration: kafka.bootstrap: missing; ingest.source = \"kafka\" needs at least one broker",
+        ),
     ];
     for (text, expected) in table {
         assert_eq!(sentence(file(text)), expected, "{text}");
@@ -213,6 +225,47 @@ fn rules_about_several_settings_name_the_place() {
     assert_eq!(file(login).unwrap_err().len(), 3, "mechanism, user and password");
     let key = "[cluster]\nlisten = \"10.0.0.1:9700\"\nkey_file = \"k\"";
     assert_eq!(file(key).unwrap_err().len(), 2, "certificate and authority");
+}
+
+#[test]
+fn topics_that_are_used_differ() {
+    let clustered = |more: &[(&str, &str)]| {
+        let all = [
+            ("ingest.source", "kafka"),
+            ("kafka.bootstrap", "b:1"),
+            ("state_log.store", "kafka"),
+            ("cluster.listen", "127.0.0.1:1"),
+        ];
+        let flags: Vec<_> = all.iter().chain(more).map(|(path, text)| set(path, text)).collect();
+        full("", &[], &flags)
+    };
+    assert!(clustered(&[]).is_ok());
+    let (state, members) = ("state_log.topic", "cluster.members_topic");
+    let dead = "kafka.rejects.dead_letter_topic";
+    let quarantine = "kafka.rejects.quarantine_topic";
+    // What is given, where it is refused, and what stands there too.
+    let table = [
+        (vec![(dead, "naap.state.v1")], dead, state),
+        (vec![(quarantine, "naap.state.v1")], quarantine, state),
+        (vec![(dead, "naap.members.v1")], dead, members),
+        (vec![(quarantine, "naap.members.v1")], quarantine, members),
+        (vec![(members, "naap.state.v1")], members, state),
+        (vec![(state, "naap.dlq.v1")], state, dead),
+        (vec![(state, "x"), (members, "x")], members, state),
+        (vec![(state, "network_events")], state, "ingest.topics"),
+        (vec![("ingest.topics", "x=o:latest"), (members, "x")], members, "ingest.topics"),
+    ];
+    for (given, path, beside) in table {
+        let name = given.last().map(|(_, name)| *name).unwrap();
+        let expected = format!(
+            "flag --set {path}: {path}: topic \"{name}\" also stands in {beside}, and what one of them keeps would break the other; give each its own"
+        );
+        assert_eq!(sentence(clustered(&given)), expected, "{given:?}");
+    }
+    // What is not used may have any name.
+    assert!(clustered(&[(dead, "naap.state.v1"), ("kafka.rejects.enabled", "false")]).is_ok());
+    assert!(full("", &[], &[set(dead, "naap.state.v1")]).is_ok());
+    assert!(full("", &[], &[set(members, "network_events")]).is_ok());
 }
 
 #[test]

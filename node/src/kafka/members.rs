@@ -12,6 +12,8 @@ use naap_protocol::cluster::Beat;
 use naap_protocol::codec::{self, TraceContext};
 use ractor::ActorRef;
 use rdkafka::Message as _;
+use rdkafka::admin::AdminClient;
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError as ClientError;
 use rdkafka::message::BorrowedMessage;
@@ -24,6 +26,7 @@ use super::create::{Wish, admin, create};
 use super::error::KafkaError;
 use super::names;
 use super::reader::QUERY;
+use super::state_log::topic::{alter, describe, value};
 use crate::config::Config;
 
 /// A beat that is not acknowledged by then is stale.
@@ -34,9 +37,11 @@ const POLL: Duration = Duration::from_millis(200);
 const FETCH_MILLIS: &str = "50";
 /// Longest reading of what the topic holds at the start.
 const BACKLOG: Duration = Duration::from_secs(30);
-/// The topic keeps the last beat of each node.
+/// The setting by which the topic keeps the last beat of each node and forgets the others.
+const POLICY: &str = "cleanup.policy";
+/// Settings of a topic that is made here.
 const SETTINGS: [(&str, &str); 4] = [
-    ("cleanup.policy", "compact"),
+    (POLICY, "compact"),
     ("segment.bytes", "16777216"),
     ("segment.ms", "60000"),
     ("min.cleanable.dirty.ratio", "0.1"),
@@ -48,6 +53,8 @@ pub struct Members {
     producer: FutureProducer<Context>,
     topic: String,
     backlog: Vec<Beat>,
+    /// The end that was found at the start, where it was not read up to there; else 0.
+    unread: i64,
 }
 
 impl std::fmt::Debug for Members {
@@ -57,7 +64,8 @@ impl std::fmt::Debug for Members {
 }
 
 impl Members {
-    /// Connects as the configured node, makes the topic where it is missing, and reads what it holds.
+    /// Connects as the configured node, makes the topic where it is missing and else checks it, and reads
+    /// what it holds.
     ///
     /// # Errors
     /// When the settings can not be used, no broker answers, or the topic can not be used.
@@ -76,7 +84,7 @@ impl Members {
         writing.set("acks", "all").set("linger.ms", "0").set("message.timeout.ms", STALE_MILLIS);
         let consumer = reading.create_with_context(Context::default()).map_err(settings)?;
         let producer = writing.create_with_context(Context::default()).map_err(settings)?;
-        let mut members = Self { consumer, producer, topic, backlog: Vec::new() };
+        let mut members = Self { consumer, producer, topic, backlog: Vec::new(), unread: 0 };
         members.ensure(config).await?;
         let read = tokio::task::spawn_blocking(move || {
             let outcome = members.read_backlog();
@@ -117,7 +125,7 @@ impl Members {
                     Some(Ok(message)) => {
                         told.clear();
                         let Some(beat) = read(&message) else { continue };
-                        if agent.cast(AgentMsg::Seen(beat)).is_err() {
+                        if agent.cast(said(beat, message.offset(), self.unread)).is_err() {
                             return;
                         }
                     }
@@ -129,25 +137,26 @@ impl Members {
         thread.map(drop).map_err(|e| KafkaError::Thread(e.to_string()))
     }
 
-    /// Makes the topic where it is missing.
+    /// Makes the topic where it is missing, and checks one that is there.
     async fn ensure(&self, config: &Config) -> Result<(), KafkaError> {
         let unusable =
             |wrong: String| KafkaError::MembersTopic { topic: self.topic.clone(), wrong };
         let metadata = self.consumer.fetch_metadata(Some(&self.topic), QUERY);
         let metadata = metadata.map_err(|e| client::unreachable(&config.kafka, &e))?;
         let found = metadata.topics().iter().find(|found| found.name() == self.topic);
-        match found.map_or(0, |found| found.partitions().len()) {
-            1 => return Ok(()),
-            0 => {}
-            many => {
-                return Err(unusable(format!(
-                    "has {many} partitions, but its order counts; name one with a single partition in \
-                     cluster.members_topic"
-                )));
-            }
+        let partitions = found.map_or(0, |found| found.partitions().len());
+        if partitions > 1 {
+            return Err(unusable(format!(
+                "has {partitions} partitions, but its order counts; name one with a single partition in \
+                 cluster.members_topic"
+            )));
         }
         let brokers = metadata.brokers().len();
         let connection = client::connection(&config.kafka, config.node.name.as_str())?;
+        let admin = admin(&connection)?;
+        if partitions == 1 {
+            return self.check(config, &admin).await.map_err(unusable);
+        }
         let wish = Wish { name: &self.topic, partitions: 1, brokers, settings: &SETTINGS };
         let refused = |reason| {
             unusable(format!(
@@ -155,7 +164,34 @@ impl Members {
                  cleanup.policy=compact, or grant this user to create topics"
             ))
         };
-        create(&admin(&connection)?, wish, refused).await
+        create(&admin, wish, refused).await
+    }
+
+    /// Refuses a topic that is not compacted: it would grow for ever, or forget who was there.
+    async fn check(
+        &self,
+        config: &Config,
+        admin: &AdminClient<DefaultClientContext>,
+    ) -> Result<(), String> {
+        let found = match describe(admin, &self.topic).await {
+            Ok(found) => found,
+            Err(reason) => {
+                tracing::warn!(
+                    topic = self.topic,
+                    reason,
+                    "the settings of the members topic can not be read; make sure that it is compacted"
+                );
+                return Ok(());
+            }
+        };
+        match value(&found, POLICY).filter(|policy| !is_compacted(policy)) {
+            None => Ok(()),
+            Some(policy) => Err(format!(
+                "has {POLICY} = {policy}, but needs compact in it, which keeps the last sign of life of each node and \
+                 forgets the others; alter it with {}, or name another topic in cluster.members_topic",
+                alter(&config.kafka, &self.topic, &format!("{POLICY}=compact"))
+            )),
+        }
     }
 
     /// Reads what the topic holds now.
@@ -178,9 +214,10 @@ impl Members {
                 Some(Ok(message)) => self.backlog.extend(read(&message)),
                 Some(Err(error)) if Instant::now() >= deadline => return Err(error),
                 _ if Instant::now() >= deadline => {
+                    self.unread = end;
                     tracing::warn!(
                         topic = self.topic,
-                        "the members topic was not read to its end in time"
+                        "the members topic was not read to its end in time; the rest is history too"
                     );
                     return Ok(());
                 }
@@ -198,6 +235,15 @@ impl Members {
             _ => 0,
         }
     }
+}
+
+fn is_compacted(policy: &str) -> bool {
+    policy.split(',').any(|part| part.trim() == "compact")
+}
+
+/// A beat before the end that was found at the start is no sign of life, however late it is read.
+fn said(beat: Beat, offset: i64, unread: i64) -> AgentMsg {
+    if offset < unread { AgentMsg::Remember(beat) } else { AgentMsg::Seen(beat) }
 }
 
 fn is_over(agent: &ActorRef<AgentMsg>) -> bool {
@@ -255,5 +301,26 @@ async fn publish(
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use naap_protocol::cluster::Phase;
+
+    use super::*;
+
+    #[test]
+    fn what_stood_in_the_topic_at_the_start_is_no_sign_of_life() {
+        let beat = || Beat { node: "a".into(), incarnation: 1, sequence: 1, phase: Phase::Up };
+        assert!(matches!(said(beat(), 6, 7), AgentMsg::Remember(_)));
+        assert!(matches!(said(beat(), 7, 7), AgentMsg::Seen(_)));
+        assert!(matches!(said(beat(), 0, 0), AgentMsg::Seen(_)), "it was read to its end");
+    }
+
+    #[test]
+    fn a_topic_may_be_compacted_and_deleted_from() {
+        let policies = ["compact", "compact,delete", "delete, compact", "delete", ""];
+        assert_eq!(policies.map(is_compacted), [true, true, true, false, false]);
     }
 }

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use crate::broker::{Write, producer, write};
 use crate::helper::PATIENCE;
+use crate::real::{bootstrap, create};
 use rdkafka::producer::Producer;
 
 const TOPIC: &str = "naap.members.v1";
@@ -25,10 +26,15 @@ const TIMING: Timing = Timing {
 };
 
 fn configure(bootstrap: &str, node: &str) -> Config {
+    configure_on(bootstrap, node, TOPIC)
+}
+
+fn configure_on(bootstrap: &str, node: &str, topic: &str) -> Config {
     let settings = [
         ("ingest.source", "kafka"),
         ("kafka.bootstrap", bootstrap),
         ("node.name", node),
+        ("cluster.members_topic", topic),
         ("kafka.username", ""),
     ];
     let flag = |(path, text): (&str, &str)| FlagValue {
@@ -174,4 +180,23 @@ async fn a_topic_of_several_partitions_is_refused() {
     assert!(matches!(error, KafkaError::MembersTopic { .. }));
     let sentence = error.to_string();
     assert!(sentence.contains("\"naap.members.v1\" has 3 partitions"), "{sentence}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a real Kafka: make test-cluster"]
+async fn a_topic_that_is_not_compacted_is_refused_with_the_remedy() {
+    let bootstrap = bootstrap();
+    let topic = create(&bootstrap, "beats", 1).await;
+    let error = Members::open(&configure_on(&bootstrap, "a", &topic)).await.unwrap_err();
+    assert!(matches!(error, KafkaError::MembersTopic { .. }));
+    let sentence = error.to_string();
+    let wrong = format!("\"{topic}\" has cleanup.policy = delete, but needs compact in it");
+    assert!(sentence.contains(&wrong), "{sentence}");
+    let remedy = format!("--entity-name {topic} --add-config cleanup.policy=compact`");
+    assert!(sentence.contains(&remedy), "{sentence}");
+    // What is made here is found good at the next start.
+    let fresh = configure_on(&bootstrap, "a", &format!("made-{topic}"));
+    for _ in 0..2 {
+        Members::open(&fresh).await.unwrap();
+    }
 }

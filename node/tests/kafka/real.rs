@@ -18,7 +18,8 @@ pub fn bootstrap() -> String {
     })
 }
 
-async fn create(bootstrap: &str, name: &str, partitions: i32) -> String {
+/// Makes a topic with the settings of the broker; returns its name, which begins with `name`.
+pub async fn create(bootstrap: &str, name: &str, partitions: i32) -> String {
     let stamp = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis();
     let topic = format!("{name}-{stamp}");
     let mut config = ClientConfig::new();

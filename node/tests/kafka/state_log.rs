@@ -319,9 +319,15 @@ async fn a_topic_with_wrong_settings_is_refused_with_the_remedy() {
     client.set("bootstrap.servers", &bootstrap);
     let admin: AdminClient<DefaultClientContext> = client.create().unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let names = [stamped("deleting"), stamped("few")];
+    let names = ["deleting", "few", "short", "thin"].map(stamped);
     let new = |name| NewTopic::new(name, 1, TopicReplication::Fixed(1));
-    let topics = [new(&names[0]), new(&names[1]).set("cleanup.policy", "compact")];
+    let compact = |name| new(name).set("cleanup.policy", "compact");
+    let topics = [
+        new(&names[0]),
+        compact(&names[1]),
+        compact(&names[2]),
+        compact(&names[3]).set("max.message.bytes", "67112960").set("min.insync.replicas", "2"),
+    ];
     let made = admin.create_topics(&topics, &AdminOptions::new()).await.unwrap();
     assert!(made.iter().all(Result::is_ok), "{made:?}");
     let refused = KafkaStateLog::open(&config(&bootstrap, &names[0], 1), dir.path(), 1).await;
@@ -335,4 +341,22 @@ async fn a_topic_with_wrong_settings_is_refused_with_the_remedy() {
     let refused = KafkaStateLog::open(&config(&bootstrap, &names[1], 2), dir.path(), 1).await;
     let sentence = refused.unwrap_err().to_string();
     assert!(sentence.contains("has 1 partitions, but cluster.shards is 2"), "{sentence}");
+    // A snapshot would not fit.
+    let refused = KafkaStateLog::open(&config(&bootstrap, &names[2], 1), dir.path(), 1).await;
+    let sentence = refused.unwrap_err().to_string();
+    let remedy = format!(
+        "`kafka-configs.sh --bootstrap-server {bootstrap} --alter --entity-type topics --entity-name {} \
+         --add-config max.message.bytes=67112960`",
+        names[2]
+    );
+    assert!(sentence.contains("has max.message.bytes = 1048588, but"), "{sentence}");
+    assert!(sentence.contains("raise it to at least 67112960 with"), "{sentence}");
+    assert!(sentence.contains(&names[2]) && sentence.ends_with(&remedy), "{sentence}");
+    // Nothing could be written.
+    let refused = KafkaStateLog::open(&config(&bootstrap, &names[3], 1), dir.path(), 1).await;
+    let sentence = refused.unwrap_err().to_string();
+    let wrong =
+        "has replication factor 1 in partition 0, but min.insync.replicas = 2 needs at least 2";
+    assert!(sentence.contains(wrong), "{sentence}");
+    assert!(sentence.contains("--add-config min.insync.replicas=1`"), "{sentence}");
 }

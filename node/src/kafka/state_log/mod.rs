@@ -8,7 +8,7 @@ mod key;
 mod mirror;
 mod names;
 mod tail;
-mod topic;
+pub(super) mod topic;
 mod writer;
 
 use std::collections::HashMap;
@@ -25,6 +25,7 @@ use naap_protocol::state::EpochOpen;
 use super::client::{self, Context};
 use super::error::KafkaError;
 use crate::config::Config;
+use crate::disk;
 use key::{Key, Kind};
 use mirror::Mirror;
 use tail::{Command, Tail};
@@ -218,5 +219,19 @@ impl StateLog for KafkaStateLog {
 }
 
 fn failed(error: impl std::fmt::Display) -> StateLogError {
-    StateLogError(error.to_string())
+    StateLogError(disk::with_remedy(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_comes_with_the_remedy() {
+        // As the store of the mirror says it.
+        let full = redb::StorageError::Io(std::io::Error::from_raw_os_error(28));
+        let StateLogError(said) = failed(redb::CommitError::from(full));
+        assert!(said.contains("No space left on device"), "{said}");
+        assert!(said.contains("free some space"), "{said}");
+    }
 }

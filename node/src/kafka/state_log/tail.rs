@@ -19,6 +19,7 @@ use super::key::{Key, Kind};
 use super::mirror::{Found, Mirror};
 use super::writer::{Pending, Writer};
 use super::{Leftover, names};
+use crate::disk;
 use crate::kafka::client::Context;
 
 /// Longest wait for a record; commands are looked at in between.
@@ -145,7 +146,7 @@ impl Tail {
         match command {
             Command::Follow(shard, told) => {
                 if let Err(error) = self.mirror.clear(shard) {
-                    told(Heard::Failed(format!("the mirror of shard {shard}: {error}")));
+                    told(mirror_failed(shard, &error));
                     return;
                 }
                 if let Err(error) = self.consumer.incremental_assign(&self.list([shard])) {
@@ -374,7 +375,12 @@ impl Tail {
         let runs = follow.mine.is_some() && follow.until.is_none();
         let found = std::mem::take(&mut follow.found);
         if let Err(error) = self.mirror.take(shard, found, runs) {
-            (follow.told)(Heard::Failed(format!("the mirror of shard {shard}: {error}")));
+            (follow.told)(mirror_failed(shard, &error));
         }
     }
+}
+
+/// The mirror of a shard can not be written.
+fn mirror_failed(shard: u16, error: &impl std::fmt::Display) -> Heard {
+    Heard::Failed(disk::with_remedy(format!("the mirror of shard {shard}: {error}")))
 }
