@@ -2,6 +2,7 @@
 //! stops in order.
 
 mod boot;
+mod lines;
 mod restarts;
 
 use std::ops::Range;
@@ -12,15 +13,14 @@ use std::time::Instant;
 
 use naap_actors::agent::AgentMsg;
 use naap_actors::exchange::Inbox;
-use naap_actors::ingest::{Intake, RecordBatch, RecordEntry, Rereads};
+use naap_actors::ingest::{Intake, Rereads};
 use naap_actors::peers::PeerMsg;
 use naap_actors::ports::Clock;
 use naap_actors::region::RegionMsg;
-use naap_actors::supervisor::{Cluster, Node, NodeFailure};
+use naap_actors::supervisor::{Cluster, Node};
 use naap_protocol::org::OrgMap;
 use naap_protocol::state::SourcePartition;
 use ractor::ActorRef;
-use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::mpsc;
 
 use crate::cli::{Failure, Global, RunArgs, environment, make_data_folder};
@@ -28,7 +28,7 @@ use crate::clock::SystemClock;
 use crate::cluster::Cluster as Links;
 use crate::config::{Config, InputSource};
 use crate::http::{self, Api};
-use crate::kafka::{KafkaSource, RejectTopics, Wanted};
+use crate::kafka::{Applied, KafkaSource, RejectTopics, Wanted};
 use crate::logging;
 use crate::node::{NodeParts, node_args};
 use crate::stop::StopSignals;
@@ -36,6 +36,7 @@ use crate::store::{Store, schema};
 use crate::telemetry;
 
 use boot::{Before, Boot, Log};
+use lines::lines;
 use restarts::{RESTARTS, Restarts};
 
 /// The topic that standard input stands for.
@@ -96,7 +97,7 @@ async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
     make_data_folder(dir)?;
     let mut left = Before::default();
     let mut first = Some(Boot::begin(config, dir, &left).await?);
-    let store = open_store(config, dir).await?;
+    let mut store = open_store(config, dir).await?;
     let is_up = Arc::new(AtomicBool::new(false));
     if config.http.enabled {
         let api = Api::new(&store, config, is_up.clone(), telemetry::metrics());
@@ -112,7 +113,7 @@ async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
             Ok(boot)
         } else {
             tokio::select! {
-                boot = Boot::begin(config, dir, &left) => boot,
+                boot = again(config, dir, &left, &mut store) => boot,
                 _ = stop.first() => break Ok(()),
             }
         };
@@ -147,6 +148,17 @@ async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
     };
     store.close().await.map_err(environment)?;
     outcome
+}
+
+/// The boot after `left`. An engine that has ended starts again before it: no life begins without one.
+async fn again(
+    config: &Config,
+    dir: &Path,
+    left: &Before,
+    store: &mut Store,
+) -> Result<Boot, Failure> {
+    store.reopen().await.map_err(environment)?;
+    Boot::begin(config, dir, left).await
 }
 
 /// One life of the node. Whatever ends it, the others are told.
@@ -205,6 +217,11 @@ impl Around<'_> {
             },
             None => Cluster { rereads, hand_off, ..alone },
         }
+    }
+
+    /// Whoever asks whether the node is ready hears that it no longer is.
+    fn end_service(self) {
+        self.is_up.store(false, Ordering::Relaxed);
     }
 
     /// Other nodes learn that this one gives its shards away.
@@ -305,15 +322,15 @@ async fn live(config: &Config, around: Around<'_>, stop: &StopSignals) -> Result
     tracing::info!(node = name, "the node is up");
     let end = match config.ingest.source {
         InputSource::Kafka => from_kafka(config, around, &mut node, wanted, stop).await,
-        InputSource::Embedded => from_stdin(&mut node, stop).await,
+        InputSource::Embedded => from_stdin(config, store, &mut node, stop).await,
+    };
+    around.end_service();
+    let end = match end {
+        Ok(End::Stopped) => roll_up(config, store, &mut node, stop).await,
+        other => other,
     };
     match end {
-        Ok(End::Stopped) => {
-            if let Err(failure) = roll_up(config, &mut node, stop).await {
-                return Ok(End::Failed(failure.to_string()));
-            }
-            drain(config, node, stop).await
-        }
+        Ok(End::Stopped) => drain(config, store, node, stop).await,
         other => {
             node.stop().await;
             other
@@ -323,19 +340,34 @@ async fn live(config: &Config, around: Around<'_>, stop: &StopSignals) -> Result
 
 /// Computes all figures when the input has ended; a node that is asked to stop leaves them to the next
 /// start.
-async fn roll_up(config: &Config, node: &mut Node, stop: &StopSignals) -> Result<(), NodeFailure> {
+async fn roll_up(
+    config: &Config,
+    store: &Store,
+    node: &mut Node,
+    stop: &StopSignals,
+) -> Result<End, Failure> {
     if config.ingest.source == InputSource::Kafka {
-        return Ok(());
+        return Ok(End::Stopped);
     }
-    tokio::select! {
+    let outcome = tokio::select! {
         biased;
-        _ = stop.first() => Ok(()),
+        _ = stop.first() => return Ok(End::Stopped),
+        lost = store.lost() => return Err(cut_short(config, &lost, &node.intake, &node.applied)),
         outcome = node.roll_up() => outcome,
-    }
+    };
+    Ok(match outcome {
+        Ok(()) => End::Stopped,
+        Err(failure) => End::Failed(failure.to_string()),
+    })
 }
 
 /// Makes everything durable that was taken. Once the node is asked to stop, that has a deadline.
-async fn drain(config: &Config, node: Node, stop: &StopSignals) -> Result<End, Failure> {
+async fn drain(
+    config: &Config,
+    store: &Store,
+    node: Node,
+    stop: &StopSignals,
+) -> Result<End, Failure> {
     let longest = config.cluster.drain_timeout;
     let (intake, applied) = (node.intake.clone(), node.applied.clone());
     let deadline = async { tokio::time::sleep_until(stop.first().await + longest).await };
@@ -346,16 +378,24 @@ async fn drain(config: &Config, node: Node, stop: &StopSignals) -> Result<End, F
             tracing::info!(records, commits = status.commits, "drained and stopped");
             Ok(End::Stopped)
         }
+        lost = store.lost() => Err(cut_short(config, &lost, &intake, &applied)),
         () = deadline => {
-            let pending = intake.pending(&applied.borrow());
-            Err(Failure::environment(format!(
-                "the drain did not end within cluster.drain_timeout = {}ms; {}; {}",
-                longest.as_millis(),
-                undurable(&pending),
-                remedy(config)
-            )))
+            let longest = longest.as_millis();
+            let what = format!("the drain did not end within cluster.drain_timeout = {longest}ms");
+            Err(cut_short(config, &what, &intake, &applied))
         }
     }
+}
+
+/// `what` ended the node before everything was durable that it had taken.
+fn cut_short(
+    config: &Config,
+    what: &dyn std::fmt::Display,
+    intake: &Intake,
+    applied: &Applied,
+) -> Failure {
+    let pending = intake.pending(&applied.borrow());
+    Failure::environment(format!("{what}; {}; {}", undurable(&pending), remedy(config)))
 }
 
 /// What is not durable, as part of a sentence.
@@ -391,18 +431,25 @@ async fn from_kafka(
     };
     tokio::select! {
         _ = stop.first() => {
+            around.end_service();
             tracing::info!("asked to stop: giving back partitions");
             around.begin_drain();
             source.stop().await.map_err(environment)?;
             Ok(End::Stopped)
         }
         error = source.failed() => Ok(End::Failed(error.to_string())),
+        lost = around.store.lost() => Ok(End::Failed(lost.to_string())),
         failure = node.failure() => Ok(End::Failed(failure.to_string())),
     }
 }
 
 /// Standard input as a live source: one event a line until it ends.
-async fn from_stdin(node: &mut Node, stop: &StopSignals) -> Result<End, Failure> {
+async fn from_stdin(
+    config: &Config,
+    store: &Store,
+    node: &mut Node,
+    stop: &StopSignals,
+) -> Result<End, Failure> {
     // What was read once can not be read again, so every life is a source of its own.
     let now = SystemClock.now().0.unsigned_abs();
     let source = SourcePartition { topic: STDIN.to_owned(), partition: (now / 1000) as u32 };
@@ -411,33 +458,10 @@ async fn from_stdin(node: &mut Node, stop: &StopSignals) -> Result<End, Failure>
     tokio::select! {
         outcome = lines(source, &intake) => outcome.map(|()| End::Stopped),
         _ = stop.first() => Ok(End::Stopped),
+        lost = store.lost() => Err(cut_short(config, &lost, &node.intake, &node.applied)),
         failure = node.failure() => Err(environment(format!(
             "{failure}; standard input can not be read again, so events since the last commit are lost"
         ))),
-    }
-}
-
-async fn lines(source: SourcePartition, intake: &Intake) -> Result<(), Failure> {
-    let mut input = BufReader::with_capacity(1 << 20, tokio::io::stdin());
-    let mut offset = 0;
-    loop {
-        let mut line = Vec::new();
-        if input.read_until(b'\n', &mut line).await.map_err(environment)? == 0 {
-            return Ok(());
-        }
-        if line.last() == Some(&b'\n') {
-            line.pop();
-        }
-        let record_ts = Some(SystemClock.now());
-        let record = RecordEntry { offset, record_ts, value: Some(0..line.len()) };
-        offset += 1;
-        let batch = RecordBatch {
-            source: source.clone(),
-            records: vec![record],
-            next_offset: offset,
-            data: line,
-        };
-        intake.send(batch).await.map_err(environment)?;
     }
 }
 

@@ -1,21 +1,31 @@
-//! A replay that is killed in the middle and run again ends where an uninterrupted one does, up to the
-//! serving views.
+//! A replay that is killed in the middle, or whose engine is, and run again ends where an uninterrupted one
+//! does, up to the serving views.
 #![allow(clippy::unwrap_used, reason = "a test ends with what went wrong")]
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use naap_generator::Plan;
 use naap_tests::DataDir;
+use naap_tests::stage::PATIENCE;
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A file of generated events.
+fn events(dir: &Path, sessions: u64) -> PathBuf {
+    let events = dir.join("events.jsonl");
+    let plan = Plan { seed: 11, sessions, ..Plan::default() };
+    let mut out = BufWriter::new(File::create(&events).unwrap());
+    plan.write(&mut out, None::<&mut Vec<u8>>, &mut |_| ()).unwrap();
+    events
+}
 
 #[test]
 fn a_killed_replay_goes_on_where_its_state_is() {
     let whole = DataDir::new();
-    let events = whole.path().join("events.jsonl");
-    let plan = Plan { seed: 11, sessions: 1500, ..Plan::default() };
-    let mut out = BufWriter::new(File::create(&events).unwrap());
-    plan.write(&mut out, None::<&mut Vec<u8>>, &mut |_| ()).unwrap();
-    drop(out);
+    let events = events(whole.path(), 1500);
     let args = ["--set", "commit.flush_interval=50ms", events.to_str().unwrap()];
     let expected = whole.replay(&args);
 
@@ -41,4 +51,56 @@ fn a_killed_replay_goes_on_where_its_state_is() {
     let again = killed.replay(&args);
     assert_eq!(again["records"]["read"], 0, "a file that was applied is not read again");
     assert_eq!(again["fingerprints"], expected["fingerprints"]);
+}
+
+/// The only child of a process.
+fn child_of(parent: u32) -> Pid {
+    let parent = parent.to_string();
+    let is_child = |pid: i32| {
+        // One that ends meanwhile is not the child.
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // The name, which may hold anything, is in parentheses; behind it stand the state and the parent.
+        let (_, rest) = stat.rsplit_once(')').unwrap_or_default();
+        rest.split_whitespace().nth(1) == Some(parent.as_str())
+    };
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut all = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    Pid::from_raw(all.find(|&pid| is_child(pid)).unwrap()).unwrap()
+}
+
+#[test]
+fn a_replay_whose_engine_is_killed_says_so_at_once_and_goes_on_when_run_again() {
+    let whole = DataDir::new();
+    let events = events(whole.path(), 300);
+    let args = ["--set", "commit.flush_interval=50ms", events.to_str().unwrap()];
+    let expected = whole.replay(&args);
+
+    let dir = DataDir::new();
+    let mut command = dir.replay_command(&args);
+    let mut replay = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = replay.stderr.take().unwrap();
+    let said = std::thread::spawn(move || {
+        let mut said = String::new();
+        stderr.read_to_string(&mut said).unwrap();
+        said
+    });
+    // The first rows are stored: most of the replay is still to come.
+    let since = Instant::now();
+    while !dir.has_published("raw_streaming_events") {
+        assert!(since.elapsed() < PATIENCE, "the replay makes no progress");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    kill_process(child_of(replay.id()), Signal::KILL).unwrap();
+    let killed = Instant::now();
+    let status = replay.wait().unwrap();
+    let said = said.join().unwrap();
+    assert_eq!(status.code(), Some(2), "{said}");
+    assert!(killed.elapsed() < Duration::from_secs(30), "{:?}: {said}", killed.elapsed());
+    let error = said.lines().find(|line| line.contains("\"error\"")).unwrap();
+    for part in
+        ["the embedded ClickHouse engine ended with signal: 9 (SIGKILL)", "run the command again"]
+    {
+        assert!(error.contains(part), "{error}");
+    }
+    assert_eq!(dir.replay(&args)["fingerprints"], expected["fingerprints"]);
 }

@@ -19,19 +19,46 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 const KEPT_LINES: usize = 20;
 /// Longest line read from the child.
 const LINE_BYTES: u64 = 16 << 10;
+/// How long the last words of a child that has ended may take to be read.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A running engine child. Dropping it kills the child; a parent that dies takes it along, because
 /// the child ends when its standard input does.
+///
+/// Nothing else ends it in order. It has a process group of its own, which the Ctrl-C of a terminal
+/// does not reach, and signals that come nevertheless do nothing: a parent that stops still has rows
+/// to store.
 ///
 /// There is no `PR_SET_PDEATHSIG`: it fires when the *thread* that spawned the child ends, which for
 /// a thread of a runtime may be long before the process does.
 #[derive(Debug)]
 pub struct EngineProcess {
-    child: Child,
+    /// Whoever waits for the end holds it.
+    running: tokio::sync::Mutex<Running>,
     stdin: Option<ChildStdin>,
     url: String,
     pid: u32,
     log: Arc<Lines>,
+}
+
+/// The child and what reads its standard error.
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    errors: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Running {
+    /// Waits until the child has ended by itself and all that it said is read.
+    async fn end(&mut self) -> Result<ExitStatus, EngineError> {
+        // `Child::wait` would close the standard input, but that was taken out.
+        let status = self.child.wait().await;
+        let status = status.map_err(EngineError::system("waiting for the engine"))?;
+        if let Some(errors) = self.errors.take() {
+            let _ = tokio::time::timeout(LAST_WORDS, errors).await;
+        }
+        Ok(status)
+    }
 }
 
 /// The line with which the child says that it is ready.
@@ -61,6 +88,7 @@ impl EngineProcess {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            .process_group(0)
             .kill_on_drop(true)
             .spawn()
             .map_err(EngineError::system("starting the engine process"))?;
@@ -79,7 +107,8 @@ impl EngineProcess {
         match tokio::time::timeout(deadline, ready).await {
             Ok(Some(url)) => {
                 let (stdin, pid) = (child.stdin.take(), child.id().unwrap_or_default());
-                Ok(Self { child, stdin, url, pid, log })
+                let running = tokio::sync::Mutex::new(Running { child, errors });
+                Ok(Self { running, stdin, url, pid, log })
             }
             outcome => Err(not_ready(child, errors, &log, outcome.is_err()).await),
         }
@@ -108,13 +137,18 @@ impl EngineProcess {
         self.log.last()
     }
 
-    /// Waits until it ends by itself, which it never should.
+    /// Waits until it ends by itself, which it never should. Several may wait, and whoever waits again
+    /// is told again.
     ///
     /// # Errors
     /// When the system can not tell.
-    pub async fn wait(&mut self) -> Result<ExitStatus, EngineError> {
-        // `Child::wait` would close the standard input, but that was taken out.
-        self.child.wait().await.map_err(EngineError::system("waiting for the engine"))
+    pub async fn wait(&self) -> Result<ExitStatus, EngineError> {
+        self.running.lock().await.end().await
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        matches!(self.running.get_mut().child.try_wait(), Ok(Some(_)))
     }
 
     /// Ends it in order: it finishes what runs, then closes its data.
@@ -123,12 +157,13 @@ impl EngineProcess {
     /// When the system can not tell how it ended.
     pub async fn stop(mut self) -> Result<ExitStatus, EngineError> {
         drop(self.stdin.take());
-        if let Ok(status) = tokio::time::timeout(STOP_TIMEOUT, self.child.wait()).await {
+        let running = self.running.get_mut();
+        if let Ok(status) = tokio::time::timeout(STOP_TIMEOUT, running.child.wait()).await {
             return status.map_err(EngineError::system("waiting for the engine"));
         }
         tracing::warn!(pid = self.pid, "engine did not end in time and is killed");
-        self.child.kill().await.map_err(EngineError::system("killing the engine"))?;
-        self.child.wait().await.map_err(EngineError::system("waiting for the engine"))
+        running.child.kill().await.map_err(EngineError::system("killing the engine"))?;
+        running.child.wait().await.map_err(EngineError::system("waiting for the engine"))
     }
 }
 

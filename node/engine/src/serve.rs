@@ -1,7 +1,7 @@
 //! The engine process: takes the data folder, starts the engine, serves until it is told to end.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,8 @@ const READER_SHARE: u64 = 4;
 /// Time limit of a reader's statement.
 const READER_SECONDS: u64 = 30;
 
-/// Runs the engine until SIGTERM, SIGINT or (with `follow_stdin`) the end of standard input.
+/// Runs the engine until SIGTERM or SIGINT or, with `follow_stdin`, until the end of standard input and
+/// nothing else.
 ///
 /// Writes `{"ready":true,"url":...,"version":...}` as one line to standard output when it accepts
 /// requests. Brings its own runtime: do not call it from inside one.
@@ -41,15 +42,20 @@ const READER_SECONDS: u64 = 30;
 pub fn serve(options: &EngineOptions) -> Result<(), EngineError> {
     let path = library::locate(options.lib.as_deref())?;
     let _lock = lock_data_dir(&options.data_dir)?;
-    let library = library::load(&path)?;
-    let engine = Arc::new(Engine::open(library, options)?);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(usize::from(options.max_concurrent) + 2)
         .enable_all()
         .build()
         .map_err(EngineError::system("starting the runtime"))?;
-    let drained = runtime.block_on(run(options, engine.clone()))?;
+    // Before the engine starts, which takes its time: an order that comes meanwhile is not lost.
+    let ended = {
+        let _context = runtime.enter();
+        end_of_service(options.follow_stdin)?
+    };
+    let library = library::load(&path)?;
+    let engine = Arc::new(Engine::open(library, options)?);
+    let drained = runtime.block_on(run(options, engine.clone(), ended))?;
     runtime.shutdown_background();
     if drained {
         engine.close();
@@ -72,8 +78,12 @@ fn lock_data_dir(dir: &Path) -> Result<File, EngineError> {
     }
 }
 
-/// Serves; answers whether every call had ended when the time was up.
-async fn run(options: &EngineOptions, engine: Arc<Engine>) -> Result<bool, EngineError> {
+/// Serves until `ended` says why it shall end; answers whether every call had ended when the time was up.
+async fn run(
+    options: &EngineOptions,
+    engine: Arc<Engine>,
+    ended: impl Future<Output = &'static str>,
+) -> Result<bool, EngineError> {
     let refused = |error: std::io::Error| EngineError::Listen {
         address: options.listen.to_string(),
         reason: error.to_string(),
@@ -84,7 +94,6 @@ async fn run(options: &EngineOptions, engine: Arc<Engine>) -> Result<bool, Engin
     let listener = TcpListener::bind(options.listen).await.map_err(refused)?;
     let address = listener.local_addr().map_err(refused)?;
     let facade = Facade::new(engine.clone(), facade_config(options));
-    let ended = end_of_service(options.follow_stdin)?;
     tokio::pin!(ended);
     announce(address, options.port_file.as_deref())?;
     let connections = GracefulShutdown::new();
@@ -157,28 +166,32 @@ fn accept(stream: TcpStream, facade: &Arc<Facade>, connections: &GracefulShutdow
     });
 }
 
-/// Resolves to the reason when the process shall end.
+/// Resolves to the reason when the process shall end: a signal or, with `follow_stdin`, the end of standard
+/// input alone. Whoever signals a parent often signals its child too (a terminal, a service manager), but
+/// only the parent knows when it no longer needs the engine.
 fn end_of_service(follow_stdin: bool) -> Result<impl Future<Output = &'static str>, EngineError> {
     let install = |kind| signal(kind).map_err(EngineError::system("installing a signal handler"));
     let mut terminate = install(SignalKind::terminate())?;
     let mut interrupt = install(SignalKind::interrupt())?;
-    let (closed, stdin_closed) = tokio::sync::oneshot::channel();
-    if follow_stdin {
+    let stdin_closed = follow_stdin.then(|| {
+        let (closed, heard) = tokio::sync::oneshot::channel::<()>();
         // A plain thread: a blocking read of standard input would hold up the runtime's end.
         std::thread::spawn(move || {
-            let mut buffer = [0; 64];
-            while matches!(std::io::stdin().read(&mut buffer), Ok(1..)) {}
+            // A standard input that can not be read has ended too.
+            let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
             let _ = closed.send(());
         });
-    } else {
-        // Kept for ever, so that the branch below never fires.
-        std::mem::forget(closed);
-    }
+        heard
+    });
     Ok(async move {
+        if let Some(closed) = stdin_closed {
+            // The signals are caught still, and mean nothing.
+            let _ = closed.await;
+            return "standard input ended";
+        }
         tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
-            _ = stdin_closed => "standard input ended",
         }
     })
 }

@@ -27,7 +27,8 @@ pub(super) async fn run(
     let shards = config.cluster.shards as u16;
     let log = Arc::new(LocalStateLog::open(dir, shards).map_err(environment)?);
     let store = open_store(config, dir).await?;
-    let outcome = look_and_write(args, config, &log, &store).await;
+    let work = Box::pin(look_and_write(args, config, &log, &store));
+    let outcome = store.while_open(work).await;
     store.close().await.map_err(environment)?;
     outcome
 }

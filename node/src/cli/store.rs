@@ -130,11 +130,16 @@ pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<(), Failure> {
         let stopped = async move {
             stop.first().await;
         };
-        let served = http::serve(api, listen, stopped).await;
+        let work = Box::pin(async {
+            http::serve(api, listen, stopped).await.map_err(|e| {
+                Failure::environment(format!(
+                    "can not serve on {listen}: {e}; choose another --listen"
+                ))
+            })
+        });
+        let served = store.while_open(work).await;
         store.close().await.map_err(environment)?;
-        served.map_err(|e| {
-            Failure::environment(format!("can not serve on {listen}: {e}; choose another --listen"))
-        })
+        served
     })
 }
 

@@ -14,7 +14,7 @@ use super::DEFAULT_ORG;
 use super::order::{Bend, Kind};
 
 /// Lines longer than this are not records of any gateway.
-const MAX_LINE: usize = 64 << 20;
+pub(crate) const MAX_LINE: usize = 64 << 20;
 
 /// How a file of another shape becomes one that can be replayed.
 pub(super) const ONE_A_LINE: &str = "a file holds one event value a line; of an array make one with \

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use naap_actors::ingest::{IngestStatus, Intake, RecordBatch, RecordEntry};
 use naap_actors::ports::Clock;
 use naap_actors::supervisor::{Cluster, Node};
@@ -26,6 +26,8 @@ use crate::logging;
 use crate::node::{NodeParts, node_args};
 use crate::state_log::{LocalStateLog, applied_by_all};
 use crate::store::{Store, fingerprint, schema};
+
+pub(crate) use input::MAX_LINE;
 
 use input::{Input, Values};
 use order::Bend;
@@ -73,13 +75,27 @@ pub(crate) async fn replay(args: &ReplayArgs, config: &Config) -> Result<Report,
     let (database, memory) =
         (config.clickhouse.database.as_str(), config.clickhouse.engine_memory.0);
     let store = Store::embedded(&dir, database, lib, memory).await.map_err(environment)?;
-    schema::apply(&store).await.map_err(environment)?;
-    schema::keep_rows_forever(&store).await.map_err(environment)?;
+    let work = Box::pin(through(args, config, (&inputs, started), &log, &store));
+    let report = store.while_open(work).await?;
+    store.close().await.map_err(environment)?;
+    Ok(report)
+}
+
+/// Brings everything that the inputs hold into the store.
+async fn through(
+    args: &ReplayArgs,
+    config: &Config,
+    (inputs, started): (&[Input], Instant),
+    log: &Arc<LocalStateLog>,
+    store: &Store,
+) -> Result<Report, Failure> {
+    schema::apply(store).await.map_err(environment)?;
+    schema::keep_rows_forever(store).await.map_err(environment)?;
     let incarnation = SystemClock.now().0.unsigned_abs();
     let parts = NodeParts {
         config,
         log: log.clone(),
-        store: &store,
+        store,
         rejects: None,
         clock: Arc::new(SystemClock),
         orgs: OrgMap::new([(TOPIC, args.org.as_str())]),
@@ -91,17 +107,16 @@ pub(crate) async fn replay(args: &ReplayArgs, config: &Config) -> Result<Report,
     let args = node_args(parts).await.map_err(environment)?;
     let waiting = args.rollups.as_ref().map(|rollups| rollups.waiting.subscribe());
     let mut node = Node::start(args).await.map_err(environment)?;
-    let fed = feed(&mut node, &inputs, &log, config).await?;
+    let fed = feed(&mut node, inputs, log, config).await?;
     roll_up(&mut node, waiting).await?;
     let status = node.drain().await.map_err(environment)?;
     let totals = Totals { fed, elapsed: started.elapsed(), node_cpu: self_cpu() };
     finish(store, &status, totals).await
 }
 
-async fn finish(store: Store, status: &IngestStatus, totals: Totals) -> Result<Report, Failure> {
+async fn finish(store: &Store, status: &IngestStatus, totals: Totals) -> Result<Report, Failure> {
     let engine = store.engine().map(|engine| (process_cpu(engine.pid()), engine.rss_bytes()));
-    let fingerprints = fingerprint::all(&store).await.map_err(environment)?;
-    store.close().await.map_err(environment)?;
+    let fingerprints = fingerprint::all(store).await.map_err(environment)?;
     Ok(Report::new(status, totals, engine, fingerprints))
 }
 
@@ -297,5 +312,6 @@ pub(crate) fn progress_bar(length: u64, what: &'static str) -> ProgressBar {
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(200));
-    bar.with_message(what)
+    // Work that is given up must not leave it in front of the error.
+    bar.with_message(what).with_finish(ProgressFinish::AndClear)
 }

@@ -66,6 +66,18 @@ struct Records {
     corrections: u64,
 }
 
+/// What both count, by reason.
+fn sum(
+    one: &BTreeMap<&'static str, u64>,
+    other: &BTreeMap<&'static str, u64>,
+) -> BTreeMap<&'static str, u64> {
+    let mut all = one.clone();
+    for (reason, count) in other {
+        *all.entry(reason).or_default() += count;
+    }
+    all
+}
+
 #[derive(Clone, Debug, Serialize)]
 struct Cost {
     elapsed_seconds: f64,
@@ -107,7 +119,7 @@ impl Report {
                 without_gateway: records.without_gateway.clone(),
                 ignored: records.ignored.clone(),
                 dead_lettered: records.dead_lettered.clone(),
-                part_letters: shards.letters.clone(),
+                part_letters: sum(&shards.letters, &records.letters),
                 quarantined: records.quarantined.clone(),
                 session_panics: shards.panics,
                 corrections: shards.corrections,

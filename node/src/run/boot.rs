@@ -13,7 +13,7 @@ use naap_actors::supervisor::Node;
 use crate::cli::{Failure, environment};
 use crate::clock::SystemClock;
 use crate::cluster::Cluster as Links;
-use crate::config::{Config, InputSource, StateStore};
+use crate::config::{Config, InputSource, StateStore, hidden_state};
 use crate::kafka::{KafkaStateLog, Members, StartOffset};
 use crate::state_log::{LocalStateLog, applied_by_all};
 
@@ -31,11 +31,8 @@ impl Log {
         local: Option<Arc<LocalStateLog>>,
     ) -> Result<Self, Failure> {
         let shards = config.cluster.shards as u16;
-        if config.cluster.listen.is_some() && config.state_log.store == StateStore::Local {
-            return Err(Failure::environment(
-                "cluster.listen is set, but state_log.store = local keeps the state of shards where no other \
-                 node can read it; set state_log.store = kafka",
-            ));
+        if let Some(hidden) = hidden_state(config) {
+            return Err(Failure::environment(hidden));
         }
         Ok(match config.state_log.store {
             StateStore::Local => Self::Local(match local {
@@ -81,7 +78,8 @@ impl Log {
                     }
                 })
             }
-            // What is not known yet makes no harm: a shard that misses offsets asks for them.
+            // What is not known yet makes no harm: a shard that misses offsets asks for them, and one that
+            // is ahead of all that was read has the source look whether there is that much.
             Self::Kafka(_) => {
                 let applied = node.applied.clone();
                 Box::new(move |source| applied.borrow().get(source).copied())

@@ -1,11 +1,11 @@
 //! Where facts are kept: the embedded engine of a data folder, or a `ClickHouse` server.
 
+mod embedded;
 pub mod fingerprint;
 mod rollups;
 pub mod schema;
 mod writer;
 
-use std::ffi::OsStr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,12 +20,11 @@ use thiserror::Error;
 pub use rollups::StoreRollups;
 pub use writer::ClickHouseWriter;
 
+use embedded::Embedded;
+
 use crate::certificates::{self, FileError};
 use crate::config::{ClickHouse, Name, Secret, SecretError};
 use crate::disk;
-
-/// The engine replays its log of parts when it opens a large folder, so it may take its time.
-const ENGINE_START: Duration = Duration::from_mins(1);
 
 /// Who reads in the embedded engine; it has no password, as the interface is reached from this machine only.
 const EMBEDDED_READER: &str = "reader";
@@ -37,7 +36,7 @@ pub struct Store {
     /// A user that only reads, where there is one.
     reader: Option<Credential>,
     database: String,
-    engine: Option<EngineProcess>,
+    engine: Option<Embedded>,
 }
 
 /// Storage can not be used.
@@ -49,6 +48,9 @@ pub enum StoreError {
     /// The program can not find itself to start the engine.
     #[error("can not find the naap program to start the engine: {0}")]
     Program(std::io::Error),
+    /// The engine ended while it was needed.
+    #[error("the embedded ClickHouse engine ended with {0}")]
+    Ended(String),
     /// A statement failed.
     #[error("{what}: {reason}")]
     Statement {
@@ -84,14 +86,12 @@ impl Store {
         lib: Option<&Path>,
         max_memory_bytes: u64,
     ) -> Result<Self, StoreError> {
-        let program = std::env::current_exe().map_err(StoreError::Program)?;
         let mut options = EngineOptions::new(dir.join("clickhouse"));
         options.lib = lib.map(Path::to_path_buf);
         options.max_memory_bytes = max_memory_bytes;
         options.reader = Some(EMBEDDED_READER.to_owned());
-        let args = [OsStr::new("engine")];
-        let engine = EngineProcess::spawn(&program, &args, &options, ENGINE_START).await?;
-        let client = client::connect(engine.url(), None, None);
+        let engine = Embedded::start(options).await?;
+        let client = client::connect(engine.process.url(), None, None);
         let reader = Credential { user: EMBEDDED_READER.to_owned(), password: String::new() };
         Ok(Self {
             client,
@@ -176,7 +176,7 @@ impl Store {
 
     /// The embedded engine, if it is one.
     pub fn engine(&self) -> Option<&EngineProcess> {
-        self.engine.as_ref()
+        self.engine.as_ref().map(|engine| &engine.process)
     }
 
     /// Runs a statement without an answer.
@@ -228,7 +228,7 @@ impl Store {
     /// When it does not end.
     pub async fn close(self) -> Result<(), StoreError> {
         if let Some(engine) = self.engine {
-            engine.stop().await?;
+            engine.process.stop().await?;
         }
         Ok(())
     }

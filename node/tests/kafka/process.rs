@@ -1,6 +1,8 @@
 //! The program itself between a mock of Kafka and the embedded engine.
 
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -8,7 +10,7 @@ use std::time::{Duration, Instant};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{DefaultProducerContext, Producer};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 
 use crate::broker::{Message, Write, committed, messages, producer, until_committed, write};
@@ -38,11 +40,14 @@ impl Service {
     }
 
     fn start(settings: &[&str], stdin: Stdio) -> Self {
+        Self::start_by(Command::new(env!("CARGO_BIN_EXE_naap")), settings, stdin)
+    }
+
+    fn start_by(mut command: Command, settings: &[&str], stdin: Stdio) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = format!("node.data_dir={}", folder.path().display());
         let small =
             ["cluster.shards=4", "commit.flush_interval=100ms", "telemetry.log_format=json"];
-        let mut command = Command::new(env!("CARGO_BIN_EXE_naap"));
         command.args(["run", "--log", "info,naap_node::kafka=debug"]);
         for setting in small.iter().chain(settings).chain([&data.as_str()]) {
             command.args(["--set", setting]);
@@ -73,6 +78,22 @@ impl Service {
     fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).unwrap();
+    }
+
+    /// Kills the engine, which is its only child.
+    fn kill_engine(&self) {
+        let parent = self.child.id().to_string();
+        let is_child = |pid: i32| {
+            // One that ends meanwhile is not the child.
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            // The name, which may hold anything, is in parentheses; then come the state and the parent.
+            let (_, rest) = stat.rsplit_once(')').unwrap_or_default();
+            rest.split_whitespace().nth(1) == Some(parent.as_str())
+        };
+        let all = std::fs::read_dir("/proc").unwrap().flatten();
+        let mut all = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+        let engine = Pid::from_raw(all.find(|&pid| is_child(pid)).unwrap()).unwrap();
+        kill_process(engine, Signal::KILL).unwrap();
     }
 
     /// The exit code, when it ends by itself, and the last line.
@@ -178,10 +199,19 @@ fn a_second_signal_ends_the_node_at_once() {
     let (cluster, bootstrap) = brokers(topic);
     write_rejects(&bootstrap, topic);
     refuse_messages(&cluster);
-    let mut service = Service::on_topic(&bootstrap, topic, &["cluster.drain_timeout=1h"]);
+    let port = free_port();
+    let listen = format!("http.listen=127.0.0.1:{port}");
+    let mut service = Service::on_topic(&bootstrap, topic, &["cluster.drain_timeout=1h", &listen]);
     service.until(ALL_TAKEN);
+    let until = Instant::now() + PATIENCE;
+    while !readiness(port).starts_with("HTTP/1.1 200 ") {
+        assert!(Instant::now() < until, "{}", readiness(port));
+        std::thread::sleep(Duration::from_millis(100));
+    }
     service.signal(Signal::TERM);
     service.until("asked to stop");
+    let said = readiness(port);
+    assert!(said.starts_with("HTTP/1.1 503 ") && said.ends_with("the node is not up\n"), "{said}");
     let asked = Instant::now();
     service.signal(Signal::INT);
     let (code, last) = service.end();
@@ -196,14 +226,61 @@ fn a_second_signal_ends_the_node_at_once() {
 #[test]
 fn a_stop_does_not_wait_for_the_end_of_standard_input() {
     for signal in [Signal::TERM, Signal::INT] {
-        let mut service = Service::start(&[], Stdio::piped());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_naap"));
+        command.process_group(0);
+        let mut service = Service::start_by(command, &[], Stdio::piped());
         let mut input = service.child.stdin.take().unwrap();
         input.write_all(EVENTS.as_bytes()).unwrap();
-        service.signal(signal);
+        // As a terminal does it: to the whole group, of which the engine must not be.
+        kill_process_group(Pid::from_child(&service.child), signal).unwrap();
         service.until("drained and stopped");
         assert_eq!(service.end().0, Some(0));
         drop(input);
     }
+}
+
+#[test]
+fn a_node_that_reads_standard_input_ends_with_its_engine() {
+    let mut service = Service::start(&[], Stdio::piped());
+    let mut input = service.child.stdin.take().unwrap();
+    input.write_all(EVENTS.as_bytes()).unwrap();
+    service.kill_engine();
+    let error = service.until("error: the embedded ClickHouse engine ended with signal: 9");
+    assert!(error.ends_with("give what is not durable to the next start"), "{error}");
+    assert_eq!(service.end().0, Some(2));
+    drop(input);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_node_that_reads_kafka_starts_again_with_another_engine() {
+    let topic = "engines";
+    let (_cluster, bootstrap) = brokers(topic);
+    write_rejects(&bootstrap, topic);
+    let mut service = Service::on_topic(&bootstrap, topic, &[]);
+    until_committed(&bootstrap, topic, 0, 4).await;
+    service.kill_engine();
+    let failed = service.until("the node failed and starts again");
+    assert!(failed.contains("the embedded ClickHouse engine ended"), "{failed}");
+    service.until("the node is up");
+    write_rejects(&bootstrap, topic);
+    until_committed(&bootstrap, topic, 0, 8).await;
+    service.signal(Signal::TERM);
+    assert_eq!(service.end().0, Some(0));
+}
+
+/// A port of the loopback address that nobody uses.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The answer of `/readyz`; '' while nobody is there.
+fn readiness(port: u16) -> String {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return String::new() };
+    let request = "GET /readyz HTTP/1.1\r\nHost: naap\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 /// `naap cluster …` with these settings: its exit code and what it printed.
@@ -224,7 +301,7 @@ fn a_node_of_a_cluster_says_who_is_there_and_drains_when_asked() {
     let (cluster_of_brokers, bootstrap) = brokers(topic);
     cluster_of_brokers.create_topic("naap.members.v1", 1, 1).unwrap();
     cluster_of_brokers.create_topic("naap.state.v1", 4, 1).unwrap();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let listen = format!("cluster.listen=127.0.0.1:{port}");
     let links = [listen.as_str(), "cluster.shards=4"];
     let (code, text) = cluster(&["status"], &links);

@@ -6,15 +6,18 @@ use std::time::Duration;
 
 use naap_engine::client::connect;
 use naap_engine::{EngineOptions, EngineProcess};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getpgid, kill_process};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 use crate::fixture::{Fixture, spawn};
 
+fn id(pid: u32) -> Pid {
+    Pid::from_raw(pid.cast_signed()).expect("a process id")
+}
+
 fn signal(pid: u32, signal: Signal) {
-    let pid = Pid::from_raw(pid.cast_signed()).expect("a process id");
-    kill_process(pid, signal).expect("a living process");
+    kill_process(id(pid), signal).expect("a living process");
 }
 
 async fn sentence(options: &EngineOptions) -> String {
@@ -27,22 +30,59 @@ async fn rows(engine: &EngineProcess) -> u64 {
 
 #[tokio::test]
 async fn rows_survive_a_kill_and_an_orderly_end() {
-    let mut fixture = Fixture::start().await;
+    let fixture = Fixture::start().await;
     let options = EngineOptions::new(fixture.data_dir());
     fixture.execute("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a").await;
     fixture.execute("INSERT INTO t SELECT number FROM numbers(5000)").await;
     signal(fixture.engine.pid(), Signal::KILL);
-    fixture.engine.wait().await.unwrap();
+    let status = fixture.engine.wait().await.unwrap();
+    assert!(!status.success(), "{status}");
+    assert_eq!(fixture.engine.wait().await.unwrap(), status, "whoever asks again is told again");
     assert_eq!(fixture.engine.rss_bytes(), None);
 
     let engine = spawn(&options).await.unwrap();
     assert_eq!(rows(&engine).await, 5000);
     assert!(engine.stop().await.unwrap().success());
 
-    let mut engine = spawn(&options).await.unwrap();
+    let engine = spawn(&options).await.unwrap();
     assert_eq!(rows(&engine).await, 5000);
-    signal(engine.pid(), Signal::TERM);
-    assert!(engine.wait().await.unwrap().success());
+    assert!(engine.stop().await.unwrap().success());
+}
+
+#[tokio::test]
+async fn signals_are_for_the_parent_of_an_engine() {
+    let mut fixture = Fixture::start().await;
+    let pid = fixture.engine.pid();
+    // A terminal signals a whole group, and this is another one.
+    assert_eq!(getpgid(Some(id(pid))).unwrap(), id(pid));
+    for kind in [Signal::INT, Signal::TERM] {
+        signal(pid, kind);
+    }
+    let ended = tokio::time::timeout(Duration::from_secs(1), fixture.engine.wait()).await;
+    assert!(ended.is_err(), "{ended:?}");
+    assert!(!fixture.engine.has_ended());
+    assert_eq!(fixture.number("SELECT 1").await, 1);
+    assert!(fixture.stop().await.success());
+}
+
+#[tokio::test]
+async fn signals_end_an_engine_that_follows_nobody() {
+    for kind in [Signal::INT, Signal::TERM] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut engine = Command::new(env!("CARGO_BIN_EXE_naap-engine"))
+            .arg("--data-dir")
+            .arg(dir.path().join("data"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(engine.stdout.take().unwrap()).lines();
+        lines.next_line().await.unwrap().expect("it gets ready");
+        signal(engine.id().unwrap(), kind);
+        let ended = tokio::time::timeout(Duration::from_secs(20), engine.wait()).await;
+        assert!(ended.expect("it ends").unwrap().success());
+    }
 }
 
 #[tokio::test]
