@@ -38,7 +38,7 @@ test-cluster: ## tests of several nodes against a real Kafka, which is started a
 	@$(call with_kafka,19392) && \
 	cargo test --workspace --locked --test cluster --test kafka -- --ignored --test-threads 1
 
-chaos: ## how long a cluster stands still when nodes die, move or stall: a table, in about 50 minutes
+chaos: ## how long a cluster stands still when nodes die, move or stall: a table, in about 35 minutes
 	@deploy/setup/setup.sh cluster
 	@. deploy/setup/env.sh && cargo build --release --locked --bin naap && cargo test --release --workspace --locked --test chaos --no-run
 	@$(call with_kafka,19592) && \

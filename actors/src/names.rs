@@ -16,7 +16,8 @@ pub const ACCEPTED: &str = "naap_ingest_accepted_total";
 pub const WITHOUT_GATEWAY: &str = "naap_ingest_without_gateway_total";
 /// Records ignored, by reason.
 pub const IGNORED: &str = "naap_ingest_ignored_total";
-/// Records rejected, by reason.
+/// Dead letters and quarantined records, by reason: those of the gate, and as of the last commit cycle those of
+/// the shards. Duplicates are [`DUPLICATES`].
 pub const REJECTED: &str = "naap_ingest_rejected_total";
 /// Further deliveries of known events, as of the last commit cycle.
 pub const DUPLICATES: &str = "naap_duplicates_total";
@@ -105,6 +106,8 @@ pub const CORRECTIONS: &str = "naap_lifecycle_corrections_total";
 pub const VERSIONS: &str = "naap_lifecycle_versions_per_session";
 /// Decisions about sessions, by `label` (source), `method` and `reason`.
 pub const ATTRIBUTION_RESULTS: &str = "naap_attribution_results_total";
+/// Sessions whose pipeline is left blank, as it equals the model.
+pub const PIPELINES_BLANKED: &str = "naap_attribution_pipelines_blanked_total";
 /// Sessions that wait for an answer.
 pub const ATTRIBUTION_PENDING: &str = "naap_attribution_pending";
 /// Longest wait for an answer that goes on, seconds.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use naap_protocol::rows::{Row, RowTooLarge, TableSpec, append};
 use naap_protocol::slice::{Slices, Touch};
-use xxhash_rust::xxh3::xxh3_64;
+use naap_protocol::state::row_hash;
 
 /// Versioned rows end in version and insert time, eight bytes each.
 const WRITE_STAMP: usize = 16;
@@ -71,7 +71,7 @@ impl Outbox {
         let start = buffer.rows.len();
         let len = append(row, &mut buffer.rows)?;
         let content = &buffer.rows[start..buffer.rows.len() - WRITE_STAMP];
-        let hash = xxh3_64(content).max(1);
+        let hash = row_hash(content);
         if hash == last {
             buffer.rows.truncate(start);
             return Ok(None);

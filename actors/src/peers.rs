@@ -104,6 +104,13 @@ pub struct Known {
     pub suspect: bool,
 }
 
+impl Known {
+    /// It may be at work.
+    fn is_there(&self) -> bool {
+        self.standing != Standing::Down
+    }
+}
+
 /// The members of the cluster as this node sees them, itself among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Members(pub BTreeMap<Arc<str>, Known>);
@@ -138,17 +145,17 @@ impl Members {
     /// it until it closes them. A node that is not known any more is gone.
     pub fn is_alive(&self, node: &str, incarnation: u64) -> bool {
         let known = self.0.get(node);
-        known.is_some_and(|k| k.incarnation == incarnation && k.standing != Standing::Down)
+        known.is_some_and(|known| known.incarnation == incarnation && known.is_there())
     }
 
     /// Whether `node` may take messages.
     pub fn is_there(&self, node: &str) -> bool {
-        self.0.get(node).is_some_and(|known| known.standing != Standing::Down)
+        self.0.get(node).is_some_and(Known::is_there)
     }
 
     /// The names of all members that may take messages, but for `me`.
     pub fn others<'a>(&'a self, me: &'a str) -> impl Iterator<Item = &'a Arc<str>> {
-        let there = self.0.iter().filter(|(_, known)| known.standing != Standing::Down);
+        let there = self.0.iter().filter(|(_, known)| known.is_there());
         there.map(|(name, _)| name).filter(move |name| ***name != *me)
     }
 }

@@ -1,12 +1,46 @@
 //! Rejects as rows of the dead-letter or quarantine table.
 
 use naap_protocol::gate::{Destination, Reject};
-use naap_protocol::rows::RowTooLarge;
 use naap_protocol::rows::rejects::{DeadLetter, Quarantined};
+use naap_protocol::rows::{Row, RowTooLarge};
 use naap_protocol::time::Timestamp;
 
 use crate::names;
 use crate::outbox::Outbox;
+
+/// A row over the size guard, and its number among the rows of its event, from 1.
+pub(crate) type TooLarge = (u32, RowTooLarge);
+
+/// Adds the rows of one event and numbers them, so that each one over the size guard can have a dead letter of
+/// its own.
+#[derive(Debug)]
+pub(crate) struct Numbered<'o> {
+    outbox: &'o mut Outbox,
+    /// Number of the last row.
+    last: u32,
+    too_large: Vec<TooLarge>,
+}
+
+impl<'o> Numbered<'o> {
+    /// The rows behind the first `before` of the event, which are added elsewhere.
+    pub(crate) fn new(outbox: &'o mut Outbox, before: u32) -> Self {
+        Self { outbox, last: before, too_large: Vec::new() }
+    }
+
+    /// Adds a row, unless it is over the guard.
+    pub(crate) fn push<R: Row>(&mut self, row: &R) {
+        self.last += 1;
+        if let Err(too_large) = self.outbox.push(row) {
+            oversized(too_large);
+            self.too_large.push((self.last, too_large));
+        }
+    }
+
+    /// What was over the guard.
+    pub(crate) fn finish(self) -> Vec<TooLarge> {
+        self.too_large
+    }
+}
 
 /// Bytes of a body that are kept where the whole of it is over the size guard.
 const KEPT_BODY: usize = 100_000;

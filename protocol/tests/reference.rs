@@ -351,12 +351,12 @@ fn transport(data: &Value) -> Result<TransportMetrics<'static>, &'static str> {
         sample_seq,
         interval_start,
         interval_end,
+        to_orchestrator: counters("to_orchestrator")?,
+        from_orchestrator: counters("from_orchestrator")?,
         is_final: match data.get("final").filter(|flag| present(Some(flag))) {
             None => false,
             Some(flag) => flag.as_bool().ok_or("parse_exception")?,
         },
-        to_orchestrator: counters("to_orchestrator")?,
-        from_orchestrator: counters("from_orchestrator")?,
     })
 }
 

@@ -225,6 +225,39 @@ fn dead_letters_of_parts_are_told_and_quarantine_is_what_the_table_has() {
 }
 
 #[test]
+fn a_row_that_is_too_long_is_a_dead_letter_and_the_others_of_its_record_are_there() {
+    let dir = DataDir::new();
+    let path = dir.path().join("long.jsonl");
+    // Each row of the entry has its URL twice, and the first one its whole text too.
+    let uri = format!("https://{}", "u".repeat(450_000));
+    let capabilities = json!({"capacities": {"35": 1, "36": 1}});
+    let node = json!({"address": "0xa", "orch_uri": uri, "capabilities": capabilities});
+    let nodes = trace(&json!({"id": "c", "type": "network_capabilities", "data": [node]}));
+    std::fs::write(&path, &nodes).unwrap();
+    let report = dir.replay(&[&path]);
+    let records = &report["records"];
+    assert_eq!(records["accepted"], 1);
+    assert_eq!(records["dead_lettered"], json!({}));
+    assert_eq!(records["part_letters"], json!({"record_too_large": 1}));
+    let letters = dir.query(
+        "SELECT part, event_id, failure_stage, failure_class, length(payload_body) AS length, failure_details
+         FROM naap.raw_streaming_events_dlq FINAL",
+    );
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0]["part"], 1);
+    assert_eq!(letters[0]["event_id"], "c");
+    assert_eq!(letters[0]["failure_stage"], "SINK_GUARD");
+    assert_eq!(letters[0]["failure_class"], "RECORD_TOO_LARGE");
+    assert_eq!(letters[0]["length"], nodes.len());
+    let details = letters[0]["failure_details"].as_str().unwrap();
+    assert!(details.contains(" raw_network_capabilities_advertised "), "{details}");
+    let rows = |table: &str| dir.number(&format!("SELECT count() FROM naap.{table} FINAL"));
+    assert_eq!(rows("raw_streaming_events"), 1);
+    assert_eq!(rows("raw_network_capabilities_advertised"), 1);
+    assert_eq!(rows("dim_orchestrator_capability_advertised_snapshots"), 2);
+}
+
+#[test]
 fn an_empty_file_is_nothing_and_no_error() {
     let dir = DataDir::new();
     let path = dir.path().join("empty.jsonl");

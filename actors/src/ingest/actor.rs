@@ -95,12 +95,23 @@ pub struct IngestArgs {
     pub sinks: Sinks,
     /// Told after each commit how far every partition is.
     pub applied: watch::Sender<BTreeMap<SourcePartition, u64>>,
-    /// Told which partitions have to be read again, and from where; `None` where the source can not.
+    /// Told what shards want of partitions besides what comes next; `None` where the source can not read
+    /// again.
     pub rereads: Option<Rereads>,
 }
 
-/// Partitions that have to be read again, and from where.
-pub type Rereads = mpsc::UnboundedSender<(SourcePartition, u64)>;
+/// What a shard wants of a partition, where it is not what comes next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wants {
+    /// It misses what was read from this offset on: read it again.
+    Again(SourcePartition, u64),
+    /// It has applied everything before this offset, and not all of that was read yet: see whether the
+    /// partition has had that much at all.
+    Ahead(SourcePartition, u64),
+}
+
+/// The way to the source for what shards want.
+pub type Rereads = mpsc::UnboundedSender<Wants>;
 
 /// Input that waits this long is told of.
 const TELL: Duration = Duration::from_secs(10);
@@ -302,6 +313,7 @@ impl State {
                         self.args.region.cast(RegionMsg::Note(note, myself.clone()))?;
                     }
                     Out::Reread(source, offset) => self.reread(source, offset).await?,
+                    Out::Ahead(source, offset) => self.ahead(source, offset),
                 }
             }
         }
@@ -332,8 +344,17 @@ impl State {
         // What comes next begins where the source says.
         self.kept.forget(&source);
         let rereads = self.args.rereads.as_ref();
-        let told = rereads.and_then(|rereads| rereads.send((source, offset)).ok());
+        let told = rereads.and_then(|rereads| rereads.send(Wants::Again(source, offset)).ok());
         Ok(told.ok_or(missing)?)
+    }
+
+    /// A shard is ahead of what was read. Meanwhile what it has applied goes on to count as applied: rows of
+    /// the archive are right in any case, and whoever starts again finds the shard ahead again.
+    fn ahead(&self, source: SourcePartition, offset: u64) {
+        if let Some(rereads) = &self.args.rereads {
+            // A source that has ended reads nothing that could get lost.
+            drop(rereads.send(Wants::Ahead(source, offset)));
+        }
     }
 
     /// Starts a commit cycle when one is due and none is under way.

@@ -13,8 +13,11 @@ use naap_protocol::peer::Note;
 use naap_protocol::state::SourcePartition;
 use naap_protocol::wire::Envelope;
 
-/// An attachment that is not answered is tried again after this time, ms.
-const AGAIN_MS: u64 = 500;
+/// An attachment that is not answered is tried again after this time, ms, then each time after twice as long.
+const AGAIN_MS: u32 = 500;
+/// It is tried again after this time, ms, at the latest: a shard that is blocked would else find thousands of
+/// wishes in its mailbox.
+const LONGEST_MS: u32 = 30_000;
 /// A shard that owes claims and does not get on for this time is asked where it is, ms.
 const SILENCE_MS: u64 = 5_000;
 
@@ -31,6 +34,9 @@ pub enum Out {
     /// Read the partition again from this offset on and assign it anew; until then, what comes of it
     /// is thrown away.
     Reread(SourcePartition, u64),
+    /// A shard has applied everything before this offset, and not all of that was read yet: see whether the
+    /// partition has had that much at all.
+    Ahead(SourcePartition, u64),
 }
 
 /// What is to be done with records that came.
@@ -68,8 +74,12 @@ struct Served {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Attached {
     Yes,
-    /// Asked at this time, ms, with this wish.
-    Asked(u64, u64),
+    /// Asked at this time, ms, with this wish, which is repeated after this pause, ms.
+    Asked {
+        at: u64,
+        wish: u64,
+        pause: u32,
+    },
 }
 
 /// What is known of one shard.
@@ -161,7 +171,8 @@ impl Flow {
             }
             return;
         }
-        let of = vec![Served { to: offset, attached: Attached::Asked(0, 0) }; self.routes.len()];
+        let attached = Attached::Asked { at: 0, wish: 0, pause: AGAIN_MS };
+        let of = vec![Served { to: offset, attached }; self.routes.len()];
         let partition = Partition { start: offset, next: offset, reread: None, of };
         self.partitions.insert(source.clone(), partition);
         for shard in 0..self.routes.len() as u16 {
@@ -250,7 +261,7 @@ impl Flow {
                 let known = self.partitions.get(&source);
                 let asked = known.and_then(|p| p.of.get(usize::from(shard)));
                 let answers = asked.is_some_and(
-                    |served| matches!(served.attached, Attached::Asked(_, wish) if wish == ask),
+                    |served| matches!(served.attached, Attached::Asked { wish, .. } if wish == ask),
                 );
                 if self.hear(shard, epoch) && answers {
                     self.attached(shard, &source, wanted);
@@ -274,6 +285,7 @@ impl Flow {
             }
             Note::Claimed { shard, epoch, applied } => {
                 if self.hear(shard, epoch) {
+                    self.hurry(shard);
                     let route = &mut self.routes[usize::from(shard)];
                     for (source, offset) in applied {
                         let known = route.claimed.entry(source).or_insert(0);
@@ -323,14 +335,25 @@ impl Flow {
         }
     }
 
-    fn ask(&mut self, shard: u16, source: &SourcePartition) {
-        self.asks += 1;
-        self.ask_as(shard, source, self.asks);
+    /// The shard is at work: what it has not answered was lost, or is answered soon.
+    fn hurry(&mut self, shard: u16) {
+        for partition in self.partitions.values_mut() {
+            let attached = &mut partition.of[usize::from(shard)].attached;
+            if let Attached::Asked { pause, .. } = attached {
+                *pause = AGAIN_MS;
+            }
+        }
     }
 
-    fn ask_as(&mut self, shard: u16, source: &SourcePartition, ask: u64) {
+    fn ask(&mut self, shard: u16, source: &SourcePartition) {
+        self.asks += 1;
+        self.ask_as(shard, source, self.asks, AGAIN_MS);
+    }
+
+    fn ask_as(&mut self, shard: u16, source: &SourcePartition, ask: u64, pause: u32) {
         let Some(partition) = self.partitions.get_mut(source) else { return };
-        partition.of[usize::from(shard)].attached = Attached::Asked(self.now, ask);
+        let attached = Attached::Asked { at: self.now, wish: ask, pause };
+        partition.of[usize::from(shard)].attached = attached;
         let claimed = self.routes[usize::from(shard)].claimed.get(source).copied();
         // A shard that has claimed nothing of the source has to have it from its start.
         let start = claimed.unwrap_or(partition.start);
@@ -340,8 +363,12 @@ impl Flow {
     fn attached(&mut self, shard: u16, source: &SourcePartition, wanted: u64) {
         let number = usize::from(shard);
         let Some(partition) = self.partitions.get(source) else { return };
-        let to = partition.of[number].to;
+        let (to, read) = (partition.of[number].to, partition.next);
         self.routes[number].heard = self.now;
+        if wanted > read {
+            // What is before it counts as applied, and gets lost if it is of a topic that was made anew.
+            self.out.push(Out::Ahead(source.clone(), wanted));
+        }
         self.drop_waiting(number, |e| e.head.source == *source && e.head.to <= wanted);
         let waiting = &self.routes[number].waiting;
         let first = waiting.iter().find(|envelope| envelope.head.source == *source);
@@ -376,15 +403,16 @@ impl Flow {
         let mut again = Vec::new();
         for (source, partition) in &self.partitions {
             for (number, served) in partition.of.iter().enumerate() {
-                if let Attached::Asked(at, ask) = served.attached
-                    && now >= at + AGAIN_MS
+                if let Attached::Asked { at, wish, pause } = served.attached
+                    && now >= at + u64::from(pause)
                 {
-                    again.push((number as u16, source.clone(), ask));
+                    let next = (2 * pause).min(LONGEST_MS);
+                    again.push((number as u16, source.clone(), wish, next));
                 }
             }
         }
-        for (shard, source, ask) in again {
-            self.ask_as(shard, &source, ask);
+        for (shard, source, ask, pause) in again {
+            self.ask_as(shard, &source, ask, pause);
         }
         for number in 0..self.routes.len() {
             let route = &self.routes[number];
@@ -487,214 +515,4 @@ impl Flow {
 }
 
 #[cfg(test)]
-mod tests {
-    use naap_protocol::codec::TraceContext;
-    use naap_protocol::wire::{EnvelopeBuilder, EnvelopeHead};
-
-    use super::*;
-
-    fn source() -> SourcePartition {
-        SourcePartition { topic: "t".into(), partition: 0 }
-    }
-
-    fn envelope(shard: u16, from: u64, to: u64) -> Envelope {
-        let head = EnvelopeHead {
-            shard,
-            epoch_hint: 0,
-            org: "o".to_owned(),
-            source: source(),
-            from,
-            to,
-            count: 0,
-        };
-        EnvelopeBuilder::default().seal(head, TraceContext::default())
-    }
-
-    fn attached(flow: &mut Flow, shard: u16, epoch: u64, wanted: u64) {
-        let asked = flow.partitions[&source()].of[usize::from(shard)].attached;
-        let Attached::Asked(_, ask) = asked else { panic!("nothing was asked") };
-        flow.note(Note::Attached { shard, epoch, source: source(), wanted, ask });
-    }
-
-    fn attach(shard: u16, start: u64, ask: u64) -> Out {
-        Out::Note(Note::Attach { shard, source: source(), start, ask })
-    }
-
-    /// Reads up to `to` and gives `shard` an envelope.
-    fn read(flow: &mut Flow, shard: u16, to: u64) {
-        assert_eq!(flow.read(&source(), to), Reading::Next);
-        let from = flow.serve(&source(), shard, to).expect("not served yet");
-        flow.dispatch(envelope(shard, from, to));
-    }
-
-    fn sent(flow: &mut Flow) -> Vec<(u64, u64, u64)> {
-        let of = |out| match out {
-            Out::Envelope(e) => Some((e.head.epoch_hint, e.head.from, e.head.to)),
-            _ => None,
-        };
-        flow.take_out().into_iter().filter_map(of).collect()
-    }
-
-    #[test]
-    fn nothing_goes_out_before_the_shard_has_answered() {
-        let mut flow = Flow::new(2, 1 << 20, 1 << 20);
-        flow.assign(&source(), 10);
-        read(&mut flow, 1, 20);
-        assert_eq!(flow.take_out(), [attach(0, 10, 1), attach(1, 10, 2)]);
-        assert!(flow.waiting_bytes() > 0);
-        flow.tick(AGAIN_MS);
-        assert_eq!(flow.take_out(), [attach(0, 10, 1), attach(1, 10, 2)], "it may have been lost");
-        attached(&mut flow, 1, 7, 10);
-        assert_eq!(sent(&mut flow), [(7, 10, 20)]);
-        assert_eq!(flow.waiting_bytes(), 0);
-        flow.mark();
-        assert_eq!(flow.take_out(), [], "1 was served, 0 is not attached");
-        attached(&mut flow, 0, 3, 10);
-        flow.mark();
-        let mark = Note::Mark { shard: 0, epoch: 3, source: source(), from: 10, to: 20 };
-        assert_eq!(flow.take_out(), [Out::Note(mark)]);
-    }
-
-    #[test]
-    fn a_new_owner_gets_what_the_old_one_has_not_claimed() {
-        let mut flow = Flow::new(1, 1 << 20, 1 << 20);
-        flow.assign(&source(), 10);
-        attached(&mut flow, 0, 1, 10);
-        read(&mut flow, 0, 20);
-        read(&mut flow, 0, 30);
-        flow.take_out();
-        flow.note(Note::Claimed { shard: 0, epoch: 1, applied: vec![(source(), 20)] });
-        // Another opening is heard of.
-        flow.note(Note::Claimed { shard: 0, epoch: 2, applied: Vec::new() });
-        assert_eq!(flow.take_out(), [attach(0, 20, 2)]);
-        // An answer to the first wish, from before the envelopes, is none to this one.
-        let late = Note::Attached { shard: 0, epoch: 2, source: source(), wanted: 10, ask: 1 };
-        flow.note(late);
-        assert_eq!(flow.take_out(), []);
-        attached(&mut flow, 0, 2, 20);
-        assert_eq!(flow.take_out(), [Out::Reread(source(), 20)]);
-        assert_eq!(flow.read(&source(), 40), Reading::Stale);
-        flow.assign(&source(), 20);
-        assert_eq!(flow.read(&source(), 40), Reading::Next);
-        assert_eq!(flow.serve(&source(), 0, 40), Some(20));
-        let old = Note::Attached { shard: 0, epoch: 1, source: source(), wanted: 99, ask: 2 };
-        flow.note(old);
-        assert_eq!(flow.serve(&source(), 0, 50), Some(40), "an old opening has no say");
-    }
-
-    #[test]
-    fn what_waits_is_kept_when_it_joins() {
-        let mut flow = Flow::new(1, 1 << 20, 1 << 20);
-        flow.assign(&source(), 10);
-        read(&mut flow, 0, 20);
-        read(&mut flow, 0, 30);
-        attached(&mut flow, 0, 1, 20);
-        assert_eq!(sent(&mut flow), [(1, 20, 30)], "the first one is applied already");
-        assert_eq!(flow.serve(&source(), 0, 31), Some(30));
-    }
-
-    #[test]
-    fn a_shard_that_is_ahead_is_waited_for() {
-        let mut flow = Flow::new(1, 1 << 20, 1 << 20);
-        flow.assign(&source(), 10);
-        attached(&mut flow, 0, 1, 50);
-        assert_eq!(flow.read(&source(), 40), Reading::Next);
-        assert_eq!(flow.serve(&source(), 0, 40), None);
-        assert_eq!(flow.read(&source(), 60), Reading::Next);
-        assert_eq!(flow.serve(&source(), 0, 60), Some(50));
-    }
-
-    #[test]
-    fn of_many_shards_that_are_waited_for_the_last_are_named() {
-        let mut flow = Flow::new(1000, 1 << 20, 1 << 20);
-        flow.assign(&source(), 10);
-        assert_eq!(flow.read(&source(), 90), Reading::Next);
-        for shard in 0..1000 {
-            attached(&mut flow, shard, 1, 10);
-            let to = if shard == 700 { 11 } else { 20 + u64::from(shard % 7) };
-            flow.note(Note::Claimed { shard, epoch: 1, applied: vec![(source(), to)] });
-        }
-        let waits = flow.waits(&flow.applied());
-        assert_eq!(waits.len(), 1);
-        let named = ["shard 700 (epoch 1)", "shard 0 (", "shard 7 (", "shard 14 (", "shard 21 ("];
-        for text in named {
-            assert!(waits[0].contains(text), "{text}: {}", waits[0]);
-        }
-        assert!(waits[0].ends_with("so do 995 more shards") && waits[0].len() < 1000, "{waits:?}");
-    }
-
-    #[test]
-    fn a_refusal_and_a_silence_end_in_another_attachment() {
-        let mut flow = Flow::new(1, 1 << 20, 1 << 20);
-        flow.assign(&source(), 10);
-        attached(&mut flow, 0, 1, 10);
-        read(&mut flow, 0, 20);
-        flow.take_out();
-        let refused = Note::Refused { shard: 0, epoch: 1, source: source() };
-        flow.note(refused.clone());
-        flow.note(refused);
-        assert_eq!(flow.take_out(), [attach(0, 10, 2)], "once for all refusals");
-        attached(&mut flow, 0, 1, 20);
-        assert_eq!(flow.take_out(), [], "it has got it after all");
-        read(&mut flow, 0, 30);
-        flow.take_out();
-        flow.tick(SILENCE_MS);
-        assert_eq!(flow.take_out(), [attach(0, 10, 3)]);
-    }
-
-    #[test]
-    fn a_note_of_a_shard_that_there_is_none_of_means_nothing() {
-        let mut flow = Flow::new(2, 1 << 20, 1 << 20);
-        flow.assign(&source(), 10);
-        flow.take_out();
-        let (shard, epoch, source) = (2, 1, source());
-        flow.note(Note::Attached { shard, epoch, source: source.clone(), wanted: 10, ask: 1 });
-        flow.note(Note::Credit { shard, epoch, bytes: 1 });
-        flow.note(Note::Refused { shard, epoch, source: source.clone() });
-        flow.note(Note::Claimed { shard, epoch, applied: vec![(source, 20)] });
-        assert_eq!((flow.take_out(), flow.applied()), (vec![], BTreeMap::new()));
-    }
-
-    #[test]
-    fn the_window_bounds_what_is_under_way_and_one_always_may_go() {
-        let cost = envelope(0, 0, 1).cost();
-        let mut flow = Flow::new(1, 2 * cost, 1 << 20);
-        flow.assign(&source(), 0);
-        attached(&mut flow, 0, 1, 0);
-        (1..=4).for_each(|to| read(&mut flow, 0, to));
-        assert_eq!(sent(&mut flow).len(), 2);
-        assert_eq!(flow.waiting_bytes(), 2 * cost);
-        // Another node finds another size.
-        flow.note(Note::Credit { shard: 0, epoch: 1, bytes: 1 });
-        assert_eq!(sent(&mut flow), [(1, 2, 3)]);
-        let mut narrow = Flow::new(1, 1, 1);
-        narrow.assign(&source(), 0);
-        attached(&mut narrow, 0, 1, 0);
-        read(&mut narrow, 0, 1);
-        read(&mut narrow, 0, 2);
-        assert_eq!(sent(&mut narrow).len(), 1);
-        narrow.note(Note::Credit { shard: 0, epoch: 1, bytes: cost as u64 });
-        assert_eq!(sent(&mut narrow).len(), 0, "what was sent is not durable");
-        assert!(narrow.is_full());
-        narrow.begin_commit();
-        narrow.end_commit();
-        assert_eq!(sent(&mut narrow).len(), 1);
-    }
-
-    #[test]
-    fn the_lowest_claim_counts_and_only_if_every_shard_has_one() {
-        let other = SourcePartition { topic: "t".into(), partition: 1 };
-        let mut flow = Flow::new(2, 1, 1);
-        let claimed = |shard, applied| Note::Claimed { shard, epoch: 1, applied };
-        flow.note(claimed(0, vec![(source(), 5), (other, 9)]));
-        assert_eq!(flow.applied(), BTreeMap::new());
-        flow.note(claimed(1, vec![(source(), 3)]));
-        assert_eq!(flow.applied(), BTreeMap::from([(source(), 3)]));
-        flow.assign(&source(), 2);
-        assert_eq!(flow.read(&source(), 4), Reading::Next);
-        assert!(!flow.all_applied(&flow.applied()));
-        flow.unassign(&source());
-        assert!(flow.all_applied(&BTreeMap::new()));
-        assert_eq!(flow.read(&source(), 4), Reading::Unassigned);
-    }
-}
+mod tests;

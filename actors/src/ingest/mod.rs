@@ -6,7 +6,7 @@ mod kept;
 mod router;
 mod values;
 
-pub use actor::{IngestArgs, IngestMsg, IngestOptions, IngestStatus, Rereads, spawn};
+pub use actor::{IngestArgs, IngestMsg, IngestOptions, IngestStatus, Rereads, Wants, spawn};
 pub use flow::{Flow, Out, Reading};
 pub use router::{IngestCounts, Router};
 

@@ -43,6 +43,8 @@ pub struct IngestCounts {
     pub dead_lettered: BTreeMap<&'static str, u64>,
     /// Quarantined by the gate, by reason; duplicates are quarantined by the shards.
     pub quarantined: BTreeMap<&'static str, u64>,
+    /// Dead letters of accepted records, by reason: those whose archive row is over the size guard.
+    pub letters: BTreeMap<&'static str, u64>,
     /// Capability entries without a canonical address: kept as rows, not indexed.
     pub unaddressed_entries: u64,
 }
@@ -61,6 +63,7 @@ impl IngestCounts {
         add(&mut self.ignored, &other.ignored);
         add(&mut self.dead_lettered, &other.dead_lettered);
         add(&mut self.quarantined, &other.quarantined);
+        add(&mut self.letters, &other.letters);
         self.unaddressed_entries += other.unaddressed_entries;
     }
 
@@ -76,7 +79,8 @@ impl IngestCounts {
         for (&reason, &count) in &self.ignored {
             metrics::counter!(names::IGNORED, "reason" => reason).increment(count);
         }
-        for (&reason, &count) in self.dead_lettered.iter().chain(&self.quarantined) {
+        let rejected = self.dead_lettered.iter().chain(&self.quarantined).chain(&self.letters);
+        for (&reason, &count) in rejected {
             metrics::counter!(names::REJECTED, "reason" => reason).increment(count);
         }
     }
@@ -175,8 +179,12 @@ impl Router {
                     _ => Advertisements::default(),
                 };
                 if !wire::fits(&event, &said.nodes) {
-                    let reject = too_large(origin, &record, &event);
-                    return self.reject(&reject, origin.now);
+                    // It can not travel between nodes. It is refused on a node without others too: its rows
+                    // do not depend on where it is read.
+                    let limit = wire::MAX_FRAME;
+                    let details =
+                        format!("what is made of it has more than the {limit} bytes of a message");
+                    return self.reject(&too_large(origin, &event, details), origin.now);
                 }
                 count(&mut self.fresh.accepted, event.body.family());
                 if event.gateway.trim().is_empty() {
@@ -249,8 +257,13 @@ impl Router {
             event_timestamp: event.event_ts,
             ingestion_timestamp: origin.now,
         };
-        if let Err(too_large) = self.outbox.push(&row) {
-            oversized(too_large);
+        if let Err(error) = self.outbox.push(&row) {
+            oversized(error);
+            // The event counts, and the shards number what they say of it from 1.
+            let details = format!("{error}; the event counts all the same");
+            let reject = too_large(origin, event, details);
+            count(&mut self.fresh.letters, reject.failure_reason.label());
+            self.letter(&reject, origin.now);
         }
     }
 
@@ -283,6 +296,11 @@ impl Router {
             Destination::Quarantine => &mut self.fresh.quarantined,
         };
         count(counts, reject.failure_reason.label());
+        self.letter(reject, now);
+    }
+
+    /// Adds the row of a reject that is about the whole record.
+    fn letter(&mut self, reject: &Reject, now: Timestamp) {
         self.version += 1;
         reject_row(&mut self.outbox, reject, 0, self.version, now);
     }
@@ -351,18 +369,15 @@ fn whole_records(lot: &Lot, offsets: &[u64], places: &[u32]) -> usize {
     taken
 }
 
-/// What is made of the record can not travel between nodes. It is refused on a node without others too: its
-/// rows do not depend on where it is read.
-fn too_large(origin: &Origin<'_>, record: &Record<'_>, event: &Event<'_>) -> Reject {
+/// The record of `event`, or a row about all of it, is too long: `details` say in what way.
+fn too_large(origin: &Origin<'_>, event: &Event<'_>, details: String) -> Reject {
     let source = Source {
         org: Arc::clone(&origin.org),
-        topic: record.topic.to_owned(),
-        partition: record.partition,
-        offset: record.offset,
-        record_ts: record.record_ts,
+        topic: origin.source.topic.clone(),
+        partition: origin.source.partition,
+        offset: event.offset,
+        record_ts: Some(event.record_ts),
     };
-    let details =
-        format!("what is made of it has more than the {} bytes of a message", wire::MAX_FRAME);
     Reject::of_event(event, source, Reason::RecordTooLarge, details)
 }
 

@@ -22,7 +22,8 @@ pub enum Event<C> {
     /// Placement gives the shard to this node, or is about to ([`Take::Later`]). Repeated for as long as
     /// that is so.
     Won(Take),
-    /// Placement gives it to another node, or this one drains.
+    /// Placement gives it to another node, or this one drains. Repeated like [`Event::Won`]: a shard that is on
+    /// the way to be open is open first.
     Lost,
     /// The next record of the partition was read.
     Read(Record<C>),
@@ -80,11 +81,12 @@ enum Phase {
     Reading(Take),
     /// At the end, until the holder closes, or is down.
     Standby(Take),
-    /// The own `Open` is appended and not read yet. `wanted` falls when placement changes.
-    Claiming { mine: Opening, wanted: bool },
+    /// The own `Open` is appended and not read yet. It may stand already, and the next owner would wait for its
+    /// `Close`: whoever should not have the shard any more opens it all the same, and hands it off.
+    Claiming(Opening),
     /// The own `Open` was read as the holder's. What a rival has saved since may have replaced what stood
     /// before it and was not read yet, so the shard does not run before that is read too.
-    Opening { mine: Opening, wanted: bool },
+    Opening(Opening),
     /// The shard runs.
     Owning(Opening),
     /// The shard runs its last commit cycle.
@@ -146,7 +148,7 @@ impl<C: Clone> Owner<C> {
             Event::Read(record) => self.read(record),
             Event::CaughtUp => match self.phase.clone() {
                 Phase::Reading(take) => self.claim(take),
-                Phase::Opening { mine, wanted } => self.start(mine, wanted),
+                Phase::Opening(mine) => self.start(mine),
                 _ => Vec::new(),
             },
             Event::Stored(claim) => match self.opening() {
@@ -173,14 +175,7 @@ impl<C: Clone> Owner<C> {
                 Vec::new()
             }
             (Phase::Standby(_), _) => self.claim(take),
-            (
-                Phase::Waiting | Phase::Claiming { .. } | Phase::Opening { .. } | Phase::Owning(_),
-                Take::Later,
-            ) => self.lost(),
-            (Phase::Claiming { wanted, .. } | Phase::Opening { wanted, .. }, _) => {
-                *wanted = true;
-                Vec::new()
-            }
+            (Phase::Waiting | Phase::Owning(_), Take::Later) => self.lost(),
             _ => Vec::new(),
         }
     }
@@ -195,16 +190,11 @@ impl<C: Clone> Owner<C> {
                 self.phase = Phase::Idle;
                 Vec::new()
             }
-            // The claim may stand already: it has to be closed, or the next owner would wait for it.
-            Phase::Claiming { wanted, .. } | Phase::Opening { wanted, .. } => {
-                *wanted = false;
-                Vec::new()
-            }
             Phase::Owning(mine) => {
                 self.phase = Phase::Draining(mine.clone());
                 vec![Effect::Drain]
             }
-            Phase::Idle | Phase::Draining(_) => Vec::new(),
+            Phase::Idle | Phase::Claiming(_) | Phase::Opening(_) | Phase::Draining(_) => Vec::new(),
         }
     }
 
@@ -212,14 +202,14 @@ impl<C: Clone> Owner<C> {
         let counts = self.ledger.read(record.clone());
         match (self.phase.clone(), record) {
             (Phase::Standby(take), Record::Close(_)) if counts => self.claim(take),
-            (Phase::Claiming { mine, wanted }, Record::Open(read)) if read == mine => {
+            (Phase::Claiming(mine), Record::Open(read)) if read == mine => {
                 if !counts {
                     return self.back_off();
                 }
-                self.phase = Phase::Opening { mine, wanted };
+                self.phase = Phase::Opening(mine);
                 Vec::new()
             }
-            (Phase::Opening { .. }, Record::Open(_)) if counts => self.back_off(),
+            (Phase::Opening(_), Record::Open(_)) if counts => self.back_off(),
             (Phase::Owning(_) | Phase::Draining(_), Record::Open(_)) if counts => {
                 let mut effects = vec![Effect::Stop];
                 effects.extend(self.back_off());
@@ -237,13 +227,9 @@ impl<C: Clone> Owner<C> {
         }
     }
 
-    fn start(&mut self, mine: Opening, wanted: bool) -> Vec<Effect<C>> {
+    fn start(&mut self, mine: Opening) -> Vec<Effect<C>> {
         self.phase = Phase::Owning(mine.clone());
-        let mut effects = vec![Effect::Start(mine, self.ledger.claim().cloned())];
-        if !wanted {
-            effects.extend(self.lost());
-        }
-        effects
+        vec![Effect::Start(mine, self.ledger.claim().cloned())]
     }
 
     fn follow(&mut self, take: Take) -> Vec<Effect<C>> {
@@ -266,7 +252,7 @@ impl<C: Clone> Owner<C> {
         }
         let epoch = holder.map_or(0, |holder| holder.epoch).max(self.floor) + 1;
         let mine = Opening { epoch, node: self.node.clone(), incarnation: self.incarnation };
-        self.phase = Phase::Claiming { mine: mine.clone(), wanted: true };
+        self.phase = Phase::Claiming(mine.clone());
         vec![Effect::Append(Record::Open(mine))]
     }
 

@@ -115,8 +115,8 @@ impl Cycles {
         }
         if let Some((ingest, committed)) = self.pending.take() {
             metrics::counter!(names::COMMITS).increment(1);
-            metrics::counter!(names::DUPLICATES).increment(committed.counts.duplicates);
             metrics::histogram!(names::COMMIT_SECONDS).record(committed.took.as_secs_f64());
+            committed.counts.publish_rejects();
             // A stopped ingest does not wait for the outcome.
             drop(ingest.cast(IngestMsg::CommitDone(Ok(committed))));
         }

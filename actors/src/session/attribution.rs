@@ -116,6 +116,8 @@ pub struct Identity<'a> {
     pub pipeline_source: &'static str,
     /// `model_source`.
     pub model_source: &'static str,
+    /// The pipeline is the model's name and was left blank.
+    pub is_blanked: bool,
     /// `gpu_id`.
     pub gpu: &'a str,
     /// `gpu_candidate_count`.
@@ -175,6 +177,7 @@ impl<'a> Identity<'a> {
             model_source: names.model_source.label(),
             pipeline: Cow::Owned(names.pipeline.to_owned()),
             model: Cow::Owned(names.model.to_owned()),
+            is_blanked: names.is_blanked,
             gpu: chosen.map_or("", |chosen| &chosen.gpu_id),
             gpu_candidates: chosen.map_or(0, |c| c.gpu_candidate_count.min(u16::MAX.into()) as u16),
             method: decision.method.label(),
@@ -195,6 +198,7 @@ impl<'a> Identity<'a> {
         let source = |text: &str, how: NameSource| {
             if text.is_empty() { NameSource::None.label() } else { how.label() }
         };
+        let hinted_pipeline = !hint.pipeline.is_empty();
         let pipeline = match canonical_pipeline(&hint.pipeline, &hint.model) {
             "" => Cow::Borrowed(""),
             _ => hint.pipeline,
@@ -202,6 +206,7 @@ impl<'a> Identity<'a> {
         Self {
             pipeline_source: source(&pipeline, hinted),
             model_source: source(&hint.model, NameSource::Hint),
+            is_blanked: hinted_pipeline && pipeline.is_empty(),
             pipeline,
             model: hint.model,
             ..Self::unattributed("no_selection")
@@ -223,6 +228,7 @@ impl<'a> Identity<'a> {
             model: Cow::Borrowed(""),
             pipeline_source: NameSource::None.label(),
             model_source: NameSource::None.label(),
+            is_blanked: false,
             gpu: "",
             gpu_candidates: 0,
             method: Method::None.label(),

@@ -5,7 +5,6 @@
 //! selection that is another one now, an answer, or the close.
 
 use naap_protocol::state::StoredBody;
-use naap_protocol::time::Timestamp;
 
 use super::attribution::Identity;
 use super::coverage::session_coverage_row;
@@ -38,8 +37,10 @@ pub struct Causes {
 /// Rows written of a session in one go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// Rows that are new in this epoch.
+    /// Rows that are new.
     pub first: u32,
+    /// Rows that say again what an earlier epoch has written.
+    pub repeated: u32,
     /// Rows that replace others.
     pub again: u32,
     /// Rows that replace others, by [`Delayed`].
@@ -52,14 +53,23 @@ pub struct Written {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counted {
     attribution: Option<[&'static str; 3]>,
-    closed_ts: Option<Timestamp>,
+    /// Its pipeline was blanked.
+    is_blanked: bool,
+    is_closed: bool,
+    latencies: [Latencies; 2],
 }
 
 impl Written {
+    /// All of them.
+    pub fn rows(&self) -> u32 {
+        self.first + self.repeated + self.again
+    }
+
     /// Counts a row.
     pub fn count(&mut self, put: Put) {
         match put {
             Put::First => self.first += 1,
+            Put::Repeated => self.repeated += 1,
             Put::Again => self.again += 1,
             Put::Same | Put::TooLarge => {}
         }
@@ -84,22 +94,19 @@ impl Written {
         }
     }
 
-    /// Counts the latency rows, and tells what is new of the session since `before`; `None` when it
-    /// is not known to be counted. `put` is what became of its row.
-    fn session(
-        &mut self,
-        put: Put,
-        latencies: [(Put, Latencies); 2],
-        (before, now): (Option<Counted>, Counted),
-    ) {
+    /// Counts the session's row, of which became `put`, and tells what is new of the session since
+    /// `before`; `None` when it is not known to be counted.
+    fn session(&mut self, put: Put, (before, now): (Option<Counted>, Counted)) {
         self.count_as(Delayed::Session, put);
-        let attributed = before.map_or(put == Put::First, |b| b.attribution != now.attribution);
+        let attributed = before.map_or(put.is_news(), |b| b.attribution != now.attribution);
         self.tally.attribution = now.attribution.filter(|_| attributed);
-        let closes = before.map_or(put.is_written(), |before| before.closed_ts.is_none());
-        for (place, (put, found)) in latencies.into_iter().enumerate() {
-            self.count(put);
-            let settled = now.closed_ts.is_some() && (closes || put.is_written());
-            self.tally.latency[place] = settled.then_some(found);
+        let blanked = before.map_or(put.is_news(), |before| !before.is_blanked);
+        self.tally.is_blanked = now.is_blanked && blanked;
+        for (place, found) in now.latencies.into_iter().enumerate() {
+            let news = before.map_or(put.is_news(), |before| {
+                !before.is_closed || !before.latencies[place].counts_as(&found)
+            });
+            self.tally.latency[place] = Some(found).filter(|_| now.is_closed && news);
         }
     }
 
@@ -161,9 +168,10 @@ impl SessionActor {
             let parts = RowParts::of(&story);
             let put = pen.put(&mut known.session, |stamp| session_row(&story, &parts, stamp));
             self.versions += u32::from(put.is_written());
-            let latencies = write_latencies(pen, (&story, &parts.identity), &mut known.latency);
             let now = Counted::of(&story, &parts.identity);
-            count.session(put, latencies, (self.counted.replace(now), now));
+            let speaker = (&story, &parts.identity);
+            write_latencies(pen, speaker, &now.latencies, &mut known.latency, &mut count);
+            count.session(put, (self.counted.replace(now), now));
             let coverage = |stamp| session_coverage_row(&story, &parts, stamp);
             count.count(pen.put(&mut known.coverage, coverage));
             segments::write(&story, &mut known.segments, pen, &mut count);
@@ -184,6 +192,7 @@ impl SessionActor {
         self.shown_open =
             (!self.state.signals.is_empty()).then_some(self.summary.closed_ts.is_none());
         self.state.written = known;
+        self.wrote_undecided = self.is_waiting();
         self.dirty = self.state.signals.len();
         self.drawn = Some(drawn);
         count
@@ -192,33 +201,42 @@ impl SessionActor {
 
 impl Counted {
     fn of(story: &Story<'_>, identity: &Identity<'_>) -> Self {
-        Self { attribution: attribution(story, identity), closed_ts: story.summary.closed_ts }
+        let found = |semantics| Latencies::of(semantics, story.summary, &story.state.symbols);
+        Self {
+            attribution: attribution(story, identity),
+            is_blanked: identity.is_blanked,
+            is_closed: story.summary.closed_ts.is_some(),
+            latencies: SEMANTICS.map(found),
+        }
     }
 }
 
 /// Counts what contradicts itself in what is written. Returns what is said of the session now.
 fn check(story: &Story<'_>, before: Option<&Published>, count: &Written) -> Published {
     let published = Published::of(story);
-    let rows_differ = count.first + count.again > 0;
-    let defects = if rows_differ { lineage_defects(story) } else { Vec::new() };
+    let defects = if count.rows() > 0 { lineage_defects(story) } else { Vec::new() };
     let steps = before.into_iter().flat_map(|before| before.illegal_steps(&published));
     for defect in defects.into_iter().chain(steps) {
+        debug_assert!(defect.is_of_data(), "{}: {defect:?}", story.state.session_id);
         metrics::counter!(names::DATA_QUALITY_DEFECTS, "check" => defect.label()).increment(1);
     }
     published
 }
 
+/// In the order of the latency rows.
+const SEMANTICS: [Semantics; 2] = [Semantics::V1, Semantics::V2];
+
 fn write_latencies(
     pen: &mut Pen<'_>,
     (story, identity): (&Story<'_>, &Identity<'_>),
+    found: &[Latencies; 2],
     known: &mut [u64; 2],
-) -> [(Put, Latencies); 2] {
-    let [v1, v2] = known;
-    [(Semantics::V1, v1), (Semantics::V2, v2)].map(|(semantics, last)| {
-        let found = Latencies::of(semantics, story.summary, &story.state.symbols);
-        let row = |stamp| latency_row(story, identity, (semantics, &found), stamp);
-        (pen.put(last, row), found)
-    })
+    count: &mut Written,
+) {
+    for ((semantics, found), last) in SEMANTICS.into_iter().zip(found).zip(known) {
+        let row = |stamp| latency_row(story, identity, (semantics, found), stamp);
+        count.count(pen.put(last, row));
+    }
 }
 
 /// What the attribution of a session counts as; `None` while it is not decided.

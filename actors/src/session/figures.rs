@@ -28,7 +28,7 @@ const MOST_HOURS: i64 = 31 * 24;
 const PAYMENT_GRACE_MS: i64 = 60_000;
 
 /// Touches every slice that the session is in when something is new that figures take from it: the
-/// hours with status evidence, and those in which it ran, now and before. `figures` is brought up to
+/// hours with status evidence or counters, and those in which it ran, now and before. `figures` is brought up to
 /// date; after waking it is the default, and every slice is touched. `first` is where gold may begin:
 /// what counts once per session counts in its first hour of gold.
 pub(super) fn touch(
@@ -61,6 +61,8 @@ pub(super) fn touch(
     hours.extend(before.into_iter().chain([start]));
     let last = end.max(ended).map_or(start, hour).max(start);
     hours.extend(run(start.min(before.unwrap_or(start)), last));
+    // Counters may come long after everything else, and go by the names of the session.
+    hours.extend(story.state.samples.kept.iter().map(|sample| hour(sample.ts)));
     for ts in hours {
         pen.touch(&story.state.org, ts);
     }

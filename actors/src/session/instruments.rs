@@ -101,6 +101,7 @@ pub struct Instruments {
     versions: Histogram,
     /// Few label sets are ever used; each is looked up once.
     attributions: Vec<([&'static str; 3], Counter)>,
+    blanked: Counter,
     delayed: [Counter; Delayed::ALL.len()],
     wait: [Histogram; WaitOutcome::LABELS.len()],
     confirmed_swaps: Counter,
@@ -157,6 +158,7 @@ impl Instruments {
             corrections: Cause::ALL.map(|c| counter!(names::CORRECTIONS, "cause" => c.label())),
             versions: histogram!(names::VERSIONS),
             attributions: Vec::new(),
+            blanked: counter!(names::PIPELINES_BLANKED),
             delayed: Delayed::ALL
                 .map(|d| counter!(names::ATTRIBUTION_DELAYED, "kind" => d.label())),
             wait: WaitOutcome::LABELS.map(|o| histogram!(names::ATTRIBUTION_WAIT, "outcome" => o)),
@@ -236,6 +238,7 @@ impl Instruments {
         add_each(&self.corrections, &tally.corrections);
         add_each(&self.delayed, &tally.delayed);
         add(&self.inferred_swaps, tally.inferred_swaps);
+        add(&self.blanked, tally.is_blanked.into());
         if let Some(labels) = tally.attribution {
             self.attribution(labels);
         }

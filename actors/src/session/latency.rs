@@ -130,6 +130,12 @@ impl Latencies {
         }
     }
 
+    /// Whether the instruments count the same of both.
+    pub fn counts_as(&self, other: &Self) -> bool {
+        let late = |of: &Self| of.diagnostics.late_trickle;
+        self.figures() == other.figures() && late(self) == late(other)
+    }
+
     /// The three figures, in the order of the fields.
     pub fn figures(&self) -> [Figure; 3] {
         [self.prompt_to_first_frame, self.startup, self.e2e]

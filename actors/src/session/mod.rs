@@ -78,6 +78,8 @@ pub struct SessionActor {
     counted: Option<Counted>,
     /// Why the next write may correct rows.
     causes: Causes,
+    /// An answer was missing when rows were written last.
+    wrote_undecided: bool,
     /// Times that the row of the session was written since waking.
     versions: u32,
     /// What must not be unsaid of the last write; `None` after waking and when a signal was displaced.
@@ -167,6 +169,7 @@ impl SessionActor {
             drawn: None,
             counted: None,
             causes: Causes::default(),
+            wrote_undecided: false,
             versions: 0,
             asked: BTreeMap::new(),
             observed: Observed::default(),
@@ -346,8 +349,9 @@ impl SessionActor {
         let Some(answer) = known.filter(|a| complete || a.said(role).is_none()) else {
             return false;
         };
-        // The first answer to a new question is not late, whatever was written before.
-        let asked_before = answer.said(role).is_some();
+        // The first answer to a new question is not late, whatever was written before, unless rows went out
+        // without it.
+        let asked_before = answer.said(role).is_some() || self.wrote_undecided;
         let before = answer.decision().is_some_and(is_resolved);
         let news = answer.learn(role, decision);
         if news {
@@ -380,24 +384,25 @@ impl SessionActor {
         self.state.answers.iter().any(|answer| answer.decision().is_none())
     }
 
-    /// Whether rows that are due now, at tick `now`, have to wait: for an answer under way, or up to
-    /// `limit` ticks for evidence about the selection in force if it has none (backlog 024, phase 3).
+    /// Whether rows that are due now, at tick `now`, have to wait: up to `limit` ticks for an answer under way,
+    /// and for evidence about the selection in force if it has none (backlog 024, phase 3). Without a limit
+    /// they wait for answers, however long that takes, and for nothing else.
     pub fn hold(&mut self, now: u64, limit: u64) -> Hold {
         // The selection in force; the answers begin with those about selections, in order.
         let last = self.summary.selections().len().checked_sub(1);
         let last = last.and_then(|last| self.state.answers.get(last));
-        let unresolved = last.and_then(Answer::decision).is_some_and(|d| d.chosen.is_none());
+        let decided = last.and_then(Answer::decision);
         let waiting = self.is_waiting();
-        if waiting || (unresolved && limit > 0) {
+        if waiting || (limit > 0 && decided.is_some_and(|decision| decision.chosen.is_none())) {
             let since = *self.held_since.get_or_insert(now);
-            if waiting || now - since < limit {
+            if (waiting && limit == 0) || now - since < limit {
                 return Hold::Since(since);
             }
         }
-        let outcome = match (unresolved, limit) {
-            (false, _) => WaitOutcome::Attributed,
-            (true, 0) => WaitOutcome::Unattributed,
-            (true, _) => WaitOutcome::TimedOut,
+        let outcome = match decided {
+            _ if waiting => WaitOutcome::TimedOut,
+            Some(decision) if decision.chosen.is_some() => WaitOutcome::Attributed,
+            _ => WaitOutcome::Unattributed,
         };
         Hold::Over(self.held_since.take().map(|since| (since, outcome)))
     }

@@ -2,6 +2,7 @@
 
 use naap_protocol::rows::Row;
 use naap_protocol::slice::Touch;
+use naap_protocol::state::says_the_same;
 use naap_protocol::time::Timestamp;
 
 use crate::outbox::Outbox;
@@ -29,8 +30,10 @@ pub struct Stamp {
 pub enum Put {
     /// It says what the row before said: nothing was written.
     Same,
-    /// It was written for the first time, or for the first time in this epoch.
+    /// It was written for the first time.
     First,
+    /// It says what the row before said, and was written for the first time in this epoch: that may be lost.
+    Repeated,
     /// It replaces what was written before.
     Again,
     /// It is larger than a row may be; counted and left out.
@@ -40,6 +43,11 @@ pub enum Put {
 impl Put {
     /// A row was written.
     pub fn is_written(self) -> bool {
+        self.is_news() || self == Self::Repeated
+    }
+
+    /// A row was written that says what was not said before.
+    pub fn is_news(self) -> bool {
         matches!(self, Self::First | Self::Again)
     }
 }
@@ -64,7 +72,11 @@ impl<'w> Pen<'w> {
             Ok(Some(hash)) => {
                 *self.version += 1;
                 let before = std::mem::replace(last, hash);
-                if before == 0 { Put::First } else { Put::Again }
+                match before {
+                    0 => Put::First,
+                    before if says_the_same(before, hash) => Put::Repeated,
+                    _ => Put::Again,
+                }
             }
             Err(too_large) => {
                 oversized(too_large);

@@ -110,6 +110,8 @@ pub struct Summary {
     pub active_ms: i64,
     /// Signals behind a silence longer than the retention: not folded (vector V24).
     pub late_expired: u32,
+    /// A swap trace names an orchestrator.
+    swap_names: bool,
     primary: SelectionWalk,
     relayed: SelectionWalk,
     /// Time of the last status sample, whatever its state.
@@ -201,6 +203,7 @@ impl Summary {
             // The identity of a swap is the orchestrator being left.
             TraceType::OrchestratorSwap => {
                 self.swaps += 1;
+                self.swap_names |= names_somebody(signal, symbols);
                 mark(MarkKind::Swap);
                 self.primary.swap();
                 self.relayed.swap();
@@ -275,10 +278,11 @@ impl Summary {
     }
 
     /// Every selection, also those after the close: those of traces and statuses, or, where none of
-    /// these names an orchestrator, those of relayed events (clarification 26).
+    /// these names an orchestrator, those of relayed events (clarification 26). A swap trace that names
+    /// whom it leaves selects nobody, but is no reason to believe relayed events.
     pub fn all_selections(&self) -> &[Selection] {
         let primary = self.primary.all();
-        if primary.is_empty() { self.relayed.all() } else { primary }
+        if primary.is_empty() && !self.swap_names { self.relayed.all() } else { primary }
     }
 
     /// The selections of the session up to its close (clarification 28).
@@ -341,6 +345,11 @@ impl Summary {
         subtract(&mut counts.before_tail, tail_health.health);
         counts
     }
+}
+
+/// Whether the signal carries the identity of an orchestrator.
+fn names_somebody(signal: &StoredSignal, symbols: &Symbols) -> bool {
+    !is_blank(symbols.text(signal.url)) || !signal.address.is_empty()
 }
 
 fn keep_earliest(slot: &mut Option<Timestamp>, ts: Timestamp) {

@@ -89,6 +89,8 @@ pub struct Tally {
     pub(super) delayed: [u32; Delayed::ALL.len()],
     /// `attribution_source`, method and reason of the session, when they are decided and new.
     pub attribution: Option<[&'static str; 3]>,
+    /// The session's pipeline is newly left blank, as it equals the model.
+    pub is_blanked: bool,
     /// Swap rows that no swap trace explains and that are new.
     pub inferred_swaps: u32,
 }
@@ -96,7 +98,7 @@ pub struct Tally {
 impl Tally {
     /// Counts the coverage row of a signal: `reason` is its `unmatched_reason`.
     pub fn coverage(&mut self, put: Put, signal: &StoredBody, reason: &str, terminal: bool) {
-        if !put.is_written() {
+        if !put.is_news() {
             return;
         }
         let place = UNMATCHED.iter().position(|known| *known == reason);

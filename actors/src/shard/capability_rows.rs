@@ -18,8 +18,7 @@ use naap_protocol::rows::dims::{
 use naap_protocol::rows::typed::RowContext;
 use naap_protocol::state::Elements;
 
-use crate::outbox::Outbox;
-use crate::reject_rows::oversized;
+use crate::reject_rows::Numbered;
 
 /// Numbers of the four row sets in [`Elements`].
 pub(super) const SNAPSHOTS: usize = 0;
@@ -38,14 +37,21 @@ pub(super) fn elements(expansion: &Expansion<'_>) -> Elements {
     elements
 }
 
+/// How many rows [`push_all`] adds: a typed one and one of a dimension each.
+pub(super) fn rows_of(expansion: &Expansion<'_>) -> u32 {
+    let Expansion { snapshots, advertised, constraints, prices } = expansion;
+    let typed = snapshots.len() + advertised.len() + constraints.len() + prices.len();
+    2 * typed as u32
+}
+
 /// Adds every row of `document`, which `event` carried, and returns their keys.
 pub(super) fn push_all(
-    outbox: &mut Outbox,
+    rows: &mut Numbered<'_>,
     ctx: &RowContext<'_>,
     event: &Event<'_>,
     document: &Document<'_>,
 ) -> Elements {
-    let mut rows = Rows { outbox, ctx, event };
+    let mut rows = Rows { out: rows, ctx, event };
     let expansion = expand(document);
     expansion.snapshots.iter().for_each(|row| rows.snapshot(row));
     expansion.advertised.iter().for_each(|row| rows.advertised(row));
@@ -54,8 +60,8 @@ pub(super) fn push_all(
     elements(&expansion)
 }
 
-struct Rows<'a> {
-    outbox: &'a mut Outbox,
+struct Rows<'a, 'o> {
+    out: &'a mut Numbered<'o>,
     ctx: &'a RowContext<'a>,
     event: &'a Event<'a>,
 }
@@ -72,11 +78,9 @@ fn raw_json<'a>(origin: &Origin<'a>, element: u32) -> &'a str {
     if element == 0 { origin.raw_json } else { "" }
 }
 
-impl Rows<'_> {
+impl Rows<'_, '_> {
     fn put<R: Row>(&mut self, row: &R) {
-        if let Err(too_large) = self.outbox.push(row) {
-            oversized(too_large);
-        }
+        self.out.push(row);
     }
 
     fn snapshot(&mut self, row: &SnapshotRow<'_>) {

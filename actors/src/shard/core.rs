@@ -398,7 +398,9 @@ impl ShardCore {
                 let rows = writer.session(session, options.retention_ms);
                 meters.wrote(&rows, before, session.shown_open());
                 counts.corrections += u64::from(rows.tally.corrections(Cause::LateCapability));
-                *credit = credit.saturating_sub(i64::from(rows.again));
+                let corrects = hosted.due == Due::Correction;
+                let spent = if corrects { rows.rows() } else { rows.again };
+                *credit = credit.saturating_sub(i64::from(spent));
                 true
             }));
             let written = written.unwrap_or_else(|_| {

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use naap_protocol::gate::Reason;
 use naap_protocol::state::Verdict;
+
+use crate::names;
 
 /// Counts since the last [`super::ShardCore::take_counts`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,6 +55,17 @@ impl ShardCounts {
         self.corrections += other.corrections;
         self.late_expired += other.late_expired;
         add_all(&mut self.letters, other.letters);
+    }
+
+    /// Counts in the metrics of the node what the shards have put beside the facts. The ingest counts what the
+    /// gate has: no record or part of one is in both.
+    pub(crate) fn publish_rejects(&self) {
+        metrics::counter!(names::DUPLICATES).increment(self.duplicates);
+        let conflicts = (Reason::IdConflict.label(), self.conflicts);
+        let letters = self.letters.iter().map(|(&reason, &count)| (reason, count));
+        for (reason, count) in letters.chain([conflicts]) {
+            metrics::counter!(names::REJECTED, "reason" => reason).increment(count);
+        }
     }
 
     pub(super) fn sighted(&mut self, verdict: Verdict, family: &'static str) {

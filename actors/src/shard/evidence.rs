@@ -90,8 +90,10 @@ impl ShardCore {
             let Some(frame) = frame.filter(|frame| codec::is::<SessionState>(frame)) else {
                 return Ok(());
             };
-            let woken = wake(&frame, progress.epoch, options.retention_ms)?;
-            sessions.get_or_wake(id, || Ok::<_, ShardError>(woken))?;
+            let (session, due) = wake(&frame, progress.epoch, options.retention_ms)?;
+            // Rows that are repeated with the evidence are part of the storm that it may be.
+            let due = if session.state().owes_rows { due } else { due.min(Due::Correction) };
+            sessions.get_or_wake(id, || Ok::<_, ShardError>((session, due)))?;
         }
         if sessions.awake(id).is_some_and(|session| session.learn(evidence, cause)) {
             sessions.touch(id, Due::Correction);

@@ -11,31 +11,34 @@ use naap_protocol::capability::Document;
 use naap_protocol::capability::expand::{Expansion, SnapshotRow, expand};
 use naap_protocol::event::Event;
 use naap_protocol::identity::norm_addr;
-use naap_protocol::rows::Row;
 use naap_protocol::rows::dims::{
     CapabilityCurrent, GpuCurrent, GpuFirstSeen, current_version, first_version,
 };
 use naap_protocol::rows::typed::RowContext;
 
+use super::capability_rows::rows_of;
 use crate::outbox::Outbox;
-use crate::reject_rows::oversized;
+use crate::reject_rows::{Numbered, TooLarge};
 
-/// Adds the rows of `document`, which `event` carried.
+/// Adds the rows of `document`, which `event` carried. Returns those over the size guard, numbered behind the
+/// typed rows of the event, whether or not these are written.
 pub(super) fn push_all(
     outbox: &mut Outbox,
     ctx: &RowContext<'_>,
     event: &Event<'_>,
     document: &Document<'_>,
-) {
+) -> Vec<TooLarge> {
     let expansion = expand(document);
     let version = current_version(event.event_ts, event.content_hash, &event.uid);
     let rows = Rows { ctx, event, version };
+    let mut out = Numbered::new(outbox, rows_of(&expansion));
     for row in rows.capabilities(&expansion) {
-        push(outbox, &row);
+        out.push(&row);
     }
     for ((url, address, gpu), snapshots) in gpus(document, &expansion) {
-        rows.gpu(outbox, (url, address, &gpu), document, &snapshots);
+        rows.gpu(&mut out, (url, address, &gpu), document, &snapshots);
     }
+    out.finish()
 }
 
 /// Node and GPU, trimmed and lower case.
@@ -63,12 +66,6 @@ fn gpus<'e, 'd>(
         }
     }
     gpus
-}
-
-fn push<R: Row>(outbox: &mut Outbox, row: &R) {
-    if let Err(too_large) = outbox.push(row) {
-        oversized(too_large);
-    }
 }
 
 struct Rows<'a> {
@@ -128,7 +125,7 @@ impl Rows<'_> {
 
     fn gpu(
         &self,
-        outbox: &mut Outbox,
+        out: &mut Numbered<'_>,
         (url, address, gpu_id): (&str, &str, &str),
         document: &Document<'_>,
         rows: &[&SnapshotRow<'_>],
@@ -146,49 +143,43 @@ impl Rows<'_> {
         let ids: Vec<i32> = ids.collect::<BTreeSet<_>>().into_iter().collect();
         let priced = rows.iter().filter(|row| row.price_per_unit.is_some());
         let priced = priced.min_by_key(|row| row.model_id);
-        push(
-            outbox,
-            &GpuCurrent {
+        out.push(&GpuCurrent {
+            org: self.ctx.org,
+            orchestrator_url: url,
+            orchestrator_address: address,
+            gpu_id,
+            orchestrator_proxy_address: &norm_addr(
+                entry.map_or("", |entry| &entry.local_address).into(),
+            ),
+            gpu_model_name: first.and_then(|row| row.gpu_name).unwrap_or(""),
+            gpu_memory_bytes_total: first.and_then(|row| row.gpu_memory_total),
+            gpu_memory_bytes_free: first.and_then(|row| row.gpu_memory_free),
+            compute_capability: compute.as_deref(),
+            runner_version: rows.iter().find_map(|row| row.runner_version).unwrap_or(""),
+            pipelines: &pipelines,
+            model_ids: &models,
+            capability_ids: &ids,
+            capacity: rows.iter().filter_map(|row| row.capacity).max(),
+            capacity_in_use: rows.iter().filter_map(|row| row.capacity_in_use).max(),
+            warm: rows.iter().filter_map(|row| row.warm).max(),
+            price_per_unit: priced.and_then(|row| row.price_per_unit),
+            pixels_per_unit: priced.and_then(|row| row.pixels_per_unit),
+            orchestrator_version: entry.map_or("", |entry| &entry.version),
+            last_seen_ts: self.event.event_ts,
+            source_event_uid: &self.event.uid,
+            version: self.version,
+            ingestion_timestamp: self.ctx.now,
+        });
+        if !gpu_id.is_empty() {
+            out.push(&GpuFirstSeen {
                 org: self.ctx.org,
                 orchestrator_url: url,
                 orchestrator_address: address,
                 gpu_id,
-                orchestrator_proxy_address: &norm_addr(
-                    entry.map_or("", |entry| &entry.local_address).into(),
-                ),
-                gpu_model_name: first.and_then(|row| row.gpu_name).unwrap_or(""),
-                gpu_memory_bytes_total: first.and_then(|row| row.gpu_memory_total),
-                gpu_memory_bytes_free: first.and_then(|row| row.gpu_memory_free),
-                compute_capability: compute.as_deref(),
-                runner_version: rows.iter().find_map(|row| row.runner_version).unwrap_or(""),
-                pipelines: &pipelines,
-                model_ids: &models,
-                capability_ids: &ids,
-                capacity: rows.iter().filter_map(|row| row.capacity).max(),
-                capacity_in_use: rows.iter().filter_map(|row| row.capacity_in_use).max(),
-                warm: rows.iter().filter_map(|row| row.warm).max(),
-                price_per_unit: priced.and_then(|row| row.price_per_unit),
-                pixels_per_unit: priced.and_then(|row| row.pixels_per_unit),
-                orchestrator_version: entry.map_or("", |entry| &entry.version),
-                last_seen_ts: self.event.event_ts,
-                source_event_uid: &self.event.uid,
-                version: self.version,
+                first_seen_ts: self.event.event_ts,
+                version: first_version(self.event.event_ts),
                 ingestion_timestamp: self.ctx.now,
-            },
-        );
-        if !gpu_id.is_empty() {
-            push(
-                outbox,
-                &GpuFirstSeen {
-                    org: self.ctx.org,
-                    orchestrator_url: url,
-                    orchestrator_address: address,
-                    gpu_id,
-                    first_seen_ts: self.event.event_ts,
-                    version: first_version(self.event.event_ts),
-                    ingestion_timestamp: self.ctx.now,
-                },
-            );
+            });
         }
     }
 }

@@ -81,6 +81,8 @@ pub(super) fn push_all(
     }
 }
 
+/// A tombstone holds no more than the key of the row that it takes back. So where it is over the size guard,
+/// that row was too: it was never written, and its dead letter says so.
 fn push<R: Row>(outbox: &mut Outbox, row: &R) {
     if let Err(too_large) = outbox.push(row) {
         oversized(too_large);

@@ -9,7 +9,6 @@ use naap_protocol::capability::expand::expand;
 use naap_protocol::event::{Body, Event};
 use naap_protocol::gate::{Reason, Reject, Source};
 use naap_protocol::payment;
-use naap_protocol::rows::Row;
 use naap_protocol::rows::payments::PaymentTicket;
 use naap_protocol::rows::raw::{
     RawAiStreamEvent, RawAiStreamStatus, RawDiscoveryResult, RawPaymentEvent,
@@ -23,7 +22,7 @@ use naap_protocol::wire::EnvelopeHead;
 use super::{capability_rows, inventory_rows, retraction};
 use crate::outbox::Outbox;
 use crate::ports::Clock;
-use crate::reject_rows::{oversized, reject_row};
+use crate::reject_rows::{Numbered, TooLarge, reject_row};
 use crate::session::SessionActor;
 use crate::session::emit::Written;
 use crate::session::pen::Pen;
@@ -102,35 +101,35 @@ impl RowWriter {
     pub fn event(&mut self, origin: Origin<'_>, event: &Event<'_>) -> Elements {
         let ctx = &self.context(origin);
         let mut elements = Elements::default();
+        let mut rows = Numbered::new(&mut self.outbox, 0);
         match &event.body {
-            Body::Status(b) => {
-                self.put(origin, event, &RawAiStreamStatus::from_event(ctx, event, b));
-            }
-            Body::Trace(b) => {
-                self.put(origin, event, &RawStreamTraceEvent::from_event(ctx, event, b));
-            }
-            Body::Ai(b) => self.put(origin, event, &RawAiStreamEvent::from_event(ctx, event, b)),
-            Body::Ingest(b) => {
-                self.put(origin, event, &RawStreamIngestMetrics::from_event(ctx, event, b));
-            }
+            Body::Status(b) => rows.push(&RawAiStreamStatus::from_event(ctx, event, b)),
+            Body::Trace(b) => rows.push(&RawStreamTraceEvent::from_event(ctx, event, b)),
+            Body::Ai(b) => rows.push(&RawAiStreamEvent::from_event(ctx, event, b)),
+            Body::Ingest(b) => rows.push(&RawStreamIngestMetrics::from_event(ctx, event, b)),
             Body::Payment(b) => {
-                self.put(origin, event, &RawPaymentEvent::from_event(ctx, event, b));
+                rows.push(&RawPaymentEvent::from_event(ctx, event, b));
                 let hint = payment::hint(b);
                 if let Some(ticket) = PaymentTicket::from_event(ctx, event, (b, &hint)) {
-                    self.put(origin, event, &ticket);
+                    rows.push(&ticket);
                 }
             }
             // The archive has the record, and the session writes its fact.
             Body::Transport(_) => {}
             Body::Discovery(found) => {
                 for row in RawDiscoveryResult::from_event(ctx, event, found) {
-                    self.put(origin, event, &row);
+                    rows.push(&row);
                     elements.add(0, 0);
                 }
             }
             Body::Capabilities(document) => {
-                elements = self.capabilities(origin, ctx, event, document);
+                elements = capability_rows::push_all(&mut rows, ctx, event, document);
             }
+        }
+        let too_large = rows.finish();
+        self.too_large(origin, event, &too_large);
+        if let Body::Capabilities(document) = &event.body {
+            self.bad_entries(origin, event, document);
         }
         elements
     }
@@ -139,35 +138,35 @@ impl RowWriter {
     pub fn inventory(&mut self, origin: Origin<'_>, event: &Event<'_>) {
         if let Body::Capabilities(document) = &event.body {
             let ctx = &self.context(origin);
-            inventory_rows::push_all(&mut self.outbox, ctx, event, document);
+            let too_large = inventory_rows::push_all(&mut self.outbox, ctx, event, document);
+            self.too_large(origin, event, &too_large);
         }
     }
 
-    fn capabilities(
-        &mut self,
-        origin: Origin<'_>,
-        ctx: &RowContext<'_>,
-        event: &Event<'_>,
-        document: &Document<'_>,
-    ) -> Elements {
-        let elements = capability_rows::push_all(&mut self.outbox, ctx, event, document);
+    /// The dead letters of entries that can not be read.
+    fn bad_entries(&mut self, origin: Origin<'_>, event: &Event<'_>, document: &Document<'_>) {
         for bad in &document.bad_entries {
             let details = format!("entry {} of the payload: {}", bad.index, bad.reason);
             let reject =
                 Reject::of_event(event, source(origin, event), Reason::ParseException, details);
-            self.letter(&reject, bad.index + 1, ctx.version);
+            self.letter(&reject, bad.index + 1, self.version);
         }
-        elements
     }
 
-    /// Adds a row; one over the size guard becomes a dead letter.
-    fn put<R: Row>(&mut self, origin: Origin<'_>, event: &Event<'_>, row: &R) {
-        if let Err(too_large) = self.outbox.push(row) {
-            oversized(too_large);
-            let details = too_large.to_string();
-            let reject =
-                Reject::of_event(event, source(origin, event), Reason::RecordTooLarge, details);
-            self.letter(&reject, 0, self.version);
+    /// The dead letters of the rows of `event` that are over the size guard. Only the first of them holds the
+    /// record: the text that makes a row too long can stand in each row.
+    fn too_large(&mut self, origin: Origin<'_>, event: &Event<'_>, rows: &[TooLarge]) {
+        let Some(&(first, _)) = rows.first() else { return };
+        let source = source(origin, event);
+        let mut reject = Reject::of_event(event, source, Reason::RecordTooLarge, String::new());
+        for &(part, too_large) in rows {
+            reject.failure_details = if part == first {
+                too_large.to_string()
+            } else {
+                reject.payload_body = None;
+                format!("{too_large}; the record stands with part {first}")
+            };
+            self.letter(&reject, part, self.version);
         }
     }
 

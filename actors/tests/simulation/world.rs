@@ -353,6 +353,8 @@ impl World {
                 Out::Envelope(envelope) => node.local.push_back(Message::Envelope(envelope)),
                 Out::Note(note) => node.local.push_back(Message::Note(note)),
                 Out::Reread(source, offset) => node.rereads.push_back((source.partition, offset)),
+                // Here a partition has always had what a shard has applied of it.
+                Out::Ahead(..) => {}
             }
         }
     }

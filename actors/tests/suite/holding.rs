@@ -134,6 +134,25 @@ fn rows_wait_for_an_answer_that_is_under_way() {
 }
 
 #[test]
+fn rows_wait_for_an_answer_for_a_while_and_are_corrected_by_it() {
+    let found = counted(|| {
+        let mut world = World::new(OPTIONS);
+        world.take("s", "CAP@900{A} REQ@1000 ST@2000{A}");
+        for _ in 0..15 {
+            assert_eq!(world.commit(SESSIONS, false), (0, 1), "nobody has answered");
+            world.core.tick();
+        }
+        assert_eq!(world.commit(SESSIONS, false), (1, 0), "15 ticks are enough");
+        world.answer();
+        assert_eq!(world.commit(SESSIONS, false), (1, 0));
+    });
+    let wait = "naap_attribution_wait_seconds";
+    assert!((sum(&found, wait, "outcome=timed_out") - 1.0).abs() < 1e-9, "{found:?}");
+    let corrections = sum(&found, "naap_lifecycle_corrections_total", "cause=late_capability");
+    assert!(corrections > 0.0, "{found:?}");
+}
+
+#[test]
 fn rows_without_evidence_wait_for_it_for_a_while() {
     let mut world = World::new(OPTIONS);
     world.take("s", "REQ@1000 ST@2000{A}");
@@ -186,6 +205,26 @@ fn a_storm_of_corrections_is_spread_and_does_not_hold_up_new_input() {
     }
     assert_eq!(rows, 21);
     assert!(cycles > 20, "the debt of a large session is paid off first: {cycles}");
+}
+
+#[test]
+fn a_storm_after_a_restart_is_spread_too() {
+    let options = ShardOptions { hold_ticks: 0, correction_rows: Some(5), ..OPTIONS };
+    let mut world = World::new(options);
+    for number in 0..20 {
+        world.take(&format!("s{number}"), "REQ@1000 ST@2000{A}");
+    }
+    world.answer();
+    assert_eq!(world.commit(SESSIONS, false), (20, 0));
+    let claim = world.core.progress().clone();
+    let progress = Progress { epoch: 2, cycle: 0, ..claim.clone() };
+    world.core = ShardCore::new(0, progress, options, world.log.clone(), clock());
+    world.asked = world.core.resume(&claim).unwrap();
+    assert_eq!(world.core.sessions_awake(), 0, "all rows are stored");
+    world.take("", "CAP@900{A}");
+    world.answer();
+    let (first, owing) = world.commit(SESSIONS, false);
+    assert_eq!((first, owing), (1, 19), "one session has more rows than a cycle may write");
 }
 
 #[test]

@@ -180,6 +180,8 @@ fn missing_latencies_of_closed_sessions_are_counted_once() {
     }
     let corrected = often("REQ@1000 PROC@2000 CLOSE@900000 PLAY@3000");
     assert_eq!(sum(&corrected, nulls, "metric=v1_startup"), 1.0, "as it was at the close");
+    let attributed = often("REQ@1000 ST@2000{A} CLOSE@3000 CAP@900{A}");
+    assert_eq!(sum(&attributed, nulls, ""), 6.0, "another identity makes no other latency");
     let found = once("REQ@2000{gw=a} PROC@1000{gw=a} PLAY@700000{gw=b} CLOSE@900000");
     let multi_gateway = "naap_lifecycle_multi_gateway_total";
     assert_eq!(sum(&found, multi_gateway, "metric=v1_"), 2.0);
@@ -243,6 +245,24 @@ fn a_signal_that_wakes_an_expired_session_is_expired() {
     let expected = restarted(late, &[], SIGNALS);
     assert_eq!(sum(&expected, SIGNALS, "outcome=late_expired"), 2.0);
     assert_eq!(restarted(late, &[(2, false), (3, false)], SIGNALS), expected);
+}
+
+#[test]
+fn rows_that_a_new_epoch_repeats_are_counted_once() {
+    let late = "REQ@1000 ST@2000{A} PU@2500 ST@2700{B} CLOSE@3000";
+    let counted_once = [
+        "naap_lifecycle_edges_matched_total",
+        "naap_lifecycle_edges_unmatched_total",
+        "naap_lifecycle_coverage_rows_total",
+        "naap_lifecycle_null_latency_total",
+        "naap_swap_signals_total",
+    ];
+    for name in counted_once {
+        let expected = restarted(late, &[], name);
+        for place in 1..5 {
+            assert_eq!(restarted(late, &[(place, true)], name), expected, "{place}");
+        }
+    }
 }
 
 #[test]

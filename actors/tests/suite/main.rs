@@ -12,6 +12,7 @@ mod generated;
 mod holding;
 mod instruments;
 mod latency;
+mod letters;
 mod memory;
 mod meters;
 mod peer;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use naap_actors::ingest::{RecordBatch, RecordEntry};
+use naap_actors::ingest::{RecordBatch, RecordEntry, Wants};
 use naap_actors::peers::{Known, Members, PeerMsg, Peers, Standing};
 use naap_actors::region::RegionMsg;
 use naap_actors::supervisor::{Cluster, Node};
@@ -192,6 +192,25 @@ async fn what_others_claim_counts_once_the_rows_of_the_reader_are_stored() {
     let rows = setup.tables.store.lock().unwrap().table("raw_streaming_events_dlq").len();
     assert_eq!(rows, 1);
     stage.node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_source_is_told_of_a_shard_that_is_ahead_of_what_was_read() {
+    let setup = Setup::new(AMPLE);
+    let mut first = setup.node_in(Cluster::alone("n", 0)).await;
+    first.intake.assign(source(), 50).unwrap();
+    let claimed = first.applied.wait_for(|applied| applied.get(&source()) == Some(&50));
+    timeout(PATIENCE, claimed).await.expect("a claim").unwrap();
+    drain(first).await;
+    // The group offset is older, or the topic was made anew: the source has to see which.
+    let (sender, mut wants) = unbounded_channel();
+    let alone = Cluster::alone("n", setup.log.shard(0).epoch);
+    let second = setup.node_in(Cluster { rereads: Some(sender), ..alone }).await;
+    second.intake.assign(source(), 0).unwrap();
+    let told = timeout(PATIENCE, wants.recv()).await.expect("a word");
+    assert_eq!(told, Some(Wants::Ahead(source(), 50)));
+    second.intake.unassign(source()).unwrap();
+    drain(second).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -285,7 +285,7 @@ fn a_session_is_attributed_whenever_the_advertisement_comes() {
         let before = rows(&again);
         again.restart(true);
         again.settle();
-        assert!(again.write().first > 0, "a new epoch repeats the rows");
+        assert!(again.write().repeated > 0, "a new epoch repeats the rows");
         assert_eq!(rows(&again), before);
         assert_eq!(found.map(|column| row[column].as_str()), ["0xa", "m1", "G-A", "matched"]);
     }

@@ -272,6 +272,9 @@ fn all_hours_in_which_a_session_ran_are_touched() {
     assert_eq!(touched("PROC@11:0:0 PROC@12:30:0 REQ@9:30:0"), [9, 10, 11, 12]);
     // Within the hour, without a request id of its own.
     assert_eq!(touched("PROC@9:1:0{r=} PROC@9:2:0{r=} PROC@9:3:0{r=}"), [9]);
+    // Counters that come long after the close go by what the session is called.
+    let counted = "REQ@9:30:0 ST@9:31:0{A} CLOSE@9:40:0 ING@11:0:2 CAP@9:29:0{A}";
+    assert_eq!(touched(counted), [9, 11]);
     // A clock that is years off does not have years computed again.
     assert!(touched("REQ@9:59:0 CLOSE@90000:0:0").len() < 800);
 }

@@ -385,8 +385,15 @@ const VECTORS: &[Vector] = &[
         &["outcome=pending"],
     ),
     (
-        "relayed events alone are (clarification 26)",
+        "nor beside a swap that names an orchestrator (clarification 26)",
         "PU@1000{A} SWAP@2000{A} PU@3000{A} PU@4000{B}",
+        "swap_row_count=1 selection_count=0",
+        &["orchestrator_address= segment_start_ts=1000"],
+        &["outcome=pending"],
+    ),
+    (
+        "relayed events alone are (clarification 26)",
+        "PU@1000{A} SWAP@2000 PU@3000{A} PU@4000{B}",
         "swap_row_count=1",
         &["orchestrator_address=0xa", "orchestrator_address=0xb"],
         &["outcome=completed completed_ts=4000"],

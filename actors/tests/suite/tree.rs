@@ -24,6 +24,7 @@ use tokio::time::timeout;
 
 use crate::cells::{Cells, Store};
 use crate::memory::{Answer, MemoryLog, MemoryTables, clock};
+use crate::meters::{counted, sum};
 
 const SHARDS: u16 = 4;
 const PARTITIONS: usize = 3;
@@ -254,6 +255,42 @@ async fn records_become_rows_and_every_one_is_counted() {
     for (partition, log) in input.logs.iter().enumerate() {
         assert_eq!(status.applied[&source(partition)], log.len() as u64);
     }
+}
+
+/// What the shards put beside the facts is in the metrics with what the gate does, once, by its reason.
+#[test]
+fn rejects_of_the_shards_are_counted_with_those_of_the_gate() {
+    let record = |id: &str, family: &str, gateway: &str, data: &str| {
+        let head = format!(r#""id":"{id}","type":"{family}","timestamp":"1767908945298""#);
+        format!(r#"{{{head},"gateway":"{gateway}","data":{data}}}"#).into_bytes()
+    };
+    let request = r#"{"type":"gateway_receive_stream_request","stream_id":"s","request_id":"r"}"#;
+    // Half a character is no text: the second entry can not be read.
+    let nodes = r#"[{"address":"0xa","orch_uri":"https://a"},{"address":"\ud800"}]"#;
+    let log = vec![
+        record("conflict", "stream_trace", "g", request),
+        record("conflict", "stream_trace", "h", request),
+        record("twice", "stream_trace", "g", request),
+        record("twice", "stream_trace", "g", request),
+        record("nodes", "network_capabilities", "g", nodes),
+        b"no event".to_vec(),
+    ];
+    let input = Input { logs: vec![log, Vec::new(), Vec::new()], totals: Totals::default() };
+    // On one thread all actors count where the test looks.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let found = counted(|| {
+        let (status, store) = runtime.block_on(calm(&input));
+        assert_eq!((status.shards.conflicts, status.shards.duplicates), (1, 1));
+        assert_eq!(store.table("raw_streaming_events_quarantine").len(), 2);
+        assert_eq!(store.table("raw_streaming_events_dlq").len(), 2);
+    });
+    let value = |key: &str| found.get(key).copied();
+    for reason in ["id_conflict", "parse_exception", "json_parse_error"] {
+        let key = format!("naap_ingest_rejected_total{{reason={reason}}}");
+        assert_eq!(value(&key), Some(1.0), "{reason}");
+    }
+    assert_eq!(Some(sum(&found, "naap_ingest_rejected_total", "")), Some(3.0));
+    assert_eq!(value("naap_duplicates_total{}"), Some(1.0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use naap_actors::ingest::Wants;
 use naap_protocol::state::SourcePartition;
 use rdkafka::consumer::{CommitMode, Consumer};
 use rdkafka::error::{KafkaError as ClientError, KafkaResult, RDKafkaErrorCode};
@@ -14,7 +15,7 @@ use super::handover::Handover;
 use super::names;
 use super::partition::{Partition, Phase};
 use super::reader::{QUERY, Reader};
-use super::start::{BeyondEnd, Known, Start, start};
+use super::start::{APPLIED, BeyondEnd, Known, Start, start};
 
 /// Longest wait for what was handed over to be applied when a partition is taken away.
 const LEAVE: Duration = Duration::from_secs(5);
@@ -202,37 +203,92 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads again what a shard misses. The ingest throws away what comes before the new assignment. A
-    /// partition that is given away is not read again here: there is nothing left to wait for.
-    pub(super) fn reread(&mut self) {
-        let again = std::mem::take(&mut self.again);
-        let new = std::iter::from_fn(|| self.rereads.try_recv().ok());
-        let wanted: Vec<_> = again.into_iter().chain(new).collect();
-        for (source, offset) in wanted {
-            let is = |p: &Partition| p.source == source;
-            let Some(at) = self.partitions.iter().position(is) else { continue };
-            match &mut self.partitions[at].phase {
-                Phase::Reading => {}
-                Phase::Leaving(until) => {
-                    *until = Instant::now();
-                    continue;
+    /// Does what shards want.
+    pub(super) fn hear_shards(&mut self) {
+        let mut again = std::mem::take(&mut self.again);
+        let mut ahead = false;
+        while let Ok(wants) = self.rereads.try_recv() {
+            match wants {
+                Wants::Again(source, offset) => again.push((source, offset)),
+                Wants::Ahead(source, offset) => {
+                    let known = self.partitions.iter_mut().find(|p| p.source == source);
+                    if let Some(known) = known {
+                        known.ahead = known.ahead.max(offset);
+                        ahead = true;
+                    }
                 }
-                Phase::Stopped => continue,
             }
-            let held = self.watermarks(&source, QUERY).map_or(0, |(low, _)| low);
-            let from = offset.max(held);
-            if let Err(error) = self.seek(&source, from) {
-                tracing::warn!(%error, topic = %source.topic, partition = source.partition,
-                    "a partition is not read again; asking again");
-                self.again.push((source, offset));
+        }
+        // A partition that is stopped is not read again.
+        if ahead {
+            self.look_ahead();
+        }
+        for (source, offset) in again {
+            self.reread(source, offset);
+        }
+    }
+
+    /// Looks whether Kafka holds what a shard has applied, where that is more than was read. If it does not,
+    /// this is not the topic that the shard knows: what is in it would be taken for applied, and get lost.
+    pub(super) fn look_ahead(&mut self) {
+        for at in 0..self.partitions.len() {
+            if !self.partitions[at].is_doubted() {
                 continue;
             }
-            let partition = &mut self.partitions[at];
-            (partition.start, partition.next) = (partition.start.min(offset), from);
-            self.out.push(Handover::Assign(source.clone(), offset));
-            if from > offset {
-                self.lost(&source, offset, from);
+            let Partition { source, ahead: wanted, .. } = self.partitions[at].clone();
+            match self.watermarks(&source, QUERY) {
+                Ok((_, high)) if wanted > high => {
+                    self.stand_still(at, &BeyondEnd { high, wanted, claim: APPLIED });
+                }
+                Ok((_, high)) => self.partitions[at].held = high,
+                Err(error) => {
+                    tracing::warn!(%error, topic = %source.topic, partition = source.partition,
+                        "the end of a partition was not found; asking again");
+                    // The others would wait as long, and the group does not: the next second asks again.
+                    return;
+                }
             }
+        }
+    }
+
+    /// Ends the reading of a partition that has begun, as if it never had: nothing of it goes to the shards
+    /// any more, and no offset of it is committed.
+    fn stand_still(&mut self, at: usize, beyond: &BeyondEnd) {
+        let source = self.partitions[at].source.clone();
+        if let Err(error) = self.consumer.incremental_unassign(&list([&source])) {
+            tracing::warn!(%error, "a partition that is not read is still fetched");
+        }
+        report_stopped(&source, beyond);
+        self.out.push(Handover::Unassign(source.clone()));
+        self.partitions[at] = Partition::stopped(source, beyond.high);
+    }
+
+    /// Reads again what a shard misses. The ingest throws away what comes before the new assignment. A
+    /// partition that is given away is not read again here: there is nothing left to wait for.
+    fn reread(&mut self, source: SourcePartition, offset: u64) {
+        let is = |p: &Partition| p.source == source;
+        let Some(at) = self.partitions.iter().position(is) else { return };
+        match &mut self.partitions[at].phase {
+            Phase::Reading => {}
+            Phase::Leaving(until) => {
+                *until = Instant::now();
+                return;
+            }
+            Phase::Stopped => return,
+        }
+        let held = self.watermarks(&source, QUERY).map_or(0, |(low, _)| low);
+        let from = offset.max(held);
+        if let Err(error) = self.seek(&source, from) {
+            tracing::warn!(%error, topic = %source.topic, partition = source.partition,
+                "a partition is not read again; asking again");
+            self.again.push((source, offset));
+            return;
+        }
+        let partition = &mut self.partitions[at];
+        (partition.start, partition.next) = (partition.start.min(offset), from);
+        self.out.push(Handover::Assign(source.clone(), offset));
+        if from > offset {
+            self.lost(&source, offset, from);
         }
     }
 

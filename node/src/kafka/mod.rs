@@ -27,7 +27,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use naap_actors::ingest::Intake;
+use naap_actors::ingest::{Intake, Wants};
 use naap_protocol::state::SourcePartition;
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -54,8 +54,8 @@ const PANICKED: &str = "it panicked; its last message is in the log";
 /// *all* shards; `None` when some shard knows nothing of the partition. Called on the consumer thread.
 pub type StartOffset = Box<dyn Fn(&SourcePartition) -> Option<u64> + Send>;
 
-/// Partitions that have to be read again, and from where.
-pub type Wanted = mpsc::UnboundedReceiver<(SourcePartition, u64)>;
+/// What shards want of partitions besides what comes next.
+pub type Wanted = mpsc::UnboundedReceiver<Wants>;
 
 /// Per source partition the first offset that is not durably applied, as of the last commit.
 pub type Applied = watch::Receiver<BTreeMap<SourcePartition, u64>>;

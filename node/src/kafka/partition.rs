@@ -32,6 +32,10 @@ pub(super) struct Partition {
     pub committed: u64,
     /// First offset that Kafka did not hold when last looked at.
     pub end: u64,
+    /// The same as a broker has answered it: the client may remember the end of a topic that was made anew.
+    pub held: u64,
+    /// A shard has applied everything before this offset.
+    pub ahead: u64,
 }
 
 impl Partition {
@@ -47,13 +51,29 @@ impl Partition {
             next: read_from,
             committed: position,
             end,
+            held: end,
+            ahead: 0,
         }
     }
 
     /// A partition that can not be read.
     pub fn stopped(source: SourcePartition, end: u64) -> Self {
-        let phase = Phase::Stopped;
-        Self { source, phase, fetched: false, start: end, next: end, committed: end, end }
+        Self {
+            source,
+            phase: Phase::Stopped,
+            fetched: false,
+            start: end,
+            next: end,
+            committed: end,
+            end,
+            held: end,
+            ahead: 0,
+        }
+    }
+
+    /// It is read, and a shard has applied more of it than Kafka is known to have held.
+    pub fn is_doubted(&self) -> bool {
+        self.phase == Phase::Reading && self.ahead > self.held.max(self.next)
     }
 
     /// Everything handed over is durably applied.
@@ -103,6 +123,28 @@ mod tests {
         assert!(partition.may_leave(Some(30), now));
         assert!(partition.may_leave(Some(29), until));
         assert!(Partition::stopped(source, 5).may_leave(None, now));
+    }
+
+    #[test]
+    fn a_partition_is_doubted_until_kafka_holds_what_is_applied() {
+        let source = SourcePartition { topic: "t".into(), partition: 0 };
+        let start = Start { position: 10, read_from: 10 };
+        let mut partition = Partition::reading(source.clone(), start, 40);
+        assert!(!partition.is_doubted());
+        partition.ahead = 40;
+        assert!(!partition.is_doubted(), "the broker has said so at the start");
+        (partition.ahead, partition.end) = (50, 60);
+        assert!(partition.is_doubted(), "the client may remember another topic");
+        partition.next = 50;
+        assert!(!partition.is_doubted(), "all of it was read");
+        (partition.next, partition.held) = (45, 50);
+        assert!(!partition.is_doubted());
+        partition.ahead = 51;
+        assert!(partition.is_doubted());
+        partition.phase = Phase::Leaving(Instant::now());
+        assert!(!partition.is_doubted(), "the next owner will see");
+        let stopped = Partition { ahead: 51, ..Partition::stopped(source, 5) };
+        assert!(!stopped.is_doubted());
     }
 
     #[test]

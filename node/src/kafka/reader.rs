@@ -67,9 +67,9 @@ pub(super) struct Reader {
     pub applied: Applied,
     pub out: Outbox,
     pub stop: Arc<AtomicBool>,
-    /// What has to be read again.
+    /// What shards want.
     pub rereads: Wanted,
-    /// What of it could not be done yet.
+    /// What could not be read again yet.
     pub again: Vec<(SourcePartition, u64)>,
     /// What the group has assigned.
     pub partitions: Vec<Partition>,
@@ -157,7 +157,7 @@ impl Reader {
             } else {
                 self.group_events()?;
             }
-            self.reread();
+            self.hear_shards();
             self.read()?;
             let handed = self.hand_over();
             if self.stopping && (handed.is_err() || self.may_stop()) {
@@ -277,6 +277,7 @@ impl Reader {
         if self.relocate {
             self.relocate();
         }
+        self.look_ahead();
         self.measure();
         Ok(())
     }

@@ -51,11 +51,14 @@ pub(super) struct BeyondEnd {
     pub claim: &'static str,
 }
 
+/// The claim of a shard.
+pub(super) const APPLIED: &str = "is already applied";
+
 /// The state log is the truth, the group's offset a hint, the topic's policy the last resort.
 pub(super) fn start(known: Known) -> Result<Start, BeyondEnd> {
     let Known { applied, committed, low, high, reset } = known;
     let (wanted, claim) = match (applied, committed, reset) {
-        (Some(applied), _, _) => (applied, "is already applied"),
+        (Some(applied), _, _) => (applied, APPLIED),
         (None, Some(committed), _) => (committed, "is the committed offset of the group"),
         (None, None, Reset::Earliest) => (low, "is its beginning"),
         (None, None, Reset::Latest) => (high, "is its end"),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use naap_actors::ingest::{IngestGone, RecordBatch};
+use naap_actors::ingest::{IngestGone, RecordBatch, Wants};
 use naap_node::config::{Config, load_text};
 use naap_node::kafka::{KafkaError, KafkaSource, RecordTaker};
 use naap_protocol::state::SourcePartition;
@@ -143,18 +143,24 @@ pub struct Running {
     pub heard: mpsc::UnboundedReceiver<Got>,
     applied: watch::Sender<Vector>,
     pub gate: Arc<Semaphore>,
-    rereads: mpsc::UnboundedSender<(SourcePartition, u64)>,
+    rereads: mpsc::UnboundedSender<Wants>,
 }
 
 impl Running {
     /// Wants `partition` to be read again from `offset` on.
     pub fn reread(&self, partition: u32, offset: u64) {
         let source = SourcePartition { topic: self.topic.clone(), partition };
-        self.rereads.send((source, offset)).expect("the source runs");
+        self.rereads.send(Wants::Again(source, offset)).expect("the source runs");
+    }
+
+    /// Says that a shard has applied everything of `partition` before `offset`.
+    pub fn ahead(&self, partition: u32, offset: u64) {
+        let source = SourcePartition { topic: self.topic.clone(), partition };
+        self.rereads.send(Wants::Ahead(source, offset)).expect("the source runs");
     }
 
     /// The way to want that while the source is being stopped.
-    pub fn reread_sender(&self) -> mpsc::UnboundedSender<(SourcePartition, u64)> {
+    pub fn reread_sender(&self) -> mpsc::UnboundedSender<Wants> {
         self.rereads.clone()
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{DefaultProducerContext, Producer};
 
+use naap_actors::ingest::Wants;
 use naap_node::kafka::KafkaError;
 use naap_protocol::state::SourcePartition;
 
@@ -140,7 +141,7 @@ async fn a_stop_does_not_wait_for_what_would_have_to_be_read_again() {
         let mut pause = tokio::time::interval(Duration::from_millis(20));
         loop {
             pause.tick().await;
-            drop(rereads.send((again.clone(), 4)));
+            drop(rereads.send(Wants::Again(again.clone(), 4)));
         }
     };
     let stop = tokio::time::timeout(PATIENCE, running.source.stop());
@@ -272,6 +273,51 @@ async fn a_partition_that_ends_before_the_applied_offset_stands_still() {
     until_committed(&bootstrap, topic, 1, 5).await;
     assert_eq!(committed(&bootstrap, topic, 0), None);
     running.source.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_partition_that_ends_before_what_a_shard_has_applied_stands_still_too() {
+    let topic = "remade-unknown";
+    let (_cluster, bootstrap) = mock(topic, 2);
+    write_numbers(&bootstrap, topic, 0, 0..5);
+    write_numbers(&bootstrap, topic, 1, 0..5);
+    let setup = || Setup { applies: false, ..Setup::new(&bootstrap, topic) };
+    // Nothing is known when the partitions are assigned: both begin.
+    let mut running = setup().start().await.unwrap();
+    let (_, rest) = running.records(10).await;
+    for partition in 0..2 {
+        assert!(rest.contains(&Got::Assign(partition, 0)), "{rest:?}");
+    }
+    running.ahead(0, 50);
+    running.until(&Got::Unassign(0)).await;
+    // A shard that is ahead of what was read, but not of what Kafka holds, is as it should be.
+    write_numbers(&bootstrap, topic, 0, 5..8);
+    write_numbers(&bootstrap, topic, 1, 5..8);
+    running.ahead(1, 8);
+    let (records, rest) = running.records(3).await;
+    let of = |record: &Record| (record.partition, record.offset);
+    assert_eq!(records.iter().map(of).collect::<Vec<_>>(), [(1, 5), (1, 6), (1, 7)]);
+    assert_eq!(rest.iter().find(|got| matches!(got, Got::Assign(..) | Got::Unassign(_))), None);
+    // Whatever the ingest believes, no offset of the other one is committed but that of its start.
+    running.apply(0, 5);
+    running.apply(1, 8);
+    until_committed(&bootstrap, topic, 1, 8).await;
+    assert_eq!(committed(&bootstrap, topic, 0), Some(0));
+    // What shards want of it, now or later, changes nothing.
+    running.reread(0, 2);
+    running.reread(1, 6);
+    let (records, rest) = running.records(2).await;
+    assert_eq!(records.iter().map(of).collect::<Vec<_>>(), [(1, 6), (1, 7)]);
+    assert!(!rest.iter().any(|got| matches!(got, Got::Assign(0, _))), "{rest:?}");
+    running.source.stop().await.unwrap();
+
+    // After a restart all of it happens again.
+    let mut again = setup().start().await.unwrap();
+    again.until(&Got::Assign(0, 0)).await;
+    again.ahead(0, 50);
+    again.until(&Got::Unassign(0)).await;
+    assert_eq!(committed(&bootstrap, topic, 0), Some(0));
+    again.source.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

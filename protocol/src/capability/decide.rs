@@ -216,6 +216,8 @@ pub struct Names<'n> {
     pub model: &'n str,
     /// Where the model comes from.
     pub model_source: NameSource,
+    /// A pipeline was known, but it is the model's name and was left blank (backlog 022).
+    pub is_blanked: bool,
 }
 
 impl<'n> Names<'n> {
@@ -226,10 +228,10 @@ impl<'n> Names<'n> {
         let hinted = if hint.inferred { NameSource::Inferred } else { NameSource::Hint };
         let (model, model_source) = first_known(advertised_model, &hint.model, NameSource::Hint);
         let (pipeline, pipeline_source) = first_known(advertised_pipeline, &hint.pipeline, hinted);
-        match canonical_pipeline(pipeline, model) {
-            "" => Self { pipeline: "", pipeline_source: NameSource::None, model, model_source },
-            pipeline => Self { pipeline, pipeline_source, model, model_source },
-        }
+        let is_blanked = !pipeline.is_empty() && canonical_pipeline(pipeline, model).is_empty();
+        let (pipeline, pipeline_source) =
+            if is_blanked { ("", NameSource::None) } else { (pipeline, pipeline_source) };
+        Self { pipeline, pipeline_source, model, model_source, is_blanked }
     }
 }
 

@@ -224,8 +224,8 @@ pub trait Row {
     }
 }
 
-/// Rows longer than this are not written, bytes. A typed row or payment leaves a dead letter (`SINK_GUARD` /
-/// `record_too_large`, events.md 6.6), any other row is only counted.
+/// Rows longer than this are not written, bytes. A row that is made of one event leaves a dead letter
+/// (`SINK_GUARD` / `record_too_large`, events.md 6.4 and 6.6), any other row is only counted.
 pub const MAX_ROW_BYTES: usize = 1_000_000;
 
 /// A row was over [`MAX_ROW_BYTES`] and was not appended.

@@ -18,4 +18,5 @@ pub use progress::{EpochOpen, Progress, SourcePartition};
 pub use sample::{IngestReading, Reading, Samples, StoredSample, TransportReading};
 pub use session::{
     HourKey, SessionState, SignalWritten, StoredBody, StoredSignal, Sym, Symbols, Uid, Written,
+    row_hash, says_the_same,
 };

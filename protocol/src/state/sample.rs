@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 
 use serde::{Deserialize, Serialize};
 
+use super::session::repeat;
 use super::{Sym, Symbols, Uid};
 use crate::event::transport::{Counters, Observer, TransportMetrics, TransportStream};
 use crate::event::{Body, DedupStrategy, Event, IngestMetrics, Track};
@@ -27,7 +28,7 @@ pub struct StoredSample {
     pub gateway: Sym,
     /// What was counted.
     pub reading: Reading,
-    /// Hash of the content of the row that was written last; 0 when one has to be written.
+    /// The [`row_hash`](super::row_hash) of the row that was written last; 0 when there is none.
     pub written: u64,
     /// The row may differ from what is written. Not part of the state: after waking all may.
     #[serde(skip, default = "due")]
@@ -248,7 +249,10 @@ impl Samples {
     /// Makes every row due again.
     pub fn repeat_all(&mut self) {
         let samples = self.kept.iter_mut().chain(&mut self.displaced);
-        samples.for_each(|sample| (sample.written, sample.due) = (0, true));
+        samples.for_each(|sample| {
+            repeat(&mut sample.written);
+            sample.due = true;
+        });
     }
 
     /// The rows behind `place` that count on from what stands there.

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Deliveries, Samples, StoredSample};
 use crate::capability::evidence::Answer;
@@ -43,8 +44,7 @@ pub struct SessionState {
 }
 
 /// What was written of a session: only what changes is written again, and what is no longer there
-/// is taken back. A number is the hash of a row's content; 0 stands for a row that has to be
-/// repeated.
+/// is taken back. A number is a [`row_hash`]; 0 stands for a row that was never written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Written {
     /// Epoch of the rows. Rows of an earlier epoch are repeated on the first touch: the node that
@@ -91,13 +91,41 @@ pub struct SignalWritten {
     pub coverage: u64,
 }
 
+/// Bit of a hash that says that the row is stored, and need not be written again.
+const STORED: u64 = 1;
+/// Bit of every hash, so that none is 0 without the other.
+const WRITTEN: u64 = 2;
+
+/// Hash of the content of a row that is written.
+pub fn row_hash(content: &[u8]) -> u64 {
+    xxh3_64(content) | STORED | WRITTEN
+}
+
+/// Whether a row with the hash `now` says what the one with the hash `before` said, which may have to be
+/// repeated.
+pub fn says_the_same(before: u64, now: u64) -> bool {
+    before | STORED == now
+}
+
+/// Makes a row due again, if it was ever written.
+pub(super) fn repeat(hash: &mut u64) {
+    *hash &= !STORED;
+}
+
 impl Written {
     /// Makes every row due again. Keys stay, so that what is gone can be taken back.
     pub fn repeat_all(&mut self) {
-        (self.session, self.coverage, self.latency) = (0, 0, [0; 2]);
-        self.segments.fill(0);
-        self.swaps.fill(0);
-        self.hours.values_mut().for_each(|hash| *hash = 0);
+        let rows = [&mut self.session, &mut self.coverage].into_iter().chain(&mut self.latency);
+        let rows = rows.chain(&mut self.segments).chain(&mut self.swaps);
+        rows.chain(self.hours.values_mut()).for_each(repeat);
+    }
+}
+
+impl SignalWritten {
+    /// Makes the rows due again.
+    fn repeat(&mut self) {
+        repeat(&mut self.fact);
+        repeat(&mut self.coverage);
     }
 }
 
@@ -159,7 +187,7 @@ impl SessionState {
     pub fn repeat_all(&mut self) {
         self.written.repeat_all();
         let signals = self.signals.iter_mut().chain(&mut self.displaced);
-        signals.for_each(|signal| signal.written = SignalWritten::default());
+        signals.for_each(|signal| signal.written.repeat());
         self.samples.repeat_all();
     }
 }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::ingest::RecordEntry;
 use naap_protocol::org::OrgMap;
+use naap_protocol::rows::rejects::DeadLetter;
 
 #[derive(Debug)]
 struct Still;
@@ -124,4 +125,36 @@ fn a_legal_record_travels_and_what_can_not_is_a_dead_letter() {
     assert_eq!(router.counts().dead_lettered, BTreeMap::from([("record_too_large", 1)]));
     let letters = router.take_rows();
     assert!(letters.iter().any(|rows| rows.table.name.ends_with("_dlq")));
+}
+
+#[test]
+fn an_event_whose_archive_row_is_too_long_counts_and_a_letter_says_so() {
+    let (mut router, mut flow) = router(1, 8 << 20);
+    let request = |uid: u64, note: usize| {
+        let note = "n".repeat(note);
+        let data = format!(
+            r#"{{"type":"gateway_receive_stream_request","stream_id":"s","request_id":"r","note":"{note}"}}"#
+        );
+        format!(
+            r#"{{"id":"{uid}","type":"stream_trace","timestamp":"1700000000000","gateway":"g","data":{data}}}"#
+        )
+    };
+    let texts = [request(0, 10), request(1, 1_000_000)];
+    let parts = travels(router.route(batch(&texts), &mut flow)).remove(&0).unwrap();
+    let offsets: Vec<u64> = parts.into_iter().flat_map(|part| part.3).collect();
+    assert_eq!(offsets, [0, 2]);
+    let counts = router.counts();
+    assert_eq!(counts.accepted, BTreeMap::from([("stream_trace", 2)]));
+    assert_eq!(counts.letters, BTreeMap::from([("record_too_large", 1)]));
+    assert_eq!(counts.dead_lettered, BTreeMap::new(), "it is accepted");
+    let batches = router.take_rows();
+    let of = |table: &str| batches.iter().find(|batch| batch.table.name == table).unwrap();
+    assert_eq!((of("raw_streaming_events").count, of("raw_streaming_events_dlq").count), (1, 1));
+    let mut rest: &[u8] = &of("raw_streaming_events_dlq").rows;
+    let letter = DeadLetter::decode(&mut rest).unwrap();
+    assert_eq!((letter.source_topic, letter.source_offset, letter.part), ("t", 2, 0));
+    assert_eq!((letter.failure_stage, letter.failure_reason), ("SINK_GUARD", "record_too_large"));
+    let start = "the row for table raw_streaming_events has ";
+    assert!(letter.failure_details.starts_with(start), "{}", letter.failure_details);
+    assert_eq!(letter.payload_body, &texts[1][..100_000], "the record itself fits no row either");
 }

@@ -135,7 +135,7 @@ impl World {
             Step::Flip => self.bounds.flips > 0,
             Step::Compact => true,
             Step::Learn(n) => node(n).view != self.placed,
-            Step::Recheck(n) => node(n).view == n,
+            Step::Recheck(n) => node(n).view == n || node(n).owner.opening().is_some(),
             Step::Suspect(n) => node(n).view == n && self.bounds.quarrels > 0,
             Step::Ahead(n) => node(n).view != n && self.bounds.doubts > 0,
             Step::Trust(n) => node(n).view != n && node(n).position.is_some(),
@@ -172,7 +172,7 @@ impl World {
                     self.tell(n, Event::Lost);
                 }
             }
-            Step::Recheck(n) => self.recheck(n)?,
+            Step::Recheck(n) => self.recheck(n),
             Step::Suspect(n) => {
                 self.wanted(n)?;
                 self.bounds.quarrels = self.bounds.quarrels.checked_sub(1)?;
@@ -263,9 +263,11 @@ impl World {
         self.nodes.iter().enumerate().filter(|(n, node)| node.view == *n).count() > 1
     }
 
-    /// What a node does every second: what it should have must be open.
-    fn recheck(&mut self, n: usize) -> Option<()> {
-        self.wanted(n)?;
+    /// What a node does every second: what it should have must be open, and what it should not have is given away.
+    fn recheck(&mut self, n: usize) {
+        if self.wanted(n).is_none() {
+            return self.tell(n, Event::Lost);
+        }
         let up = |holder: &Opening| {
             self.nodes
                 .iter()
@@ -274,7 +276,6 @@ impl World {
         };
         let down = self.nodes[n].owner.holder().is_some_and(|holder| !up(holder));
         self.tell(n, Event::placed(true, false, down));
-        Some(())
     }
 
     fn read(&mut self, n: usize) -> Option<()> {
