@@ -34,7 +34,7 @@ pub const CHECKS: &[Check] = &[
             "fact_workflow_sessions",
             "known_stream AND startup_success AND swap_count = 0",
         )
-        .also(&["Q-24", "Q-26", "Q-36b"]),
+        .also(&["Q-24", "Q-26", "Q-36b", "H1"]),
     },
     Check {
         id: "Q-95",
