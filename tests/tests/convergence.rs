@@ -16,19 +16,17 @@ const RUNS: usize = 2;
 
 /// The delay of the run that is killed on its way, while it computes figures.
 const KILLED: &str = "3h";
-/// The delay that puts every advertisement behind all sessions.
-const LAST: &str = "100h";
 
-/// Some sessions of a day, in which orchestrators come, go and change.
+/// Some sessions of eight hours, in which orchestrators come, go and change.
 fn generate(events: &Path) {
     let profile = Profile {
-        capability_interval_s: 3600,
+        capability_interval_s: 1800,
         gateways: 1,
         garbage_per_session: 0.0,
         oversized: false,
         ..Profile::default()
     };
-    let plan = Plan { seed: 5, sessions: 60, orchestrators: 20, hours: 24, profile };
+    let plan = Plan { seed: 5, sessions: 60, orchestrators: 20, hours: 8, profile };
     let mut out = BufWriter::new(File::create(events).unwrap());
     plan.write(&mut out, None::<&mut Vec<u8>>, &mut |_| ()).unwrap();
 }
@@ -36,7 +34,7 @@ fn generate(events: &Path) {
 /// Arguments of the bent runs.
 fn bends() -> Vec<Vec<String>> {
     let shuffles = (1..=20).map(|seed| vec!["--shuffle".to_owned(), seed.to_string()]);
-    let delays = ["10m", KILLED, LAST];
+    let delays = ["10m", KILLED, "100h"];
     let delays = delays.map(|delay| vec!["--capability-delay".to_owned(), delay.to_owned()]);
     shuffles.chain(delays).chain([vec!["--capability-precede-session".to_owned()]]).collect()
 }
@@ -67,10 +65,6 @@ fn every_order_ends_in_the_same_facts() {
                 );
             }
             let found = dir.replay(&args);
-            if args[1] == LAST {
-                let corrections = found["records"]["corrections"].as_u64();
-                assert!(corrections > Some(0), "advertisements behind everything correct rows");
-            }
             assert_same(&found, &ordered, &args);
         }
     };
