@@ -2,16 +2,19 @@
 //! does, up to the serving views.
 #![allow(clippy::unwrap_used, reason = "a test ends with what went wrong")]
 
+#[path = "../../node/tests/kafka/child.rs"]
+mod child;
+
 use std::fs::File;
 use std::io::{BufWriter, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use child::kill_child;
 use naap_generator::Plan;
 use naap_tests::DataDir;
 use naap_tests::stage::PATIENCE;
-use rustix::process::{Pid, Signal, kill_process};
 
 /// A file of generated events.
 fn events(dir: &Path, sessions: u64) -> PathBuf {
@@ -53,21 +56,6 @@ fn a_killed_replay_goes_on_where_its_state_is() {
     assert_eq!(again["fingerprints"], expected["fingerprints"]);
 }
 
-/// The only child of a process.
-fn child_of(parent: u32) -> Pid {
-    let parent = parent.to_string();
-    let is_child = |pid: i32| {
-        // One that ends meanwhile is not the child.
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        // The name, which may hold anything, is in parentheses; behind it stand the state and the parent.
-        let (_, rest) = stat.rsplit_once(')').unwrap_or_default();
-        rest.split_whitespace().nth(1) == Some(parent.as_str())
-    };
-    let all = std::fs::read_dir("/proc").unwrap().flatten();
-    let mut all = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    Pid::from_raw(all.find(|&pid| is_child(pid)).unwrap()).unwrap()
-}
-
 #[test]
 fn a_replay_whose_engine_is_killed_says_so_at_once_and_goes_on_when_run_again() {
     let whole = DataDir::new();
@@ -90,7 +78,7 @@ fn a_replay_whose_engine_is_killed_says_so_at_once_and_goes_on_when_run_again() 
         assert!(since.elapsed() < PATIENCE, "the replay makes no progress");
         std::thread::sleep(Duration::from_millis(5));
     }
-    kill_process(child_of(replay.id()), Signal::KILL).unwrap();
+    kill_child(replay.id());
     let killed = Instant::now();
     let status = replay.wait().unwrap();
     let said = said.join().unwrap();

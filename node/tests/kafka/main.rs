@@ -8,6 +8,7 @@
 )]
 
 mod broker;
+mod child;
 mod helper;
 mod members;
 mod meter;

@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 
 use crate::broker::{Message, Write, committed, messages, producer, until_committed, write};
+use crate::child::kill_child;
 use crate::helper::PATIENCE;
 
 const EVENTS: &str = include_str!("../../../tests/fixtures/events-2026-01-08.jsonl");
@@ -80,20 +81,8 @@ impl Service {
         kill_process(pid, signal).unwrap();
     }
 
-    /// Kills the engine, which is its only child.
     fn kill_engine(&self) {
-        let parent = self.child.id().to_string();
-        let is_child = |pid: i32| {
-            // One that ends meanwhile is not the child.
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            // The name, which may hold anything, is in parentheses; then come the state and the parent.
-            let (_, rest) = stat.rsplit_once(')').unwrap_or_default();
-            rest.split_whitespace().nth(1) == Some(parent.as_str())
-        };
-        let all = std::fs::read_dir("/proc").unwrap().flatten();
-        let mut all = all.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-        let engine = Pid::from_raw(all.find(|&pid| is_child(pid)).unwrap()).unwrap();
-        kill_process(engine, Signal::KILL).unwrap();
+        kill_child(self.child.id());
     }
 
     /// The exit code, when it ends by itself, and the last line.
