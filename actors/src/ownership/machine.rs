@@ -168,7 +168,7 @@ impl<C: Clone> Owner<C> {
     }
 
     fn won(&mut self, take: Take) -> Vec<Effect<C>> {
-        match (&mut self.phase, take) {
+        match (&self.phase, take) {
             (Phase::Idle, _) => self.follow(take),
             (Phase::Reading(_), _) => {
                 self.phase = Phase::Reading(take);
@@ -181,7 +181,7 @@ impl<C: Clone> Owner<C> {
     }
 
     fn lost(&mut self) -> Vec<Effect<C>> {
-        match &mut self.phase {
+        match &self.phase {
             Phase::Reading(_) | Phase::Standby(_) => {
                 self.rest(Phase::Idle);
                 vec![Effect::Unfollow]
