@@ -31,6 +31,9 @@ use crate::config::Config;
 
 /// A beat that is not acknowledged by then is stale.
 const STALE_MILLIS: &str = "2000";
+/// Longest pause between two attempts while brokers are away, ms. The first node that writes again measures
+/// the silence of those that are still waiting, so all have to come back well within the silence that accuses.
+const AGAIN_MILLIS: &str = "250";
 /// How long the reader waits for a record before it looks whether it is still wanted.
 const POLL: Duration = Duration::from_millis(200);
 /// How long a broker may hold a fetch back, ms: a sign of life is not to wait for company.
@@ -81,7 +84,12 @@ impl Members {
             .set("fetch.wait.max.ms", FETCH_MILLIS)
             .set("auto.offset.reset", "earliest");
         let mut writing = client::connection(&config.kafka, node)?;
-        writing.set("acks", "all").set("linger.ms", "0").set("message.timeout.ms", STALE_MILLIS);
+        writing
+            .set("acks", "all")
+            .set("linger.ms", "0")
+            .set("message.timeout.ms", STALE_MILLIS)
+            .set("reconnect.backoff.max.ms", AGAIN_MILLIS)
+            .set("retry.backoff.max.ms", AGAIN_MILLIS);
         let consumer = reading.create_with_context(Context::default()).map_err(settings)?;
         let producer = writing.create_with_context(Context::default()).map_err(settings)?;
         let mut members = Self { consumer, producer, topic, backlog: Vec::new(), unread: 0 };
