@@ -1,8 +1,9 @@
 //! The watermark of a shard: how far its event time has come (design.md, time).
 //!
 //! It is the minimum over the source partitions that are active, and never moves back. A partition
-//! that gives nothing for a while does not hold it back, so one silent partition stops no clock. It
-//! tells how far behind a shard is, and when the state of an entity ends.
+//! that gives nothing for a while does not hold it back, so one silent partition stops no clock. Nor
+//! does an event of a clock that is wrong move it beyond the node's own time. It tells how far behind a
+//! shard is, and when the state of an entity ends.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,6 +13,10 @@ use naap_protocol::time::Timestamp;
 
 /// Silence after which a partition is idle, unless configured otherwise.
 pub const DEFAULT_IDLE: Duration = Duration::from_secs(30);
+
+/// How far ahead of the node clock, ms, it may be: clocks of gateways are. Without this limit one of them could
+/// end the state of every session.
+const AHEAD_MS: i64 = 300_000;
 
 /// The watermark of one shard.
 #[derive(Clone, Debug)]
@@ -39,6 +44,7 @@ impl Watermark {
     /// Takes in that `source` gave records, the greatest event time of which is `event_ts`. `now` is
     /// the node clock.
     pub fn observe(&mut self, source: &SourcePartition, event_ts: Timestamp, now: Timestamp) {
+        let event_ts = event_ts.min(latest(now));
         if let Some(known) = self.sources.get_mut(source) {
             known.newest = known.newest.max(Some(event_ts));
             known.seen = now;
@@ -59,13 +65,19 @@ impl Watermark {
         let active = self.sources.values().filter(|s| now.millis_since(s.seen) <= self.idle_ms);
         // `None` is below every time: with no partition active the mark stays.
         self.mark = self.mark.max(active.map(|source| source.newest).min().flatten());
-        self.mark
+        // What was claimed by a node whose own clock was wrong may be ahead too.
+        self.mark.map(|mark| mark.min(latest(now)))
     }
 
     /// How far the watermark is behind `now`, s, never below 0; `None` before the first record.
     pub fn lag_seconds(&mut self, now: Timestamp) -> Option<f64> {
         self.advance(now).map(|mark| now.millis_since(mark).max(0) as f64 / 1_000.0)
     }
+}
+
+/// The latest that may be believed at `now`, node clock.
+fn latest(now: Timestamp) -> Timestamp {
+    Timestamp(now.0.saturating_add(AHEAD_MS))
 }
 
 #[cfg(test)]
@@ -124,6 +136,17 @@ mod tests {
                 prop_assert!(watermark.advance(Timestamp(0)) <= Some(newest));
             }
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_does_not_move_it() {
+        let mut watermark = Watermark::new(DEFAULT_IDLE, None);
+        watermark.observe(&source(0), Timestamp(9_000_000), Timestamp(1_000));
+        assert_eq!(watermark.advance(Timestamp(1_000)), Some(Timestamp(301_000)));
+        assert_eq!(watermark.advance(Timestamp(31_000)), Some(Timestamp(301_000)));
+        let mut restored = Watermark::new(DEFAULT_IDLE, Some(Timestamp(9_000_000)));
+        assert_eq!(restored.advance(Timestamp(1_000)), Some(Timestamp(301_000)));
+        assert_eq!(restored.advance(Timestamp(2_000)), Some(Timestamp(302_000)));
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub struct NodeParts<'a> {
     pub orgs: OrgMap,
     /// The input has an end: retention is off until then (decisions.md, bounded input).
     pub bounded: bool,
-    /// Highest epoch that the state log knows; 0 for an empty log, of which the tables know more.
+    /// Highest epoch that the state log knows; 0 for an empty log, or part of one, of which the tables know more.
     pub known_epoch: u64,
     /// Boot of the node.
     pub incarnation: u64,

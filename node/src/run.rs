@@ -27,7 +27,7 @@ use crate::cli::{Failure, Global, RunArgs, environment, make_data_folder};
 use crate::clock::SystemClock;
 use crate::cluster::Cluster as Links;
 use crate::config::{Config, InputSource};
-use crate::http::{self, Api};
+use crate::http::{self, Api, Reading};
 use crate::kafka::{Applied, KafkaSource, RejectTopics, Wanted};
 use crate::logging;
 use crate::node::{NodeParts, node_args};
@@ -99,8 +99,10 @@ async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
     let mut first = Some(Boot::begin(config, dir, &left).await?);
     let mut store = open_store(config, dir).await?;
     let is_up = Arc::new(AtomicBool::new(false));
+    let mut reading = None;
     if config.http.enabled {
         let api = Api::new(&store, config, is_up.clone(), telemetry::metrics());
+        reading = Some(api.reading());
         http::start(api, config.http.listen.as_str().to_owned());
     }
     // A counter that nobody has seen at 0 has no increase.
@@ -113,7 +115,7 @@ async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
             Ok(boot)
         } else {
             tokio::select! {
-                boot = again(config, dir, &left, &mut store) => boot,
+                boot = again(config, dir, &left, (&mut store, reading.as_ref())) => boot,
                 _ = stop.first() => break Ok(()),
             }
         };
@@ -150,14 +152,22 @@ async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
     outcome
 }
 
-/// The boot after `left`. An engine that has ended starts again before it: no life begins without one.
+/// The boot after `left`. An engine that has ended starts again before it: no life begins without one. A server
+/// is opened anew: the password or the certificate may have changed, which would end life after life.
 async fn again(
     config: &Config,
     dir: &Path,
     left: &Before,
-    store: &mut Store,
+    (store, reading): (&mut Store, Option<&Reading>),
 ) -> Result<Boot, Failure> {
-    store.reopen().await.map_err(environment)?;
+    if config.clickhouse.url.is_some() {
+        *store = open_store(config, dir).await?;
+        if let Some(reading) = reading {
+            reading.replace(store);
+        }
+    } else {
+        store.reopen().await.map_err(environment)?;
+    }
     Boot::begin(config, dir, left).await
 }
 
@@ -254,6 +264,7 @@ pub(crate) async fn open_store(config: &Config, dir: &Path) -> Result<Store, Fai
     let database = settings.database.as_str();
     if let Some(url) = &settings.url {
         let store = Store::server(url.as_str(), settings).map_err(environment)?;
+        store.ask(url.as_str()).await.map_err(environment)?;
         let differences = schema::check(&store).await.map_err(environment)?;
         return match differences.first() {
             None => {

@@ -222,8 +222,10 @@ impl Actor for IngestActor {
                 state.maybe_commit(&myself).await?;
             }
             IngestMsg::CommitDone(outcome) => {
-                state.committed(&outcome?);
-                state.maybe_commit(&myself).await?;
+                // While the end is waited for a cycle that moved nothing is followed by one at the next tick.
+                if state.committed(&outcome?) || state.finishing.is_empty() {
+                    state.maybe_commit(&myself).await?;
+                }
             }
             IngestMsg::Unsaved => state.unsaved = true,
             IngestMsg::Finish(reply) => {
@@ -390,7 +392,8 @@ impl State {
         Ok(())
     }
 
-    fn committed(&mut self, committed: &Committed) {
+    /// Returns whether the cycle made anything durable or settled.
+    fn committed(&mut self, committed: &Committed) -> bool {
         self.committing = false;
         self.flow.end_commit();
         for (source, to) in std::mem::take(&mut self.storing) {
@@ -405,13 +408,13 @@ impl State {
         let traffic = committed.whole.then_some(committed.traffic);
         let before = std::mem::replace(&mut self.traffic, traffic);
         let settled = traffic.is_none_or(|now| before.is_some_and(|b| now.is_settled_since(b)));
-        self.publish();
-        if !settled || !self.flow.all_applied(&self.status.applied) {
-            self.unsaved = true;
-        }
+        let moved = self.publish();
+        let done = settled && self.flow.all_applied(&self.status.applied);
+        self.unsaved |= !done;
         self.next_commit =
             Instant::now() + pause_after(committed.took, self.args.options.flush_interval);
         self.let_in();
+        moved || done
     }
 
     /// What every shard has claimed, as far as this node's own rows of it are stored. Of a partition that it
@@ -421,14 +424,17 @@ impl State {
         claimed.filter_map(|(s, to)| self.stored.get(&s).map(|&own| (s, to.min(own)))).collect()
     }
 
-    fn publish(&mut self) {
+    /// Tells how far every partition is durably applied; whether that is further than before.
+    fn publish(&mut self) -> bool {
         let applied = self.applied();
-        if applied != self.status.applied {
+        let moved = applied != self.status.applied;
+        if moved {
             self.moved = Instant::now();
         }
         self.kept.applied(&applied);
         self.status.applied = applied;
         self.args.applied.send_replace(self.status.applied.clone());
+        moved
     }
 
     fn finish_if_applied(&mut self) {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use naap_protocol::slice::DirtySlices;
+use naap_protocol::slice::{DirtySlices, HOUR_MS};
 use naap_protocol::time::Timestamp;
 
 /// Slices of one organisation that are computed together.
@@ -14,6 +14,9 @@ const BATCH_HOURS: usize = 24;
 
 /// How long an answer is remembered, ms: a shard that has not heard it is told again.
 const REMEMBERED_MS: i64 = 300_000;
+
+/// Hours that begin later than this, ms, are of no clock that could be right, and nobody waits for them.
+const AHEAD_MS: i64 = 26 * HOUR_MS;
 
 /// Dirty slices of one shard, as it names them, or as they are answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +64,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// A schedule without slices. One that became dirty is due after `debounce`; in a bounded replay
-    /// only at the end.
+    /// A schedule without slices. One that became dirty is due after `debounce`, but not before its hour has
+    /// begun, as clocks of gateways are ahead at times; in a bounded replay only at the end.
     pub fn new(debounce: Duration, bounded: bool) -> Self {
         let debounce_ms = i64::try_from(debounce.as_millis()).unwrap_or(i64::MAX);
         let (pending, running, answered) = Default::default();
@@ -70,7 +73,7 @@ impl Schedule {
     }
 
     /// Takes what a shard names. Returns the answer to what needs no computation: what was computed
-    /// before, and hours that have not begun, whose rows will name them again.
+    /// before, and hours so far ahead that their rows, should there be more, will name them again.
     pub fn mark(&mut self, marks: Marks, now: Timestamp) -> Option<Marks> {
         let Marks { shard, epoch, dirty } = marks;
         let claimant = (shard, epoch);
@@ -78,8 +81,8 @@ impl Schedule {
         for (org, hours) in dirty.0 {
             for (hour, cycle) in hours {
                 let slice = (org.clone(), hour);
-                let future = !self.bounded && hour > now;
-                if future || self.is_answered(&slice, claimant, cycle) {
+                let absurd = !self.bounded && hour.millis_since(now) > AHEAD_MS;
+                if absurd || self.is_answered(&slice, claimant, cycle) {
                     known.0.entry(org.clone()).or_default().insert(hour, cycle);
                 } else if !self.is_running(&slice, claimant, cycle) {
                     self.want(slice, claimant, cycle, now);
@@ -100,8 +103,9 @@ impl Schedule {
     }
 
     fn want(&mut self, slice: Slice, claimant: Claimant, cycle: u64, now: Timestamp) {
-        let due = Timestamp(now.0.saturating_add(self.debounce_ms));
-        let fresh = || Pending { since: now, due, claims: Claims::new() };
+        let since = if self.bounded { now } else { now.max(slice.1) };
+        let due = Timestamp(since.0.saturating_add(self.debounce_ms));
+        let fresh = || Pending { since, due, claims: Claims::new() };
         let pending = self.pending.entry(slice).or_insert_with(fresh);
         let seen = pending.claims.entry(claimant).or_default();
         *seen = cycle.max(*seen);

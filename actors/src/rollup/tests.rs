@@ -80,12 +80,21 @@ fn a_failure_waits_and_forgets_nothing() {
 }
 
 #[test]
-fn hours_that_have_not_begun_are_left_to_their_rows() {
+fn an_hour_that_has_not_begun_is_due_when_it_has() {
     let mut schedule = schedule();
-    let known = schedule.mark(marks(0, "a", &[(99, 1), (101, 1)]), NOW);
-    assert_eq!(known, Some(marks(0, "a", &[(101, 1)])));
+    assert_eq!(schedule.mark(marks(0, "a", &[(99, 1), (101, 1)]), NOW), None);
+    let batch = schedule.next(later(15_000), false).unwrap();
+    assert_eq!(batch.hours, [Timestamp(99 * HOUR_MS)]);
+    assert_eq!(schedule.done(later(15_000)), [marks(0, "a", &[(99, 1)])]);
+    assert_eq!(schedule.oldest(), Some(later(HOUR_MS)), "it does not wait yet");
+    assert_eq!(schedule.next(later(HOUR_MS + 14_999), false), None);
+    assert!(schedule.next(later(HOUR_MS + 15_000), false).is_some());
+    assert_eq!(schedule.done(later(HOUR_MS + 15_000)), [marks(0, "a", &[(101, 1)])]);
+
+    let absurd = marks(0, "a", &[(127, 1)]);
+    assert_eq!(schedule.mark(absurd.clone(), NOW), Some(absurd.clone()));
     let mut replay = Schedule::new(Duration::ZERO, true);
-    assert_eq!(replay.mark(marks(0, "a", &[(101, 1)]), NOW), None);
+    assert_eq!(replay.mark(absurd, NOW), None);
     assert_eq!(replay.next(NOW, false), None, "a replay computes at its end");
     assert!(replay.next(NOW, true).is_some());
 }

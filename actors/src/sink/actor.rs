@@ -9,6 +9,7 @@ use naap_protocol::rows::TableSpec;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SpawnErr};
 use ractor_cluster::RactorMessage;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 
 use crate::backoff::Backoff;
 use crate::names;
@@ -55,6 +56,9 @@ struct State<W> {
     next: u64,
     /// Numbers of the inserts under way.
     in_flight: BTreeSet<u64>,
+    /// The inserts themselves: they end with the sink, as nobody would hear of them, and the next one has its
+    /// own share of memory.
+    inserts: JoinSet<()>,
     flushing: Vec<Flush>,
 }
 
@@ -82,6 +86,7 @@ pub(super) async fn spawn<W: TableWriter>(
         bytes: 0,
         next: 0,
         in_flight: BTreeSet::new(),
+        inserts: JoinSet::new(),
         flushing: Vec::new(),
     };
     let actor = SinkActor(std::marker::PhantomData);
@@ -121,6 +126,7 @@ impl<W: TableWriter> Actor for SinkActor<W> {
             }
             SinkMsg::Done(number, result) => {
                 state.in_flight.remove(&number);
+                while state.inserts.try_join_next().is_some() {}
                 result.map_err(|e| format!("table {}: {e}", state.table.name))?;
             }
         }
@@ -156,7 +162,7 @@ impl<W: TableWriter> State<W> {
         self.in_flight.insert(number);
         let (table, writer, backoff) = (self.table, Arc::clone(&self.writer), self.options.backoff);
         let chunks: Vec<Bytes> = batches.into_iter().map(|batch| batch.rows).collect();
-        tokio::spawn(async move {
+        self.inserts.spawn(async move {
             let result = write_until_stored(table, &*writer, chunks, count, backoff).await;
             if result.is_ok() {
                 metrics::counter!(names::SINK_ROWS, "table" => table.name).increment(count);

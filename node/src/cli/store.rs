@@ -21,12 +21,22 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Runtime::new().map_err(environment)
 }
 
-/// Opens what the arguments name.
+/// Opens what the arguments name. A server that does not answer is named once, and not as the failure of some
+/// statement.
 pub(crate) async fn open(
     args: &StoreArgs,
     config: &Config,
     create: bool,
 ) -> Result<Store, Failure> {
+    let store = open_unasked(args, config, create).await?;
+    if let Some(url) = &args.url {
+        store.ask(url).await.map_err(environment)?;
+    }
+    Ok(store)
+}
+
+/// The same without a word to a server: it may be back before it is needed.
+async fn open_unasked(args: &StoreArgs, config: &Config, create: bool) -> Result<Store, Failure> {
     logging::start(&config.telemetry).map_err(Failure::environment)?;
     let settings = &config.clickhouse;
     let database = settings.database.as_str();
@@ -123,7 +133,7 @@ pub(super) fn serve(args: &ServeArgs, global: &Global) -> Result<(), Failure> {
     runtime()?.block_on(async {
         let stop = StopSignals::listen().map_err(environment)?;
         let metrics = telemetry::metrics();
-        let store = open(&args.store, &config, false).await?;
+        let store = open_unasked(&args.store, &config, false).await?;
         store.check_reader(config.http.request_timeout).await.map_err(environment)?;
         let api = Api::new(&store, &config, Arc::new(AtomicBool::new(true)), metrics);
         let listen = config.http.listen.as_str();

@@ -10,4 +10,4 @@ mod request;
 mod resource;
 mod server;
 
-pub use server::{Api, serve, start};
+pub use server::{Api, Reading, serve, start};

@@ -19,7 +19,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use naap_actors::ports::Clock;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::list;
 use super::openapi;
@@ -39,11 +39,54 @@ const REQUESTS: &str = "naap_http_requests_total";
 /// Time to the answer in seconds, by `path`.
 const SECONDS: &str = "naap_http_seconds";
 
+/// The store as requests read it: shared, since passwords and certificates may change while the interface
+/// serves.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    source: Arc<watch::Sender<Source>>,
+    longest: Duration,
+}
+
+#[derive(Clone, Debug)]
+struct Source {
+    store: Arc<Store>,
+    client: Client,
+}
+
+impl Reading {
+    fn new(store: &Store, longest: Duration) -> Self {
+        Self { source: Arc::new(watch::Sender::new(Source::new(store, longest))), longest }
+    }
+
+    /// From now on requests read from `store`.
+    pub fn replace(&self, store: &Store) {
+        self.source.send_replace(Source::new(store, self.longest));
+    }
+
+    fn store(&self) -> Arc<Store> {
+        self.source.borrow().store.clone()
+    }
+
+    fn client(&self) -> Client {
+        self.source.borrow().client.clone()
+    }
+}
+
+impl Source {
+    fn new(store: &Store, longest: Duration) -> Self {
+        let store = Arc::new(store.reading(longest));
+        let client = store
+            .tables()
+            .with_setting("output_format_json_quote_64bit_integers", "0")
+            .with_setting("date_time_output_format", "iso");
+        Self { store, client }
+    }
+}
+
 /// Everything that requests need.
 #[derive(Debug)]
 pub struct Api {
-    store: Store,
-    client: Client,
+    reading: Reading,
     config: Config,
     bounds: Bounds,
     resources: Vec<Resource>,
@@ -63,14 +106,8 @@ impl Api {
         metrics: Option<PrometheusHandle>,
     ) -> Self {
         let Http { max_rows, max_span, max_concurrent, request_timeout, .. } = config.http.clone();
-        let store = store.reading(request_timeout);
-        let client = store
-            .tables()
-            .with_setting("output_format_json_quote_64bit_integers", "0")
-            .with_setting("date_time_output_format", "iso");
         Self {
-            store,
-            client,
+            reading: Reading::new(store, request_timeout),
             config: config.clone(),
             bounds: Bounds { max_rows, max_span },
             resources: Resource::all(),
@@ -79,6 +116,11 @@ impl Api {
             node_is_up,
             metrics,
         }
+    }
+
+    /// What the interface reads from, to be replaced when the store is opened again.
+    pub fn reading(&self) -> Reading {
+        self.reading.clone()
     }
 
     fn router(self) -> Router {
@@ -159,7 +201,7 @@ async fn lists(
         .ok_or_else(|| Problem::missing("there is no such list; /openapi.json has all lists"))?;
     let now = SystemClock.now();
     let request = ListRequest::parse(resource, &parameters(given)?, api.bounds, now)?;
-    let page = list::page(&api.client, resource, &request).await?;
+    let page = list::page(&api.reading.client(), resource, &request).await?;
     Ok(answer(&json!({
         "data": page.rows,
         "pagination": {
@@ -188,7 +230,7 @@ async fn session(
     if id.is_empty() || id.len() > 2048 || id.contains('\0') {
         return Err(Problem::bad("the id is empty, too long or not a text"));
     }
-    let told = explain::told(&api.store, &id, org.as_deref(), &api.config).await;
+    let told = explain::told(&api.reading.store(), &id, org.as_deref(), &api.config).await;
     let told = told.map_err(|error| match error {
         explain::Untold::Unknown(reason) => Problem::missing(reason),
         explain::Untold::Several(reason) => Problem::ambiguous(reason),
@@ -206,7 +248,7 @@ async fn checks(State(api): State<Arc<Api>>, given: Parameters) -> Result<Respon
     }
     let sql = "SELECT check_id, checked_at, window_start, window_end, verdict, failed_rows, value, threshold, \
                examples, note FROM dq_check_results FINAL ORDER BY checked_at DESC LIMIT 1 BY check_id";
-    let results = list::rows(&api.client, sql).await?;
+    let results = list::rows(&api.reading.client(), sql).await?;
     let Value::Array(mut all) = report::list_json() else {
         return Err(Problem::unavailable("the checks are not a list"));
     };
@@ -222,7 +264,8 @@ async fn document(State(api): State<Arc<Api>>) -> Response {
 }
 
 async fn ready(State(api): State<Arc<Api>>) -> Response {
-    let asked = list::rows(&api.client, "SELECT 1 AS one");
+    let client = api.reading.client();
+    let asked = list::rows(&client, "SELECT 1 AS one");
     let answers = tokio::time::timeout(READY_TIMEOUT, asked).await;
     if !api.node_is_up.load(Ordering::Relaxed) {
         return (StatusCode::SERVICE_UNAVAILABLE, "the node is not up\n").into_response();

@@ -14,7 +14,7 @@ use super::error::KafkaError;
 use super::handover::Handover;
 use super::names;
 use super::partition::{Partition, Phase};
-use super::reader::{QUERY, Reader};
+use super::reader::{BRIEF, QUERY, Reader};
 use super::start::{APPLIED, BeyondEnd, Known, Start, start};
 
 /// Longest wait for what was handed over to be applied when a partition is taken away.
@@ -48,21 +48,22 @@ impl Reader {
     pub(super) fn start_waiting(&mut self) -> Result<(), KafkaError> {
         let waiting = std::mem::take(&mut self.waiting);
         let mut begun = TopicPartitionList::new();
-        match self.locate(&waiting) {
-            Ok(located) => {
-                for (source, (outcome, end)) in waiting.into_iter().zip(located) {
-                    self.begin(source, outcome, end, &mut begun)?;
-                }
+        let (located, missing) = match self.locate(&waiting) {
+            Ok(found) => found,
+            Err(error) => (Vec::new(), Some(error)),
+        };
+        let found = located.len();
+        for (source, (outcome, end)) in waiting.iter().zip(located) {
+            self.begin(source.clone(), outcome, end, &mut begun)?;
+        }
+        if let Some(error) = missing {
+            if let Some(lasting) = error.rdkafka_error_code().and_then(|c| self.names.lasting(c)) {
+                return Err(lasting);
             }
-            Err(error) => {
-                if let Some(lasting) =
-                    error.rdkafka_error_code().and_then(|c| self.names.lasting(c))
-                {
-                    return Err(lasting);
-                }
-                tracing::warn!(%error, "start positions were not found; asking again");
-                self.waiting = waiting;
-            }
+            tracing::warn!(%error, "start positions were not found; asking again");
+            // The one that was not found is asked for last: those behind it may have an answer.
+            self.waiting.extend_from_slice(&waiting[found..]);
+            self.waiting.rotate_left(1);
         }
         let assigned = self.consumer.incremental_assign(&begun);
         assigned.map_err(|e| KafkaError::Fatal(format!("partitions were not assigned: {e}")))?;
@@ -80,21 +81,32 @@ impl Reader {
         }
     }
 
-    /// Finds the start of every partition in `sources` and commits it.
-    fn locate(&mut self, sources: &[SourcePartition]) -> KafkaResult<Vec<Located>> {
+    /// Finds the start of the partitions in `sources`, up to one whose broker does not answer, and commits
+    /// what it has found.
+    fn locate(
+        &mut self,
+        sources: &[SourcePartition],
+    ) -> KafkaResult<(Vec<Located>, Option<ClientError>)> {
         if sources.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), None));
         }
         let committed = self.consumer.committed_offsets(list(sources), QUERY)?;
         let mut located = Vec::with_capacity(sources.len());
         let mut fresh = TopicPartitionList::new();
+        let mut missing = None;
         for source in sources {
             let known = committed.find_partition(&source.topic, source.partition as i32);
             let committed = match known.map(|element| element.offset()) {
                 Some(Offset::Offset(offset)) => u64::try_from(offset).ok(),
                 _ => None,
             };
-            let (low, high) = self.watermarks(source, QUERY)?;
+            let (low, high) = match self.watermarks(source, BRIEF) {
+                Ok(found) => found,
+                Err(error) => {
+                    missing = Some(error);
+                    break;
+                }
+            };
             let reset = self.settings.reset(&source.topic);
             let applied = (self.start_offset)(source);
             let outcome = start(Known { applied, committed, low, high, reset });
@@ -109,7 +121,7 @@ impl Reader {
         if fresh.count() > 0 {
             self.consumer.commit(&fresh, CommitMode::Sync).inspect_err(commit_failed)?;
         }
-        Ok(located)
+        Ok((located, missing))
     }
 
     /// First offset that Kafka holds of `source`, and first that it does not hold yet.
@@ -169,12 +181,14 @@ impl Reader {
             let Partition { source, phase, next, .. } = self.partitions[at].clone();
             if phase == Phase::Reading {
                 let moved = self
-                    .watermarks(&source, QUERY)
+                    .watermarks(&source, BRIEF)
                     .and_then(|(low, high)| self.move_within(at, &source, next, (low, high)));
                 if let Err(error) = moved {
                     tracing::warn!(%error, topic = %source.topic, partition = source.partition,
                         "a lost position was not found again; asking again");
                     self.relocate = true;
+                    self.ask_later(at);
+                    return;
                 }
             }
         }
@@ -223,8 +237,9 @@ impl Reader {
         if ahead {
             self.look_ahead();
         }
+        let mut answers = true;
         for (source, offset) in again {
-            self.reread(source, offset);
+            self.reread(source, offset, &mut answers);
         }
     }
 
@@ -236,7 +251,7 @@ impl Reader {
                 continue;
             }
             let Partition { source, ahead: wanted, .. } = self.partitions[at].clone();
-            match self.watermarks(&source, QUERY) {
+            match self.watermarks(&source, BRIEF) {
                 Ok((_, high)) if wanted > high => {
                     self.stand_still(at, &BeyondEnd { high, wanted, claim: APPLIED });
                 }
@@ -244,11 +259,17 @@ impl Reader {
                 Err(error) => {
                     tracing::warn!(%error, topic = %source.topic, partition = source.partition,
                         "the end of a partition was not found; asking again");
-                    // The others would wait as long, and the group does not: the next second asks again.
+                    self.ask_later(at);
                     return;
                 }
             }
         }
+    }
+
+    /// The broker of the partition `at` does not answer. The others would wait as long, and the group does not:
+    /// the next second asks again, and begins behind this one.
+    fn ask_later(&mut self, at: usize) {
+        self.partitions.rotate_left(at + 1);
     }
 
     /// Ends the reading of a partition that has begun, as if it never had: nothing of it goes to the shards
@@ -264,8 +285,9 @@ impl Reader {
     }
 
     /// Reads again what a shard misses. The ingest throws away what comes before the new assignment. A
-    /// partition that is given away is not read again here: there is nothing left to wait for.
-    fn reread(&mut self, source: SourcePartition, offset: u64) {
+    /// partition that is given away is not read again here: there is nothing left to wait for. Where brokers do
+    /// not answer any more they are not asked: a position that Kafka no longer holds is met by reading.
+    fn reread(&mut self, source: SourcePartition, offset: u64, answers: &mut bool) {
         let is = |p: &Partition| p.source == source;
         let Some(at) = self.partitions.iter().position(is) else { return };
         match &mut self.partitions[at].phase {
@@ -276,7 +298,9 @@ impl Reader {
             }
             Phase::Stopped => return,
         }
-        let held = self.watermarks(&source, QUERY).map_or(0, |(low, _)| low);
+        let held = if *answers { self.watermarks(&source, BRIEF) } else { Ok((0, 0)) };
+        *answers &= held.is_ok();
+        let held = held.map_or(0, |(low, _)| low);
         let from = offset.max(held);
         if let Err(error) = self.seek(&source, from) {
             tracing::warn!(%error, topic = %source.topic, partition = source.partition,

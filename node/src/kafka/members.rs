@@ -34,6 +34,9 @@ const STALE_MILLIS: &str = "2000";
 /// Longest pause between two attempts while brokers are away, ms. The first node that writes again measures
 /// the silence of those that are still waiting, so all have to come back well within the silence that accuses.
 const AGAIN_MILLIS: &str = "250";
+/// Longest wait for a connection, ms, for the same reason: where a network drops what is sent, the system would
+/// try for longer and longer.
+const CONNECT_MILLIS: &str = "1000";
 /// How long the reader waits for a record before it looks whether it is still wanted.
 const POLL: Duration = Duration::from_millis(200);
 /// How long a broker may hold a fetch back, ms: a sign of life is not to wait for company.
@@ -88,6 +91,7 @@ impl Members {
             .set("acks", "all")
             .set("linger.ms", "0")
             .set("message.timeout.ms", STALE_MILLIS)
+            .set("socket.connection.setup.timeout.ms", CONNECT_MILLIS)
             .set("reconnect.backoff.max.ms", AGAIN_MILLIS)
             .set("retry.backoff.max.ms", AGAIN_MILLIS);
         let consumer = reading.create_with_context(Context::default()).map_err(settings)?;

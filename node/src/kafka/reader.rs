@@ -28,6 +28,8 @@ use crate::config::Reset;
 const POLL: Duration = Duration::from_millis(100);
 /// Longest wait for the answer of a broker.
 pub(super) const QUERY: Duration = Duration::from_secs(5);
+/// The same where the question is asked again anyway, and other partitions have to be read meanwhile.
+pub(super) const BRIEF: Duration = Duration::from_secs(1);
 /// Wait for room before partitions are paused: pausing throws away what was fetched ahead.
 const GRACE: Duration = Duration::from_millis(100);
 /// Longest wait for room between two polls.
@@ -368,6 +370,13 @@ impl Reader {
 impl Drop for Reader {
     fn drop(&mut self) {
         self.answer_rest();
+        // What this reader does not read any more does not lag here.
+        for partition in &self.partitions {
+            lag_gauge(&partition.source).set(0.0);
+        }
+        for name in [names::ASSIGNED, names::STOPPED, names::PAUSED] {
+            metrics::gauge!(name).set(0.0);
+        }
     }
 }
 

@@ -53,12 +53,12 @@ impl Log {
         }
     }
 
-    /// An epoch that the log knows; 0 when it is empty.
+    /// An epoch that the log knows; 0 when it does not know one of every shard.
     pub fn known_epoch(&self, shards: u16) -> Result<u64, StateLogError> {
         match self {
             Self::Local(log) => log.highest_epoch(shards),
             // The openings themselves are read before a shard is opened.
-            Self::Kafka(log) => Ok(u64::from(!log.is_empty())),
+            Self::Kafka(log) => Ok(u64::from(log.knows_every_shard())),
         }
     }
 

@@ -128,6 +128,22 @@ impl Store {
         Ok(Self { client, reader, database, engine: None })
     }
 
+    /// Makes sure that the server at `url` answers, so that one that does not is named once, and not as the
+    /// failure of some statement.
+    ///
+    /// # Errors
+    /// What it said, with the remedy.
+    pub async fn ask(&self, url: &str) -> Result<(), StoreError> {
+        let asked = self.client.query_raw("SELECT 1").execute().await;
+        asked.map_err(|error| StoreError::Statement {
+            what: format!("can not ask {url}"),
+            reason: format!(
+                "{}; see that a ClickHouse server is up there, and that the URL, clickhouse.user and its password are right",
+                client::with_causes(&error)
+            ),
+        })
+    }
+
     /// The same store, for reading only, with a limit on the time of each statement: as the user that
     /// only reads, or as the one that writes, each statement read-only.
     #[must_use]

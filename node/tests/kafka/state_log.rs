@@ -187,7 +187,15 @@ async fn the_topic_conforms_at_the_mock() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(&cluster.bootstrap_servers(), "state", SHARDS);
     let log = kafka(&config, dir.path(), 1).await;
+    assert!(log.is_empty() && !log.knows_every_shard());
     tokio::task::spawn_blocking(move || conforms(&*log)).await.unwrap();
+    let log = kafka(&config, dir.path(), 2).await;
+    assert!(!log.is_empty() && !log.knows_every_shard(), "only shard 1 was written");
+    for shard in 0..SHARDS {
+        append(&*log, vec![StateRecord::Open { shard, open: open(9, 2) }]);
+    }
+    let log = kafka(&config, dir.path(), 3).await;
+    assert!(log.knows_every_shard());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -43,7 +43,9 @@ pub struct KafkaStateLog {
     commands: mpsc::Sender<Command>,
     leftovers: Leftover,
     stop: Arc<AtomicBool>,
-    is_empty: bool,
+    /// Of that many shards nothing had been written when it was opened.
+    unknown: u16,
+    shards: u16,
 }
 
 impl std::fmt::Debug for KafkaStateLog {
@@ -60,7 +62,8 @@ impl KafkaStateLog {
     /// When no broker answers, the topic is refused or not what it must be, or the folder can not be
     /// used.
     pub async fn open(config: &Config, dir: &Path, incarnation: u64) -> Result<Self, KafkaError> {
-        let found = topic::ensure(config, config.cluster.shards as u16).await?;
+        let shards = config.cluster.shards as u16;
+        let found = topic::ensure(config, shards).await?;
         let node = config.node.name.as_str();
         let topic = config.state_log.topic.as_str();
         let settings = |e: rdkafka::error::KafkaError| KafkaError::Settings(e.to_string());
@@ -86,13 +89,18 @@ impl KafkaStateLog {
         };
         let thread = std::thread::Builder::new().name("naap-state".to_owned());
         thread.spawn(move || tail.run()).map_err(|e| KafkaError::Thread(e.to_string()))?;
-        let (node, is_empty) = (node.into(), found.is_empty);
-        Ok(Self { node, incarnation, writer, mirror, commands, leftovers, stop, is_empty })
+        let (node, unknown) = (node.into(), found.unknown);
+        Ok(Self { node, incarnation, writer, mirror, commands, leftovers, stop, unknown, shards })
     }
 
     /// Nothing had ever been written to the topic when it was opened.
     pub fn is_empty(&self) -> bool {
-        self.is_empty
+        self.unknown == self.shards
+    }
+
+    /// Something of every shard had: in which epoch each was open last can be read.
+    pub fn knows_every_shard(&self) -> bool {
+        self.unknown == 0
     }
 
     fn send(&self, command: Command) -> Result<(), StateLogError> {

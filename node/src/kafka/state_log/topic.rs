@@ -28,8 +28,8 @@ const BINDING: usize = 2;
 
 /// What is known of the topic.
 pub(super) struct Found {
-    /// Nothing was ever written to it.
-    pub is_empty: bool,
+    /// Shards of which nothing was ever written to it.
+    pub unknown: u16,
 }
 
 /// What the brokers say of themselves and of the topic.
@@ -59,7 +59,7 @@ pub(super) async fn ensure(config: &Config, shards: u16) -> Result<Found, KafkaE
         let refused = |reason| KafkaError::StateTopicRefused { topic: topic.to_owned(), reason };
         create(&admin, wish, refused).await?;
         wait_for(&consumer, config, topic, shards)?;
-        return Ok(Found { is_empty: true });
+        return Ok(Found { unknown: shards });
     }
     let wrong = |wrong| KafkaError::StateTopic { topic: topic.to_owned(), wrong };
     if replicas.len() != usize::from(shards) {
@@ -83,9 +83,9 @@ pub(super) async fn ensure(config: &Config, shards: u16) -> Result<Found, KafkaE
         }
     };
     check_replicas(&replicas, needed, in_sync, remedy).map_err(wrong)?;
-    let is_empty =
-        is_empty(&consumer, topic, shards).map_err(|e| client::unreachable(&config.kafka, &e))?;
-    Ok(Found { is_empty })
+    let unknown =
+        unknown(&consumer, topic, shards).map_err(|e| client::unreachable(&config.kafka, &e))?;
+    Ok(Found { unknown })
 }
 
 /// The settings of a topic, or why the brokers do not tell them.
@@ -216,14 +216,14 @@ fn check_replicas(
     ))
 }
 
-fn is_empty(consumer: &BaseConsumer, topic: &str, shards: u16) -> Result<bool, ClientError> {
+/// How many partitions are empty.
+fn unknown(consumer: &BaseConsumer, topic: &str, shards: u16) -> Result<u16, ClientError> {
+    let mut unknown = 0;
     for shard in 0..shards {
         let (_, high) = patiently(|| consumer.fetch_watermarks(topic, i32::from(shard), QUERY))?;
-        if high > 0 {
-            return Ok(false);
-        }
+        unknown += u16::from(high == 0);
     }
-    Ok(true)
+    Ok(unknown)
 }
 
 /// A partition may have no leader for a moment.
