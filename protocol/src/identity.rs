@@ -59,6 +59,12 @@ pub fn norm_url(url: &str) -> Cow<'_, str> {
     Cow::Borrowed(url)
 }
 
+/// Whether `url` names a service at all: it does not where nothing is left of it in normal form, as of
+/// white space or of a lone slash.
+pub fn is_url(url: &str) -> bool {
+    !norm_url(url).is_empty()
+}
+
 /// The clock group of a trace subtype by its prefix: `gateway`, `orchestrator`, `runner`, `app`,
 /// else `other` (lifecycle 1.5). Case-sensitive.
 pub fn trace_category(subtype: &str) -> &'static str {

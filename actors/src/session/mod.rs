@@ -327,14 +327,18 @@ impl SessionActor {
         if answers.iter().map(|answer| &answer.subject).eq(&subjects) {
             return;
         }
-        let mut known = std::mem::take(answers);
-        *answers = subjects
-            .into_iter()
-            .map(|subject| match known.iter().position(|answer| answer.subject == subject) {
-                Some(place) => known.swap_remove(place),
-                None => Answer::open(subject),
-            })
-            .collect();
+        let mut known: Vec<Option<Answer>> =
+            std::mem::take(answers).into_iter().map(Some).collect();
+        // Most stand in the same order as before.
+        let mut next = 0;
+        let answer = |subject: Subject| {
+            let is = |known: &Option<Answer>| known.as_ref().is_some_and(|a| a.subject == subject);
+            let behind = known[next..].iter().position(is).map(|place| next + place);
+            let place = behind.or_else(|| known[..next].iter().position(is));
+            next = place.map_or(next, |place| place + 1);
+            place.and_then(|place| known[place].take()).unwrap_or_else(|| Answer::open(subject))
+        };
+        *answers = subjects.into_iter().map(answer).collect();
     }
 
     fn answer(&self, subject: &Subject) -> Option<&Answer> {

@@ -38,7 +38,8 @@ impl<'a> Texts<'a> {
 pub fn write(story: &Story<'_>, known: &mut Vec<u64>, pen: &mut Pen<'_>, written: &mut Written) {
     let count = story.segments.len().min(u16::MAX.into());
     known.resize(known.len().max(count), 0);
-    for (index, hash) in (0u16..).zip(known) {
+    // The range comes last, as a next number beyond the last row may not exist.
+    for (hash, index) in known.iter_mut().zip(0u16..) {
         let put = match story.segments.get(usize::from(index)) {
             Some(segment) => {
                 let texts = Texts::of(story, segment);

@@ -1,7 +1,7 @@
 //! Selections: which orchestrators a session was given, in total order (lifecycle 5.3).
 
 use naap_protocol::capability::catalogue::Catalogue;
-use naap_protocol::identity::{is_blank, norm_url};
+use naap_protocol::identity::{is_blank, is_url, norm_url};
 use naap_protocol::state::{Sym, Symbols};
 use naap_protocol::time::Timestamp;
 
@@ -134,7 +134,7 @@ impl SelectionWalk {
         address: Sym,
         symbols: &Symbols,
     ) {
-        let url = if is_blank(symbols.text(url)) { Sym::default() } else { url };
+        let url = if is_url(symbols.text(url)) { url } else { Sym::default() };
         if url.is_empty() && address.is_empty() {
             return;
         }

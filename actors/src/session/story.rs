@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use naap_protocol::capability::decide::Status;
 use naap_protocol::capability::evidence::Subject;
+use naap_protocol::identity::is_url;
 use naap_protocol::state::{SessionState, StoredBody, StoredSignal};
 use naap_protocol::time::Timestamp;
 
@@ -144,30 +145,41 @@ impl<'a> Story<'a> {
 pub fn subjects(state: &SessionState, summary: &Summary) -> Vec<Subject> {
     let symbols = &state.symbols;
     let mut subjects: Vec<Subject> = Vec::new();
-    let mut add = |subject: Subject| {
-        if !subjects.contains(&subject) {
-            subjects.push(subject);
-        }
-    };
     for selection in summary.selections() {
         let hint = hint_of(selection.hints.or(summary.hints), symbols);
         let (url, address) = (symbols.text(selection.url), symbols.text(selection.address));
-        add(subject(selection.ts, url, address, &hint));
+        let subject = subject(selection.ts, url, address, &hint);
+        if !holds(&subjects, &subject) {
+            subjects.push(subject);
+        }
     }
+    let swaps = subjects.len();
     for mark in summary.marks.iter().filter(|mark| mark.kind == MarkKind::Swap) {
         let swap = state.signals.get(mark.at as usize);
-        if let Some(left) = swap.and_then(|swap| left_by(swap, state, summary.hints)) {
-            add(left);
+        if let Some(left) = swap.and_then(|swap| left_by(swap, state, summary.hints))
+            && !holds(&subjects[..swaps], &left)
+            && !holds(&subjects[swaps..], &left)
+        {
+            subjects.push(left);
         }
     }
     subjects
+}
+
+/// Whether `subject` is among `ascending` ones: a session may have thousands.
+fn holds(ascending: &[Subject], subject: &Subject) -> bool {
+    let from = ascending.partition_point(|known| known.ts < subject.ts);
+    ascending[from..]
+        .iter()
+        .take_while(|known| known.ts == subject.ts)
+        .any(|known| known == subject)
 }
 
 /// What a swap trace says was left; `None` when it names no orchestrator or is no swap trace.
 pub fn left_by(signal: &StoredSignal, state: &SessionState, session: Hints) -> Option<Subject> {
     let symbols = &state.symbols;
     let (url, address) = (symbols.text(signal.url), symbols.text(signal.address));
-    let named = !url.trim().is_empty() || !address.is_empty();
+    let named = is_url(url) || !address.is_empty();
     if !named || !matches!(signal.body, StoredBody::Trace { .. }) {
         return None;
     }

@@ -1,7 +1,7 @@
 //! The fold: what a session's ordered signals add up to (lifecycle 2.2, 2.4, 4).
 
 use naap_protocol::event::TraceType;
-use naap_protocol::identity::is_blank;
+use naap_protocol::identity::{is_blank, is_url};
 use naap_protocol::signal::AiKind;
 use naap_protocol::state::{SessionState, StoredBody, StoredSignal, Sym, Symbols};
 use naap_protocol::time::{ClockDomain, Timestamp};
@@ -349,7 +349,7 @@ impl Summary {
 
 /// Whether the signal carries the identity of an orchestrator.
 fn names_somebody(signal: &StoredSignal, symbols: &Symbols) -> bool {
-    !is_blank(symbols.text(signal.url)) || !signal.address.is_empty()
+    is_url(symbols.text(signal.url)) || !signal.address.is_empty()
 }
 
 fn keep_earliest(slot: &mut Option<Timestamp>, ts: Timestamp) {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use naap_protocol::identity::{is_blank, norm_url};
+use naap_protocol::identity::{is_url, norm_url};
 use naap_protocol::rows::sessions::Swap as SwapRow;
 use naap_protocol::state::{StoredBody, StoredSignal};
 
@@ -220,7 +220,7 @@ fn is_observed(story: &Story<'_>, place: usize) -> bool {
     let first =
         story.selections.first().and_then(|s| story.signals.get(s.selection.anchor as usize));
     story.signals.get(place).zip(first).is_some_and(|(signal, first)| {
-        let named = !signal.address.is_empty() || !is_blank(symbols.text(signal.url));
+        let named = !signal.address.is_empty() || is_url(symbols.text(signal.url));
         named && is_relayed(signal) == is_relayed(first)
     })
 }
@@ -271,7 +271,7 @@ fn observed<'a>(story: &Story<'a>, at: usize) -> (&'a str, &'a str) {
     let symbols = &story.state.symbols;
     let Some(signal) = story.signals.get(at) else { return ("", "") };
     let url = symbols.text(signal.url);
-    (if is_blank(url) { "" } else { url }, symbols.text(signal.address))
+    (if is_url(url) { url } else { "" }, symbols.text(signal.address))
 }
 
 /// The segment in whose time the signal at place `at` lies; `None` after the close. Time decides, as
@@ -295,7 +295,8 @@ fn segment_of(story: &Story<'_>, at: usize) -> Option<usize> {
 pub fn write(story: &Story<'_>, known: &mut Vec<u64>, pen: &mut Pen<'_>, written: &mut Written) {
     let count = story.swaps.len().min(u16::MAX.into());
     known.resize(known.len().max(count), 0);
-    for (index, hash) in (0u16..).zip(known) {
+    // The range comes last, as a next number beyond the last row may not exist.
+    for (hash, index) in known.iter_mut().zip(0u16..) {
         let swap = story.swaps.get(usize::from(index));
         let put = match swap {
             Some(swap) => {

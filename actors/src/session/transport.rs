@@ -226,7 +226,6 @@ pub(super) fn quarantine(line: &SampleLine<'_>, twin: Twin) -> Reject {
         offset: 0,
         record_ts: Some(line.sample.record_ts),
     });
-    let place = format!("{}/{}/{}", source.topic, source.partition, source.offset);
     let number = transport(line.sample).map_or(0, |reading| reading.seq);
     let (failure_reason, said) = if twin.same {
         (Reason::DuplicateEvent, "the same")
@@ -237,7 +236,7 @@ pub(super) fn quarantine(line: &SampleLine<'_>, twin: Twin) -> Reject {
         source,
         failure_reason,
         failure_details: format!(
-            "another event says {said} under number {number} of this stream of samples and comes first; the text stands in raw_streaming_events at {place}"
+            "another event says {said} under number {number} of this stream of samples and comes first; the text stands in raw_streaming_events at this source"
         ),
         event_id: None,
         event_type: Some("stream_transport_metrics".to_owned()),

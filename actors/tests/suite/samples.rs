@@ -101,7 +101,7 @@ fn a_number_that_is_taken_is_quarantined_with_the_place_of_its_text() {
         assert_eq!(
             rows[0]["failure_details"],
             "another event says something else under number 0 of this stream of samples and comes first; \
-             the text stands in raw_streaming_events at t/0/1"
+             the text stands in raw_streaming_events at this source"
         );
     }
 }

@@ -193,6 +193,16 @@ const VECTORS: &[(&str, &str, &str)] = &[
         "model_hint=m1 gateway=gw1 selection_count=0 selection_outcome=unknown",
     ),
     (
+        "a lone slash is no URI (decisions: norm_url)",
+        "ST@1000{u=/}",
+        "selection_count=0 selection_outcome=unknown observed_url=",
+    ),
+    (
+        "nor does it change whom a wallet names",
+        "ST@1000{u=/} ST@2000{u=https://a,a=0xa} ST@3000{u=/,a=0xa} SWAP@3500{u=/} ST@4000{u=https://a}",
+        "selection_count=1 observed_url=https://a observed_address=0xa swap_count=1",
+    ),
+    (
         "selections (clarification 3)",
         "ST@1000{u=https://A/} ST@2000{a=0xa} ST@3000{u=https://a,a=0xa} ST@4000{a=0xa} \
          ST@5000{u=https://b}",

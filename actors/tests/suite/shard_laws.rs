@@ -93,7 +93,7 @@ impl World {
             let (_, counts) = deliveries[0];
             for &(partition, event) in &deliveries[1..] {
                 let key = (partition.to_string(), event.offset.to_string());
-                rows.insert(key, quarantine_cells(partition, event, counts));
+                rows.insert(key, quarantine_cells(event, counts));
             }
         }
         rows
@@ -116,12 +116,9 @@ impl World {
     }
 }
 
-fn quarantine_cells(partition: usize, event: &Event<'_>, counts: &Event<'_>) -> Cells {
+fn quarantine_cells(event: &Event<'_>, counts: &Event<'_>) -> Cells {
     let same = (event.event_ts, event.content_hash) == (counts.event_ts, counts.content_hash);
-    let place = format!("streaming_events/{partition}/{}", event.offset);
-    let conflict = format!(
-        "another content of this uid comes first; the text stands in raw_streaming_events at {place}"
-    );
+    let conflict = "another content of this uid comes first; the text stands in raw_streaming_events at this source";
     let family = event.body.family();
     let body = format!(
         r#"{{"data":{{"region":"{}"}},"id":"{}","type":"{family}"}}"#,
@@ -145,7 +142,7 @@ fn quarantine_cells(partition: usize, event: &Event<'_>, counts: &Event<'_>) -> 
         ("failure_stage", "DEDUP".to_owned()),
         ("failure_class", "DUPLICATE".to_owned()),
         ("failure_reason", text("duplicate_event", "id_conflict")),
-        ("failure_details", text("the event has been delivered before", &conflict)),
+        ("failure_details", text("the event has been delivered before", conflict)),
         ("orchestrator", null()),
         ("broadcaster", null()),
         ("region", if same { region } else { null() }),
