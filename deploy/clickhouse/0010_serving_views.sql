@@ -1752,8 +1752,10 @@ CREATE OR REPLACE VIEW v_api_gpu_inventory_current
 AS SELECT org, orchestrator_address, orchestrator_proxy_address, orchestrator_url, gpu_id, gpu_model_name, gpu_memory_bytes_total, gpu_memory_bytes_free, compute_capability, runner_version, pipelines, model_ids, capability_ids, capacity, capacity_in_use, warm, price_per_unit, pixels_per_unit, orchestrator_version, sku_fingerprint, first_seen_ts, last_seen_ts, age_seconds, is_fresh, source_event_uid
 FROM (
 WITH
+    -- A node is its URL in normal form; without one it is its wallet.
     newest AS (
-        SELECT *, max(version) OVER (PARTITION BY org, orchestrator_url) AS newest_of_url
+        SELECT *, lower(replaceRegexpOne(trim(BOTH ' ' FROM orchestrator_url), '/$', '')) AS node_url,
+            max(version) OVER (PARTITION BY org, node_url, if(node_url = '', orchestrator_address, '')) AS newest_of_node
         FROM dim_orchestrator_gpu_current FINAL
     )
 SELECT
@@ -1775,7 +1777,7 @@ FROM newest AS g
 LEFT JOIN (SELECT * FROM dim_orchestrator_gpu_first_seen FINAL) AS f
     ON f.org = g.org AND f.orchestrator_url = g.orchestrator_url
     AND f.orchestrator_address = g.orchestrator_address AND f.gpu_id = g.gpu_id
-WHERE g.version = g.newest_of_url AND g.gpu_id != '' AND g.last_seen_ts > now64(3, 'UTC') - INTERVAL 24 HOUR
+WHERE g.version = g.newest_of_node AND g.gpu_id != '' AND g.last_seen_ts > now64(3, 'UTC') - INTERVAL 24 HOUR
 )
 COMMENT 'GPUs advertised now: one row per node and GPU of the newest event of its URL, up to 24 hours old. Advertised, not used.';
 

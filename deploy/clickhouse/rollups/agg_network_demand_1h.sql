@@ -8,11 +8,11 @@ WITH
     ),
     -- The pipeline of a key that has only one.
     pipelines AS (
-        SELECT hour, gateway, region, model_id, any(pipeline) AS only_pipeline
+        SELECT hour, gateway, region, lower(model_id) AS model, min(pipeline) AS only_pipeline
         FROM started
         WHERE pipeline != ''
-        GROUP BY hour, gateway, region, model_id
-        HAVING uniqExact(pipeline) = 1
+        GROUP BY hour, gateway, region, model
+        HAVING uniqExact(lower(pipeline)) = 1
     ),
     observed AS (
         SELECT
@@ -60,7 +60,7 @@ WITH
             if(o.model_id != '' AND lower(chosen) = lower(o.model_id), '', chosen) AS pipeline_id
         FROM observed AS o
         LEFT JOIN pipelines AS p
-            ON p.hour = o.hour AND p.gateway = o.gateway AND p.region = o.region AND p.model_id = o.model_id
+            ON p.hour = o.hour AND p.gateway = o.gateway AND p.region = o.region AND p.model = lower(o.model_id)
     ),
     -- With the GPU of the session that started last among those of a key with one.
     placed AS (

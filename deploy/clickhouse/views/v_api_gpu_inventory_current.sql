@@ -1,6 +1,8 @@
 WITH
+    -- A node is its URL in normal form; without one it is its wallet.
     newest AS (
-        SELECT *, max(version) OVER (PARTITION BY org, orchestrator_url) AS newest_of_url
+        SELECT *, lower(replaceRegexpOne(trim(BOTH ' ' FROM orchestrator_url), '/$', '')) AS node_url,
+            max(version) OVER (PARTITION BY org, node_url, if(node_url = '', orchestrator_address, '')) AS newest_of_node
         FROM dim_orchestrator_gpu_current FINAL
     )
 SELECT
@@ -22,4 +24,4 @@ FROM newest AS g
 LEFT JOIN (SELECT * FROM dim_orchestrator_gpu_first_seen FINAL) AS f
     ON f.org = g.org AND f.orchestrator_url = g.orchestrator_url
     AND f.orchestrator_address = g.orchestrator_address AND f.gpu_id = g.gpu_id
-WHERE g.version = g.newest_of_url AND g.gpu_id != '' AND g.last_seen_ts > now64(3, 'UTC') - INTERVAL 24 HOUR
+WHERE g.version = g.newest_of_node AND g.gpu_id != '' AND g.last_seen_ts > now64(3, 'UTC') - INTERVAL 24 HOUR

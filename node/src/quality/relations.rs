@@ -176,9 +176,10 @@ const COMPUTED: &[(&str, &str)] = &[
         "(SELECT part_.* EXCEPT (pipeline), if(part_.pipeline != '' AND lower(part_.pipeline) = lower(part_.model_id), '', \
           part_.pipeline) AS own, if(own = '', cohort_.only, own) AS chosen, \
           if(lower(chosen) = lower(part_.model_id), '', chosen) AS pipeline_id FROM @demand_parts AS part_ \
-          LEFT JOIN (SELECT org, toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') AS hour, gateway, region, model_id, \
-          if(uniqExact(pipeline) = 1, any(pipeline), '') AS only FROM @sessions WHERE pipeline != '' \
-          AND lower(pipeline) != lower(model_id) GROUP BY ALL) AS cohort_ USING (org, hour, gateway, region, model_id))",
+          LEFT JOIN (SELECT org, toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') AS hour, gateway, region, \
+          lower(model_id) AS model, if(uniqExact(lower(pipeline)) = 1, min(pipeline), '') AS only FROM @sessions WHERE pipeline != '' \
+          AND lower(pipeline) != lower(model_id) GROUP BY ALL) AS cohort_ ON cohort_.org = part_.org AND cohort_.hour = part_.hour \
+          AND cohort_.gateway = part_.gateway AND cohort_.region = part_.region AND cohort_.model = lower(part_.model_id))",
     ),
 ];
 

@@ -14,6 +14,8 @@ use super::{Store, StoreError, failed};
 use crate::times::stamp;
 
 const DAY_MS: i64 = 24 * HOUR_MS;
+/// Slices of days are of all organisations together.
+const EVERY_ORG: &str = "";
 
 /// Computes and publishes slices in a store.
 #[derive(Debug)]
@@ -46,14 +48,9 @@ impl StoreRollups {
             starts: hours.iter().copied().map(stamp).collect(),
             open_until: hours.iter().map(|hour| stamp(until(hour))).collect(),
         };
-        let mut days: BTreeMap<Timestamp, Timestamp> = BTreeMap::new();
-        for hour in hours {
-            let day = Timestamp(hour.0.div_euclid(DAY_MS).saturating_mul(DAY_MS));
-            let known = days.entry(day).or_default();
-            *known = until(hour).max(*known);
-        }
+        let days = self.days_until(hours).await?;
         let daily = Slices {
-            org: "",
+            org: EVERY_ORG,
             starts: days.keys().copied().map(stamp).collect(),
             open_until: days.values().copied().map(stamp).collect(),
         };
@@ -102,6 +99,28 @@ impl StoreRollups {
             self.rows("look for open sessions", OPEN_UNTIL_SQL, org, hours).await?;
         let row = |row: Open| (Timestamp(row.window_start), Timestamp(row.open_until));
         Ok(open.into_iter().map(row).collect())
+    }
+
+    /// The days of `hours`, each with the moment from when on no session of any organisation in any of its hours
+    /// can change any more.
+    async fn days_until(
+        &self,
+        hours: &[Timestamp],
+    ) -> Result<BTreeMap<Timestamp, Timestamp>, StoreError> {
+        let day_of = |hour: &Timestamp| Timestamp(hour.0.div_euclid(DAY_MS) * DAY_MS);
+        let days: BTreeSet<Timestamp> = hours.iter().map(day_of).collect();
+        let hours_of = |day: &Timestamp| {
+            let start = day.0;
+            (0..DAY_MS / HOUR_MS).map(move |hour| Timestamp(start + hour * HOUR_MS))
+        };
+        let hours: Vec<Timestamp> = days.iter().flat_map(hours_of).collect();
+        let mut until: BTreeMap<_, _> =
+            days.into_iter().map(|day| (day, Timestamp::default())).collect();
+        for (hour, open) in self.open_until(EVERY_ORG, &hours).await? {
+            let known = until.entry(day_of(&hour)).or_default();
+            *known = open.max(*known);
+        }
+        Ok(until)
     }
 
     /// The hours, and those of payments for sessions that started in them: what such a session is called
