@@ -158,6 +158,26 @@ fn config_check_tells_bad_from_unreadable() {
         assert!(said.contains(file), "{said}");
     }
     assert_eq!(code(&naap(&["config", "check", "--no-files", &names], &[])), 0);
+    let text = write("text", b"no PEM, no TOML");
+    let names = format!(
+        "[kafka]\nca_file = {text:?}\n[clickhouse]\nca_file = {text:?}\n[quality]\ngates_file = {text:?}\n"
+    );
+    let names = write("contents.toml", names.as_bytes());
+    let expected = [
+        format!("kafka.ca_file = {text} is not usable: it holds no certificate in PEM; correct"),
+        format!(
+            "clickhouse.ca_file = {text} is not usable: it holds no certificate in PEM; correct"
+        ),
+        format!("quality.gates_file: the file of gates {text} is wrong: line 1: "),
+    ];
+    for (arguments, expected_code) in
+        [(&["config", "check", &names][..], 1), (&["run", "--config", &names], 2)]
+    {
+        let output = naap(arguments, &[]);
+        assert_eq!(code(&output), expected_code, "{arguments:?}");
+        let said = stderr(&output);
+        assert!(expected.iter().all(|sentence| said.contains(sentence)), "{said}");
+    }
     let filter = write("filter.toml", b"[telemetry]\nlog_level = \"bad=bad=bad\"\n");
     let output = naap(&["config", "check", &filter], &[]);
     assert_eq!(code(&output), 1);
@@ -319,6 +339,22 @@ fn wrong_usage_ends_with_2_and_a_helpful_sentence() {
         (&["query", "SELECT 1"], "<--data-dir <DIR>|--url <URL>>"),
         (&["query", "--data-dir", "d", "--url", "http://h", "SELECT 1"], "cannot be used with"),
         (&["query", "--url", "h", "SELECT 1"], "not a URL that begins with http:// or https://"),
+        (
+            &["query", "--url", "http://h/?password=hunter2", "SELECT 1"],
+            "invalid value 'http://h/?***' for '--url <URL>': a URL must not carry parameters; give only",
+        ),
+        (
+            &["verify", "--url", "http://u:hunter2@h", "--gate", "pr"],
+            "invalid value 'http://***@h' for '--url <URL>': a URL must not carry credentials; use",
+        ),
+        (
+            &["query", "--url", "http://127.0.0.1:1", "SELECT 1"],
+            "error: can not ask http://127.0.0.1:1: ",
+        ),
+        (
+            &["schema", "check", "--url", "http://127.0.0.1:1"],
+            "see that a ClickHouse server is up there, and that the URL, clickhouse.user and",
+        ),
         (&["query", "--data-dir", "d", ""], "a value is required"),
         (&["generate", "--sessions", "0"], "not a count; give a whole number from 1"),
         (&["generate", "--sessions", "-5"], "not a count; give a whole number from 1"),

@@ -10,7 +10,8 @@ use naap_protocol::cluster::{Hello, LINK_VERSIONS, Request, Role, Verdict};
 use naap_protocol::codec::{self, Framed, HEADER_LEN, TraceContext};
 
 use crate::authority::{Authority, Files};
-use crate::node::{Node, PATIENCE, Settings, configure, encrypted, free_port, settings};
+use crate::node::{Node, PATIENCE, Settings, configure, encrypted, settings};
+use crate::port::free_port;
 
 /// A node, its port, and whether it takes part in a cluster with certificates.
 pub fn lonely(files: Option<&Files>, extra: &[(&'static str, &str)]) -> (Node, u16) {
@@ -229,8 +230,8 @@ fn a_crowd_of_idle_connections_keeps_nobody_out() {
     let mut idle: Vec<_> = (0..500).map(|_| connect(port)).collect();
     let crowded = Instant::now();
     let _other = still_serves(&mut node, port, Some(&authority.issue("n-1", "n-1")));
-    // A process starts, three handshakes' deadlines have not passed.
-    assert!(crowded.elapsed() < Duration::from_secs(8), "{:?}", crowded.elapsed());
+    // A process starts, and waits for the deadline of no other's handshake more than a few times.
+    assert!(crowded.elapsed() < Duration::from_secs(20), "{:?}", crowded.elapsed());
     let grown = node.resident().saturating_sub(before);
     assert!(grown < 48 << 20, "{grown} bytes");
     idle.iter_mut().for_each(until_closed);

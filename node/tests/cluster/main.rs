@@ -13,3 +13,4 @@ mod hostile;
 mod impostor;
 mod links;
 mod node;
+mod port;

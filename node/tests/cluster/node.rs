@@ -1,7 +1,6 @@
 //! A node of a test cluster: this test program again, in a process of its own.
 
 use std::io::{BufRead, BufReader, Write as _};
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,11 +40,6 @@ pub fn configure(settings: &[(&str, String)]) -> Config {
     };
     let flags: Vec<_> = settings.iter().map(flag).collect();
     config::load_text(None, &[], &flags).unwrap().config
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Settings of node `name` that listens on `port`, with `peers` as names and ports.
@@ -127,6 +121,13 @@ impl Node {
     /// Waits until it sees `peer` in this state.
     pub fn sees(&mut self, peer: &str, state: &str) {
         self.until(&[&format!(" {peer}="), &format!(" {peer}={state}")]);
+    }
+
+    /// Waits until it has said `text`, be it before now.
+    pub fn has_said(&mut self, text: &str) {
+        if !self.said().contains(text) {
+            self.until(&[text]);
+        }
     }
 
     /// Everything that was said so far.

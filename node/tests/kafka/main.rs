@@ -13,6 +13,8 @@ mod helper;
 mod members;
 mod meter;
 mod mock;
+#[path = "../cluster/port.rs"]
+mod port;
 mod process;
 mod real;
 mod rejects;

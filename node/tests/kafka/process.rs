@@ -1,7 +1,7 @@
 //! The program itself between a mock of Kafka and the embedded engine.
 
 use std::io::{BufRead, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::broker::{Message, Write, committed, messages, producer, until_committed, write};
 use crate::child::kill_child;
 use crate::helper::PATIENCE;
+use crate::port::free_port;
 
 const EVENTS: &str = include_str!("../../../tests/fixtures/events-2026-01-08.jsonl");
 
@@ -209,7 +210,7 @@ fn a_second_signal_ends_the_node_at_once() {
         last.starts_with("error: a second signal ended the node before its drain did; "),
         "{last}"
     );
-    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < PATIENCE, "{:?}", asked.elapsed());
 }
 
 #[test]
@@ -255,11 +256,6 @@ async fn a_node_that_reads_kafka_starts_again_with_another_engine() {
     until_committed(&bootstrap, topic, 0, 8).await;
     service.signal(Signal::TERM);
     assert_eq!(service.end().0, Some(0));
-}
-
-/// A port of the loopback address that nobody uses.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// The answer of `/readyz`; '' while nobody is there.

@@ -8,6 +8,8 @@
 )]
 
 mod node;
+#[path = "../../../node/tests/cluster/port.rs"]
+mod port;
 mod tables;
 mod team;
 
@@ -25,8 +27,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 pub use node::{Node, until};
+pub use port::free_port;
 pub use tables::{Tables, assert_same, data_dir, fingerprints, oracle};
-pub use team::{Team, free_port};
+pub use team::Team;
 
 use crate::program;
 

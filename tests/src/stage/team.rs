@@ -3,7 +3,7 @@
 use rdkafka::admin::{NewTopic, TopicReplication};
 use serde_json::Value;
 
-use super::{Node, Stage, Tables, assert_same, create_topic, oracle};
+use super::{Node, Stage, Tables, assert_same, create_topic, free_port, oracle};
 use crate::DataDir;
 
 /// Several nodes over one topic and one set of tables.
@@ -104,10 +104,4 @@ impl Team {
         last.stop();
         (self.tables.fingerprints(), self.stage)
     }
-}
-
-/// A port of the loopback address that nobody uses.
-pub fn free_port() -> u16 {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().port()
 }
