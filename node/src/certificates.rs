@@ -6,8 +6,8 @@ use std::sync::Arc;
 use hyper_rustls::ConfigBuilderExt as _;
 use thiserror::Error;
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
-use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 /// Why a file can not be used. Never holds what is in it.
@@ -24,7 +24,7 @@ pub enum FileError {
         source: std::io::Error,
     },
     /// It does not hold what it should.
-    #[error("{setting} = {} is not usable: {reason}", file.display())]
+    #[error("{setting} = {} is not usable: {reason}; correct the file, or name another", file.display())]
     Unusable {
         /// The setting.
         setting: &'static str,
@@ -72,6 +72,17 @@ pub(crate) fn certificates(
         Ok(found) => Ok(found),
         Err(error) => Err(FileError::unusable(setting, file, &error)),
     }
+}
+
+/// The private key of a file.
+pub(crate) fn private_key(
+    setting: &'static str,
+    file: &Path,
+    pem: &[u8],
+) -> Result<PrivateKeyDer<'static>, FileError> {
+    // What the parser says of a key could repeat its bytes.
+    PrivateKeyDer::from_pem_slice(pem)
+        .map_err(|_| FileError::unusable(setting, file, &"it holds no private key in PEM"))
 }
 
 /// Those whose signature counts.

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{LogFormat, Telemetry};
 
@@ -12,11 +13,23 @@ use crate::config::{LogFormat, Telemetry};
 /// # Errors
 /// A sentence, when it is malformed.
 pub(crate) fn filter(level: &str) -> Result<EnvFilter, String> {
+    if let Some(word) = level.split(',').map(str::trim).find(|part| is_mistyped(part)) {
+        return Err(format!(
+            "{word:?} is no log level; give one of off, error, warn, info, debug, trace, or pairs of target and \
+             level such as info,naap_node=debug"
+        ));
+    }
     EnvFilter::try_new(format!("{level},ractor=warn")).map_err(|error| {
         format!(
             "{level:?} is no log filter: {error}; write a level such as info, or naap_actors=debug"
         )
     })
+}
+
+/// A bare word that is no level would be taken for a target, and all others fall silent.
+fn is_mistyped(part: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ':');
+    part.chars().all(is_word) && part.parse::<LevelFilter>().is_err()
 }
 
 /// Starts to log as configured.
@@ -35,4 +48,24 @@ pub fn start(telemetry: &Telemetry) -> Result<(), String> {
         LogFormat::Json => builder.json().try_init(),
     };
     started.map_err(|error| format!("can not start logging: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_level_is_refused_and_not_taken_for_a_target() {
+        for text in ["inof", "naap_node", "info,naap_node", "naap_node=debug,inof", "naap::x, warn"]
+        {
+            let said = filter(text).expect_err(text);
+            assert!(
+                said.contains("is no log level; give one of off, error, warn,"),
+                "{text}: {said}"
+            );
+        }
+        for text in ["info", "WARN", "off", "naap_node=debug", "[span]=info"] {
+            assert!(filter(text).is_ok(), "{text}");
+        }
+    }
 }

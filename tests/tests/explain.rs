@@ -178,7 +178,7 @@ fn ids_that_name_no_single_session_are_refused() {
     dir.replay(&[written(&dir, "two.jsonl", &events)]);
     let (code, said) = refused(&mut explain(&dir, &["stream-o5s73x-mk5zc8fy"]));
     assert_eq!(code, Some(1));
-    assert!(said.contains("is not one session; give a longer id or --org"), "{said}");
+    assert!(said.contains("is not one session; give a longer id or the organisation"), "{said}");
     assert!(
         said.contains(SESSION) && said.contains("stream-o5s73x-mk5zc8fy|zz'\\ (org cloud_spe)"),
         "{said}"

@@ -45,18 +45,15 @@ impl Engine {
     ) -> Result<Self, EngineError> {
         let EngineOptions { data_dir, config_file, max_memory_bytes, .. } = options;
         let refused = || EngineError::Refused { path: data_dir.clone() };
-        let path = |flag: &str, path: &Path| {
-            path.to_str().map(|path| format!("--{flag}={path}")).ok_or_else(refused)
-        };
         let mut args = vec![
             "naap-engine".to_owned(),
-            path("path", data_dir)?,
+            argument("path", data_dir)?,
             format!("--max_server_memory_usage={max_memory_bytes}"),
             format!("--max_memory_usage={}", max_memory_bytes / 4 * 3),
             format!("--mark_cache_size={}", max_memory_bytes / 16),
         ];
         if let Some(file) = config_file {
-            args.push(path("config-file", file)?);
+            args.push(argument("config-file", file)?);
         }
         let args: Vec<CString> =
             args.into_iter().map(CString::new).collect::<Result<_, _>>().map_err(|_| refused())?;
@@ -101,6 +98,11 @@ impl Engine {
     }
 }
 
+fn argument(flag: &str, path: &Path) -> Result<String, EngineError> {
+    let text = path.to_str().ok_or_else(|| EngineError::NotUtf8 { path: path.to_owned() })?;
+    Ok(format!("--{flag}={text}"))
+}
+
 /// `SET a = 'x', b = 'y'`; a setting named twice takes the later value.
 fn set_statement(settings: &[(String, String)]) -> Result<Option<String>, Exception> {
     let mut sql = String::from("SET ");
@@ -134,6 +136,16 @@ fn quote(text: &str, mark: char) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_that_is_no_text_is_named() {
+        use std::os::unix::ffi::OsStrExt as _;
+
+        let odd = Path::new(std::ffi::OsStr::from_bytes(b"/tmp/\xff"));
+        let text = argument("path", odd).unwrap_err().to_string();
+        assert!(text.starts_with("the path /tmp/") && text.contains("is not UTF-8"), "{text}");
+        assert_eq!(argument("path", Path::new("/tmp/a")).unwrap(), "--path=/tmp/a");
+    }
 
     #[test]
     fn settings_can_not_break_out_of_their_statement() {

@@ -5,6 +5,12 @@ use std::path::PathBuf;
 /// Why an engine did not start or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
+    /// Nothing says where the library is.
+    #[error(
+        "no place to look for the ClickHouse engine: none of NAAP_CACHE_DIR, XDG_CACHE_HOME and HOME is set; set \
+         NAAP_CACHE_DIR, or name libchdb.so with clickhouse.engine_lib or NAAP_ENGINE_LIB"
+    )]
+    NoCacheDir,
     /// The library is not installed.
     #[error(
         "no ClickHouse engine at {}: run `make setup`, or name libchdb.so with NAAP_ENGINE_LIB",
@@ -53,6 +59,12 @@ pub enum EngineError {
     )]
     Locked {
         /// The folder.
+        path: PathBuf,
+    },
+    /// The engine takes its arguments as text.
+    #[error("the path {} is not UTF-8, as the ClickHouse engine needs it; choose another", path.display())]
+    NotUtf8 {
+        /// The folder or file.
         path: PathBuf,
     },
     /// The engine itself refused the folder; it says why on standard error.

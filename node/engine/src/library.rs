@@ -22,18 +22,21 @@ fn locate_with(
 ) -> Result<PathBuf, EngineError> {
     let path = match explicit {
         Some(path) => path.to_owned(),
-        None => cache_dir(env).join(format!("chdb-{PACKAGE}")).join("libchdb.so"),
+        None => cache_dir(env)
+            .ok_or(EngineError::NoCacheDir)?
+            .join(format!("chdb-{PACKAGE}"))
+            .join("libchdb.so"),
     };
     if path.is_file() { Ok(path) } else { Err(EngineError::LibraryMissing { path }) }
 }
 
-/// `NAAP_CACHE_DIR`, else `$XDG_CACHE_HOME/naap`, else `~/.cache/naap`.
-fn cache_dir(env: impl Fn(&str) -> Option<OsString>) -> PathBuf {
+/// `NAAP_CACHE_DIR`, else `$XDG_CACHE_HOME/naap`, else `~/.cache/naap`. Never the working directory: whoever
+/// may write there would choose the code that runs here.
+fn cache_dir(env: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let var = |name| env(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     var("NAAP_CACHE_DIR")
         .or_else(|| var("XDG_CACHE_HOME").map(|dir| dir.join("naap")))
         .or_else(|| var("HOME").map(|dir| dir.join(".cache/naap")))
-        .unwrap_or_else(|| PathBuf::from(".cache/naap"))
 }
 
 /// Loads the library at `path` and refuses any version but the pinned one.
@@ -63,16 +66,22 @@ mod tests {
         };
         assert_eq!(
             cache_dir(env(&[("NAAP_CACHE_DIR", "/a"), ("HOME", "/h")])),
-            PathBuf::from("/a")
+            Some(PathBuf::from("/a"))
         );
         assert_eq!(
             cache_dir(env(&[("XDG_CACHE_HOME", "/x"), ("HOME", "/h")])),
-            PathBuf::from("/x/naap")
+            Some(PathBuf::from("/x/naap"))
         );
         assert_eq!(
             cache_dir(env(&[("NAAP_CACHE_DIR", ""), ("HOME", "/h")])),
-            PathBuf::from("/h/.cache/naap")
+            Some(PathBuf::from("/h/.cache/naap"))
         );
+    }
+
+    #[test]
+    fn without_a_home_no_library_is_looked_for() {
+        let text = locate_with(None, |_| None).unwrap_err().to_string();
+        assert!(text.contains("HOME is set; set NAAP_CACHE_DIR, or name libchdb.so"), "{text}");
     }
 
     #[test]

@@ -19,6 +19,8 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 const KEPT_LINES: usize = 20;
 /// Longest line read from the child.
 const LINE_BYTES: u64 = 16 << 10;
+/// With which the program begins the sentence that it ends with.
+const ERROR: &str = "error: ";
 /// How long the last words of a child that has ended may take to be read.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -186,7 +188,11 @@ async fn not_ready(
     if let Some(errors) = errors {
         let _ = tokio::time::timeout(Duration::from_secs(1), errors).await;
     }
-    EngineError::NotReady { status, sentence: log.last() }
+    let sentence = match log.last() {
+        silent if silent.is_empty() => "it gave no reason".to_owned(),
+        sentence => sentence,
+    };
+    EngineError::NotReady { status, sentence }
 }
 
 /// The last lines of the child's standard error.
@@ -213,10 +219,39 @@ async fn keep_lines(pipe: impl AsyncRead + Unpin, log: Arc<Lines>) {
     let mut line = Vec::new();
     while matches!((&mut pipe).take(LINE_BYTES).read_until(b'\n', &mut line).await, Ok(1..)) {
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-        if !text.is_empty() {
+        if let Some(sentence) = text.strip_prefix(ERROR) {
+            // The parent's own error says it.
+            tracing::debug!(target: "naap_engine::child", "{text}");
+            log.push(sentence.to_owned());
+        } else if !text.is_empty() {
             tracing::info!(target: "naap_engine::child", "{text}");
             log.push(text);
         }
         line.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a child that does this instead of starting.
+    async fn refused(script: &str) -> String {
+        let args = ["-c", script, "sh"].map(OsStr::new);
+        let options = EngineOptions::new("unused");
+        let started = EngineProcess::spawn(Path::new("/bin/sh"), &args, &options, LAST_WORDS * 10);
+        started.await.expect_err("it does not start").to_string()
+    }
+
+    #[tokio::test]
+    async fn the_sentence_of_a_child_is_part_of_one_sentence() {
+        assert_eq!(
+            refused("echo loading >&2; echo 'error: no room; make some' >&2; exit 2").await,
+            "the engine did not start (exit status: 2): no room; make some"
+        );
+        assert_eq!(
+            refused("exit 1").await,
+            "the engine did not start (exit status: 1): it gave no reason"
+        );
     }
 }

@@ -4,11 +4,11 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde_json::{Value, json};
 
 use super::Output;
-use crate::config::LoadError;
+use crate::config::{LoadError, Setting as _, Url};
 
 /// A command's failure: each message one sentence, and the exit code.
 #[derive(Debug)]
@@ -98,12 +98,22 @@ pub(crate) fn usage(error: &clap::Error, output: Output) -> ExitCode {
     ExitCode::from(if error.use_stderr() { 2 } else { 0 })
 }
 
+/// The parser repeats the value that it refuses; a URL may hold a login.
+fn without_secret(error: &clap::Error, text: String) -> String {
+    let is_url = |value: &&ContextValue| value.to_string().starts_with("--url ");
+    match (error.get(ContextKind::InvalidArg).filter(is_url), error.get(ContextKind::InvalidValue))
+    {
+        (Some(_), Some(ContextValue::String(value))) => text.replace(value, &Url::redact(value)),
+        _ => text,
+    }
+}
+
 /// The parser's paragraphs as one sentence.
 fn sentence(error: &clap::Error) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         return "a command is missing; try '--help'".to_owned();
     }
-    let text = error.render().to_string();
+    let text = without_secret(error, error.render().to_string());
     let (mut sentence, mut broken) = (String::new(), false);
     for line in text.lines().map(str::trim) {
         if line.starts_with("Usage:") || line.starts_with("For more information") {

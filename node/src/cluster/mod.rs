@@ -30,6 +30,7 @@ use tokio::task::JoinSet;
 
 pub use handshake::ShakeError;
 pub use tls::TlsError;
+pub(crate) use tls::check as check_certificates;
 
 use crate::config::Config;
 use control::Answering;

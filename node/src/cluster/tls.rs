@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use thiserror::Error;
 use tokio_rustls::rustls::client::verify_server_name;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::server::{
     ClientHello, ParsedCertificate, ResolvesServerCert, WebPkiClientVerifier,
 };
@@ -19,7 +18,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::names;
-use crate::certificates::{FileError, authorities, bytes, certificates, provider};
+use crate::certificates::{FileError, authorities, bytes, certificates, private_key, provider};
 use crate::config;
 
 /// How old what was read may be.
@@ -72,6 +71,14 @@ impl std::fmt::Debug for Certificates {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Certificates").field("node", &self.node).finish_non_exhaustive()
     }
+}
+
+/// Whether the configured files can be used by this node.
+///
+/// # Errors
+/// A sentence, when they can not.
+pub(crate) fn check(cluster: &config::Cluster, node: &str) -> Result<(), TlsError> {
+    Certificates::load(cluster, node).map(drop)
 }
 
 impl Certificates {
@@ -131,10 +138,7 @@ impl Files {
         let unusable = |setting, file: &Path, reason: &dyn std::fmt::Display| {
             FileError::unusable(setting, file, reason)
         };
-        // What the parser says of a key could repeat its bytes.
-        let key = PrivateKeyDer::from_pem_slice(&key).map_err(|_| {
-            unusable("cluster.key_file", &self.key, &"it holds no private key in PEM")
-        })?;
+        let key = private_key("cluster.key_file", &self.key, &key)?;
         let roots = Arc::new(authorities);
         let provider = provider();
         let verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone())

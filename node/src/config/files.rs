@@ -4,10 +4,16 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::schema::Config;
+use naap_actors::ports::Clock as _;
 
-/// The settings of files that can not be read here, one sentence each. A node that needs one of them does
-/// not start.
+use super::schema::{Cluster, Config, Kafka};
+use crate::certificates::{FileError, bytes, certificates, of_servers, private_key};
+use crate::clock::SystemClock;
+use crate::cluster::check_certificates;
+use crate::quality::gates::Gates;
+
+/// The settings of files that can not be read here or do not hold what they should, one sentence each. A
+/// node that needs one of them does not start.
 pub(crate) fn unreadable(config: &Config) -> Vec<String> {
     let (kafka, clickhouse, cluster) = (&config.kafka, &config.clickhouse, &config.cluster);
     let files = [
@@ -27,7 +33,47 @@ pub(crate) fn unreadable(config: &Config) -> Vec<String> {
         let file = file.as_deref()?;
         readable(setting, file).err()
     };
-    files.into_iter().filter_map(sentence).collect()
+    let refused: Vec<String> = files.into_iter().filter_map(sentence).collect();
+    if refused.is_empty() { unusable(config) } else { refused }
+}
+
+/// The same of files that can be read: what is in them can not be used.
+fn unusable(config: &Config) -> Vec<String> {
+    let authority = config.clickhouse.ca_file.as_deref();
+    let clickhouse = authority.map(|file| of_servers("clickhouse.ca_file", Some(file)));
+    let refused = unusable_kafka(&config.kafka).into_iter().map(|error| error.to_string());
+    refused
+        .chain(clickhouse.and_then(Result::err).map(|error| error.to_string()))
+        .chain(unusable_cluster(&config.cluster, config.node.name.as_str()))
+        .chain(unusable_gates(config.quality.gates_file.as_deref()))
+        .collect()
+}
+
+/// The client of Kafka reads its files itself, and does not say which of them is wrong.
+fn unusable_kafka(kafka: &Kafka) -> Vec<FileError> {
+    let certificate = |setting, file: &Path| {
+        bytes(setting, file).and_then(|pem| certificates(setting, file, &pem).map(drop))
+    };
+    let key = |setting, file: &Path| {
+        bytes(setting, file).and_then(|pem| private_key(setting, file, &pem).map(drop))
+    };
+    let checked = [
+        kafka.ca_file.as_deref().map(|file| certificate("kafka.ca_file", file)),
+        kafka.cert_file.as_deref().map(|file| certificate("kafka.cert_file", file)),
+        kafka.key_file.as_deref().map(|file| key("kafka.key_file", file)),
+    ];
+    checked.into_iter().flatten().filter_map(Result::err).collect()
+}
+
+/// Only a node that listens shows its certificate.
+fn unusable_cluster(cluster: &Cluster, node: &str) -> Option<String> {
+    cluster.listen.as_ref()?;
+    check_certificates(cluster, node).err().map(|error| error.to_string())
+}
+
+fn unusable_gates(file: Option<&Path>) -> Option<String> {
+    let refused = Gates::load(Some(file?), SystemClock.now()).err()?;
+    Some(format!("quality.gates_file: {refused}"))
 }
 
 /// A sentence unless `file`, which `setting` names, can be read.

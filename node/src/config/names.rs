@@ -101,7 +101,7 @@ impl Setting for PeerAddress {
     }
 }
 
-/// An `http` or `https` address without credentials.
+/// An `http` or `https` address without credentials and parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Url(String);
 
@@ -129,6 +129,12 @@ impl Setting for Url {
                     .to_owned(),
             );
         }
+        // They would not be sent, and may be a login.
+        if rest.contains(['?', '#']) {
+            return Err("a URL must not carry parameters; give only the address, and use the settings user, \
+                 password_file and database"
+                .to_owned());
+        }
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
         if name.is_empty() || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err("not a URL with a host, such as http://clickhouse:8123".to_owned());
@@ -136,14 +142,14 @@ impl Setting for Url {
         Ok(Self(text.to_owned()))
     }
 
-    /// Everything before the last `@` may be a password.
+    /// Everything before the last `@` may be a password, as may everything behind a `?` or `#`.
     fn redact(text: &str) -> String {
-        match text.rsplit_once('@') {
-            Some((before, after)) => {
-                let scheme = before.split_once("://").map_or("", |(scheme, _)| scheme);
-                format!("{scheme}://***@{after}")
-            }
-            None => text.to_owned(),
+        let scheme = text.split_once("://").map_or("", |(scheme, _)| scheme);
+        match (text.rsplit_once('@'), text.find(['?', '#'])) {
+            (Some(_), Some(_)) => format!("{scheme}://***"),
+            (Some((_, after)), None) => format!("{scheme}://***@{after}"),
+            (None, Some(sign)) => format!("{}***", &text[..=sign]),
+            (None, None) => text.to_owned(),
         }
     }
 

@@ -201,7 +201,7 @@ section! {
         ];
         /// Consumer group, named `naap.<environment>.<role>`.
         group: Name = name("naap.local.ingest");
-        /// Longest record that is accepted; a longer one becomes a dead letter, as does one that between nodes would be more than 16 MiB. A row holds 1,000,000 bytes at most, whatever this is.
+        /// Longest record of a known family that is accepted; a longer one becomes a dead letter, as does one that between nodes would be more than 16 MiB. A row holds 1,000,000 bytes at most, whatever this is.
         max_record_bytes: ByteSize = ByteSize(1_000_000), ByteSize::kib(1)..=ByteSize::mib(8);
         /// Most record headers that are kept.
         max_headers: u32 = 64, 0..=1024;
@@ -412,7 +412,7 @@ section! {
     pub struct Telemetry {
         /// Form of log lines.
         log_format: LogFormat = LogFormat::Text;
-        /// Log filter: a level (error, warn, info, debug, trace), or `target=level` pairs. `--log` and `NAAP_LOG` win over it.
+        /// Log filter: a level (off, error, warn, info, debug, trace), or `target=level` pairs such as `info,naap_node=debug`. `--log` and `NAAP_LOG` win over it.
         log_level: String = "info".to_owned();
     }
 }

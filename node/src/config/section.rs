@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::file::{self, Node};
 use super::problem::{Origin, Problem};
-use super::value::Setting;
+use super::value::{NOT_WHOLE, OUT_OF_RANGE, Setting};
 
 /// A value of one layer, not yet checked.
 #[derive(Debug, Clone)]
@@ -53,6 +53,7 @@ impl Reader {
         path: &str,
         default: T,
         refuse: impl Fn(&T) -> Option<String>,
+        range: impl Fn() -> Option<String>,
     ) -> T {
         let mut chosen = default;
         for (origin, raw) in self.given.get(path).into_iter().flatten() {
@@ -64,11 +65,24 @@ impl Reader {
                             .given(Some(value.to_value().to_string())),
                     ),
                 },
-                Err(problems) => self.problems.extend(problems),
+                Err(problems) => {
+                    self.problems
+                        .extend(problems.into_iter().map(|problem| bounded(problem, &range)));
+                }
             }
         }
         chosen
     }
+}
+
+/// A number that its type refuses is told the range of its setting.
+fn bounded(mut problem: Problem, range: impl Fn() -> Option<String>) -> Problem {
+    if [NOT_WHOLE, OUT_OF_RANGE].contains(&problem.reason.as_str())
+        && let Some(range) = range()
+    {
+        problem.reason = format!("{}; give {range}", problem.reason);
+    }
+    problem
 }
 
 fn read<T: Setting>(origin: &Origin, path: &str, raw: &Raw) -> Result<T, Vec<Problem>> {
@@ -115,7 +129,7 @@ pub(crate) fn outside<T: Setting + PartialOrd>(
     value: &T,
     range: &RangeInclusive<T>,
 ) -> Option<String> {
-    (!range.contains(value)).then(|| format!("out of range; give {}", range_text(range)))
+    (!range.contains(value)).then(|| format!("{OUT_OF_RANGE}; give {}", range_text(range)))
 }
 
 /// The dotted path of `name` in the section `parent`.
@@ -181,6 +195,7 @@ macro_rules! section {
                         &field(path, stringify!($key)),
                         $default,
                         section!(@refuse $($range)?),
+                        || section!(@range $ty $(, $range)?),
                     ),)*
                     $($($sub: <$sub_ty>::read(&field(path, stringify!($sub)), reader),)+)?
                 }

@@ -67,20 +67,25 @@ pub(crate) fn wrong_type<T: Setting>(node: &Node) -> Vec<Fault> {
     vec![Fault::at(node, given, reason)]
 }
 
+/// Why a number is refused; the reader adds the range of the setting, which a type does not know.
+pub(crate) const NOT_WHOLE: &str = "not a whole number";
+/// The same of a number that no setting could have.
+pub(crate) const OUT_OF_RANGE: &str = "out of range";
+
 impl Setting for u32 {
     fn expected() -> String {
         "a whole number".to_owned()
     }
 
     fn from_text(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| format!("not a whole number from 0 to {}", Self::MAX))
+        let number: i128 = text.parse().map_err(|_| NOT_WHOLE.to_owned())?;
+        Self::try_from(number).map_err(|_| OUT_OF_RANGE.to_owned())
     }
 
     fn from_node(node: &Node) -> Result<Self, Vec<Fault>> {
         let Value::Integer(number) = node.value else { return Err(wrong_type::<Self>(node)) };
-        let reason = || format!("out of range; give a whole number from 0 to {}", Self::MAX);
         Self::try_from(number)
-            .map_err(|_| vec![Fault::at(node, Some(number.to_string()), reason())])
+            .map_err(|_| vec![Fault::at(node, Some(number.to_string()), OUT_OF_RANGE.to_owned())])
     }
 
     fn to_value(&self) -> toml::Value {

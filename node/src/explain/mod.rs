@@ -121,5 +121,8 @@ fn not_unique(id: &str, several: &[Found]) -> String {
     let listed = several.iter().take(LISTED);
     let names: Vec<String> = listed.map(|f| format!("{} (org {})", f.id, f.org)).collect();
     let more = if several.len() > LISTED { " and more" } else { "" };
-    format!("'{id}' is not one session; give a longer id or --org, of: {}{more}", names.join(", "))
+    format!(
+        "'{id}' is not one session; give a longer id or the organisation (`--org`, in HTTP `org`), of: {}{more}",
+        names.join(", ")
+    )
 }

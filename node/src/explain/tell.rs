@@ -85,7 +85,7 @@ pub struct Decided {
     pub counts: bool,
     /// What was observed.
     pub subject: Subject,
-    /// The decision; `None` while it waits for an answer.
+    /// The decision; `None` while it waits for an answer, and when it does not count: then nobody is asked.
     pub decision: Option<Decision>,
     /// Who was asked.
     pub asked: Vec<Asked>,

@@ -211,6 +211,9 @@ impl Page<'_> {
         self.line(&format!("    hints: pipeline {pipeline}, model {model}"));
         match &decided.decision {
             Some(decision) => self.decision(decision),
+            None if !decided.counts => {
+                self.line("    nobody is asked, as it came after the close");
+            }
             None => self.line("    waits for an answer"),
         }
         for asked in &decided.asked {
@@ -449,5 +452,31 @@ fn because(fate: Fate) -> &'static str {
         Fate::UnnamedModel => "rejected: names no model, another names the hinted one",
         Fate::FartherInterval => "rejected: the same node is nearer at another time",
         Fate::WorseBand => "rejected: another node is in a better band",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn undecided(counts: bool) -> String {
+        let decided = Decided {
+            selection: Some(1),
+            trigger: "selected",
+            counts,
+            subject: naap_protocol::capability::evidence::Subject::default(),
+            decision: None,
+            asked: Vec::new(),
+        };
+        let told = Explanation { decisions: vec![decided], ..Explanation::default() };
+        text_of(&told, false)
+    }
+
+    #[test]
+    fn a_selection_after_the_close_waits_for_nobody() {
+        let (late, waiting) = (undecided(false), undecided(true));
+        assert!(late.contains("    nobody is asked, as it came after the close\n"), "{late}");
+        assert!(!late.contains("waits for an answer"), "{late}");
+        assert!(waiting.contains("    waits for an answer\n"), "{waiting}");
     }
 }

@@ -12,6 +12,8 @@ use super::{Check, checks};
 
 /// The file that is built in.
 const BUILTIN: &str = include_str!("../../../deploy/quality/gates.toml");
+/// Its name in sentences.
+const BUILTIN_NAME: &str = "deploy/quality/gates.toml";
 /// Longest life of a waiver, days.
 const WAIVER_DAYS: i64 = 14;
 /// A day, ms.
@@ -21,7 +23,9 @@ const DAY_MS: i64 = 86_400_000;
 #[derive(Debug, Error)]
 pub enum GatesError {
     /// It can not be read.
-    #[error("the file of gates {file} can not be read: {source}")]
+    #[error(
+        "the file of gates {file} can not be read: {source}; correct the path or the permissions"
+    )]
     Unreadable {
         /// Its name.
         file: String,
@@ -29,8 +33,15 @@ pub enum GatesError {
         source: std::io::Error,
     },
     /// It is no such file.
-    #[error("the file of gates is wrong: {0}")]
-    Invalid(String),
+    #[error(
+        "the file of gates {file} is wrong: {reason}; correct it as deploy/quality/gates.toml has it"
+    )]
+    Invalid {
+        /// Its name.
+        file: String,
+        /// What is wrong, one line.
+        reason: String,
+    },
     /// There is no gate of this name.
     #[error("there is no gate '{name}'; choose one of {known}")]
     Unknown {
@@ -174,31 +185,45 @@ impl Waiver {
     }
 }
 
+/// What the parser says of `text`, without the picture of the place that it draws over several lines.
+fn one_line(text: &str, error: &toml::de::Error) -> String {
+    let said = error.message().lines().collect::<Vec<_>>().join(", ");
+    let before = error.span().and_then(|span| text.get(..span.start));
+    match before {
+        Some(before) => format!("line {}: {said}", before.matches('\n').count() + 1),
+        None => said,
+    }
+}
+
 impl Gates {
     /// The gates of `file`, else those that are built in; no waiver may be granted after `today`.
     ///
     /// # Errors
     /// When the file can not be used; the sentence says why.
     pub fn load(file: Option<&Path>, today: Timestamp) -> Result<Self, GatesError> {
-        let Some(file) = file else { return Self::parse(BUILTIN, today) };
-        let text = std::fs::read_to_string(file).map_err(|source| GatesError::Unreadable {
-            file: file.display().to_string(),
-            source,
-        })?;
-        Self::parse(&text, today)
+        let Some(file) = file else { return Self::parse(BUILTIN, BUILTIN_NAME, today) };
+        let name = file.display().to_string();
+        match std::fs::read_to_string(file) {
+            Ok(text) => Self::parse(&text, &name, today),
+            Err(source) => Err(GatesError::Unreadable { file: name, source }),
+        }
     }
 
-    fn parse(text: &str, today: Timestamp) -> Result<Self, GatesError> {
-        let gates: Self = toml::from_str(text).map_err(|e| GatesError::Invalid(e.to_string()))?;
+    fn parse(text: &str, file: &str, today: Timestamp) -> Result<Self, GatesError> {
+        let invalid = |reason| Err(GatesError::Invalid { file: file.to_owned(), reason });
+        let gates: Self = match toml::from_str(text) {
+            Ok(gates) => gates,
+            Err(error) => return invalid(one_line(text, &error)),
+        };
         if let Some(problem) = gates.waivers.iter().find_map(|waiver| waiver.problem(today)) {
-            return Err(GatesError::Invalid(problem));
+            return invalid(problem);
         }
         let missing = checks::all().find_map(|check| match check.how {
             super::How::Figure(name, _) if !gates.thresholds.contains_key(name) => Some(name),
             _ => None,
         });
         match missing {
-            Some(name) => Err(GatesError::Invalid(format!("[thresholds] lacks {name}"))),
+            Some(name) => invalid(format!("[thresholds] lacks {name}")),
             None => Ok(gates),
         }
     }
@@ -268,7 +293,7 @@ mod tests {
                 "{BUILTIN}\n[[waivers]]\ncheck = \"Q-38\"\nreason = \"r\"\nowner = \"o\"\n\
                  granted = {granted}\nexpires = {expires}\n"
             );
-            Self::parse(&text, today)
+            Self::parse(&text, BUILTIN_NAME, today)
         }
     }
 
@@ -296,6 +321,22 @@ mod tests {
         assert!(long.contains("14 days"), "{long}");
         let early = with_waiver("2026-11-21", "2026-11-30").expect_err("granted tomorrow");
         assert!(early.to_string().contains("still to come"), "{early}");
+    }
+
+    #[test]
+    fn a_wrong_file_is_one_sentence_with_its_name_and_line() {
+        let refused = |text: &str| {
+            let folder = tempfile::tempdir().expect("a folder");
+            let file = folder.path().join("gates.toml");
+            std::fs::write(&file, text).expect("a file");
+            let said = Gates::load(Some(&file), day(1)).expect_err("must be refused").to_string();
+            assert!(!said.contains('\n') && said.contains("gates.toml is wrong: "), "{said}");
+            said
+        };
+        assert!(refused("[gates]\n= 1\n").contains("line 2: "));
+        assert!(refused("[gates.pr]\npack = []\n").contains("line 2: unknown field `pack`"));
+        assert!(refused("[gates]\n").contains("[thresholds] lacks "));
+        assert!(refused("").contains("missing field `gates`"));
     }
 
     #[test]

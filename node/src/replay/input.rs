@@ -16,6 +16,8 @@ use super::order::{Bend, Kind};
 /// Lines longer than this are not records of any gateway.
 pub(crate) const MAX_LINE: usize = 64 << 20;
 
+/// The mark that some editors put before UTF-8 text.
+const BOM: &[u8] = b"\xef\xbb\xbf";
 /// How a file of another shape becomes one that can be replayed.
 pub(super) const ONE_A_LINE: &str = "a file holds one event value a line; of an array make one with \
      `jq -c '.[]' FILE`, or `jq -c '.[].value' FILE` if its elements are Kafka records";
@@ -44,6 +46,20 @@ pub enum InputError {
     /// The file is one array.
     #[error("{path} is a JSON array; {ONE_A_LINE}")]
     Array {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is compressed.
+    #[error("{path} is compressed by gzip; give its text by `gunzip -c FILE | naap replay … -`")]
+    Compressed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is text of another encoding.
+    #[error(
+        "{path} is UTF-16; give it as UTF-8 by `iconv -f UTF-16 -t UTF-8 FILE | naap replay … -`"
+    )]
+    Utf16 {
         /// The file.
         path: PathBuf,
     },
@@ -99,13 +115,15 @@ impl Input {
         let mut scan = Scan::new();
         let keep_starts = !bend.is_none();
         let mut reader = BufReader::with_capacity(1 << 20, &file);
+        foreign(reader.fill_buf().map_err(unreadable)?, path)?;
         let gate = Gate::default();
         let mut kinds = Vec::new();
         let mut line = Vec::new();
         while read_line(&mut reader, &mut line, path, scan.lines)? {
             scan.take(&line, keep_starts);
             if bend.looks_inside() {
-                kinds.push(kind_of(&gate, &line));
+                let is_first = kinds.is_empty();
+                kinds.push(kind_of(&gate, if is_first { without_mark(&line) } else { &line }));
             }
             if scan.lines.is_multiple_of(4096) {
                 progress(scan.bytes);
@@ -196,7 +214,7 @@ impl Scan {
 
     fn take(&mut self, line: &[u8], keep_start: bool) {
         if self.lines == 0 {
-            let text = line.trim_ascii();
+            let text = without_mark(line).trim_ascii();
             (self.opens, self.closes) = (text.starts_with(b"["), text.ends_with(b"]"));
         }
         self.hash.update(line);
@@ -228,11 +246,13 @@ impl Values<'_> {
     /// When the file can not be read.
     pub fn read(&mut self, value: &mut Vec<u8>) -> Result<bool, InputError> {
         let input = self.input;
+        let mut is_first = self.next == 0;
         let more = match &input.delivery {
             Delivery::InOrder => read_line(&mut self.reader, value, &input.path, self.next)?,
             Delivery::Bent { starts, order } => match order.get(self.next as usize) {
                 None => false,
                 Some(&line) => {
+                    is_first = line == 0;
                     let (start, end) = (starts[line as usize], starts[line as usize + 1]);
                     value.resize((end - start) as usize, 0);
                     input.file.read_exact_at(value, start).map_err(|reason| {
@@ -245,9 +265,28 @@ impl Values<'_> {
         if more {
             self.next += 1;
             trim_end(value);
+            if is_first {
+                let marked = value.len() - without_mark(value).len();
+                value.drain(..marked);
+            }
         }
         Ok(more)
     }
+}
+
+/// What a file begins with tells that its lines are no records.
+fn foreign(start: &[u8], path: &Path) -> Result<(), InputError> {
+    let path = path.to_path_buf();
+    match start {
+        [0x1f, 0x8b, ..] => Err(InputError::Compressed { path }),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Err(InputError::Utf16 { path }),
+        _ => Ok(()),
+    }
+}
+
+/// The first line of a file without the mark, which is no part of its record.
+fn without_mark(line: &[u8]) -> &[u8] {
+    line.strip_prefix(BOM).unwrap_or(line)
 }
 
 fn trim_end(line: &mut Vec<u8>) {
@@ -294,5 +333,49 @@ fn kind_of(gate: &Gate, line: &[u8]) -> Kind {
             ts: Some(event.event_ts.0),
         },
         Outcome::Ignored(_) | Outcome::Rejected(_) => Kind { capability: false, ts: None },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(content: &[u8], bend: &Bend) -> Result<Vec<String>, InputError> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("day.jsonl");
+        std::fs::write(&file, content).unwrap();
+        let spool = folder.path().join("spool");
+        let input = Input::open(&file, (DEFAULT_ORG, bend), &spool, &mut |_| ())?;
+        let (mut values, mut value, mut all) = (input.values(0)?, Vec::new(), Vec::new());
+        while values.read(&mut value)? {
+            all.push(String::from_utf8(value.clone()).unwrap());
+        }
+        Ok(all)
+    }
+
+    #[test]
+    fn a_mark_at_the_start_of_a_file_is_no_part_of_its_first_record() {
+        let marked = "\u{feff}{\"a\":1}\n\u{feff}{\"b\":2}\n".as_bytes();
+        let expected = ["{\"a\":1}", "\u{feff}{\"b\":2}"];
+        assert_eq!(opened(marked, &Bend::default()).unwrap(), expected);
+        let bend = Bend { shuffle: Some(7), ..Bend::default() };
+        let mut bent = opened(marked, &bend).unwrap();
+        bent.sort();
+        assert_eq!(bent, expected);
+        let array = opened("\u{feff}[\n{}\n]\n".as_bytes(), &Bend::default()).unwrap_err();
+        assert!(array.to_string().contains("is a JSON array"), "{array}");
+    }
+
+    #[test]
+    fn a_file_of_another_form_is_named_as_what_it_is() {
+        let refused = |content: &[u8]| opened(content, &Bend::default()).unwrap_err().to_string();
+        let said = refused(b"\x1f\x8b\x08\x00\n");
+        let end =
+            "day.jsonl is compressed by gzip; give its text by `gunzip -c FILE | naap replay … -`";
+        assert!(said.ends_with(end), "{said}");
+        for mark in [b"\xff\xfe", b"\xfe\xff"] {
+            let said = refused(mark);
+            assert!(said.contains("day.jsonl is UTF-16; give it as UTF-8 by `iconv"), "{said}");
+        }
     }
 }

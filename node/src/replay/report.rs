@@ -185,6 +185,10 @@ impl Report {
         if records.redelivered > 0 {
             writeln!(out, "redelivered     {}", records.redelivered)?;
         }
+        if records.session_panics > 0 {
+            // Only a fault of the program makes one; the log says where.
+            writeln!(out, "SESSION PANICS  {}", records.session_panics)?;
+        }
         counts(out, "ignored", &records.ignored)?;
         counts(out, "dead-lettered", &records.dead_lettered)?;
         if !records.part_letters.is_empty() {
