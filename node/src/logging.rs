@@ -13,7 +13,9 @@ use crate::config::{LogFormat, Telemetry};
 /// # Errors
 /// A sentence, when it is malformed.
 pub(crate) fn filter(level: &str) -> Result<EnvFilter, String> {
-    if let Some(word) = level.split(',').map(str::trim).find(|part| is_mistyped(part)) {
+    let spans = level.contains('[');
+    let mistyped = level.split(',').map(str::trim).find(|part| !spans && is_mistyped(part));
+    if let Some(word) = mistyped {
         return Err(format!(
             "{word:?} is no log level; give one of off, error, warn, info, debug, trace, or pairs of target and \
              level such as info,naap_node=debug"
@@ -26,7 +28,8 @@ pub(crate) fn filter(level: &str) -> Result<EnvFilter, String> {
     })
 }
 
-/// A bare word that is no level would be taken for a target, and all others fall silent.
+/// A bare word that is no level would be taken for a target, and all others fall silent. Within the brackets of a
+/// span words are names of fields.
 fn is_mistyped(part: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ':');
     part.chars().all(is_word) && part.parse::<LevelFilter>().is_err()

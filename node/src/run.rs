@@ -152,16 +152,17 @@ async fn lives(config: &Config, stop: &StopSignals) -> Result<(), Failure> {
     outcome
 }
 
-/// The boot after `left`. An engine that has ended starts again before it: no life begins without one. A server
-/// is opened anew: the password or the certificate may have changed, which would end life after life.
+/// The boot after `left`. An engine that has ended starts again before it: no life begins without one. The files
+/// of a server are read anew: its password or certificate may have changed, which would end life after life. It
+/// need not answer now, as whoever writes waits for it.
 async fn again(
     config: &Config,
     dir: &Path,
     left: &Before,
     (store, reading): (&mut Store, Option<&Reading>),
 ) -> Result<Boot, Failure> {
-    if config.clickhouse.url.is_some() {
-        *store = open_store(config, dir).await?;
+    if let Some(url) = &config.clickhouse.url {
+        *store = Store::server(url.as_str(), &config.clickhouse).map_err(environment)?;
         if let Some(reading) = reading {
             reading.replace(store);
         }

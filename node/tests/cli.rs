@@ -160,7 +160,9 @@ fn config_check_tells_bad_from_unreadable() {
     assert_eq!(code(&naap(&["config", "check", "--no-files", &names], &[])), 0);
     let text = write("text", b"no PEM, no TOML");
     let names = format!(
-        "[kafka]\nca_file = {text:?}\n[clickhouse]\nca_file = {text:?}\n[quality]\ngates_file = {text:?}\n"
+        "[ingest]\nsource = \"kafka\"\ntopics = [{{ name = \"t\", org = \"o\", reset = \"latest\" }}]\n\
+         [kafka]\nbootstrap = [\"localhost:1\"]\nca_file = {text:?}\n\
+         [clickhouse]\nurl = \"https://localhost:1\"\nca_file = {text:?}\n[quality]\ngates_file = {text:?}\n"
     );
     let names = write("contents.toml", names.as_bytes());
     let expected = [

@@ -80,6 +80,13 @@ fn facts_are_served_by_pages_and_refusals_are_sentences() {
     assert_eq!([&first["data"][0], &second["data"][0]], [&rows[0], &rows[1]]);
     assert_eq!(second["pagination"]["next_cursor"], Value::Null);
 
+    // Ids are compared without case, whatever the relation has.
+    let model = rows[0]["model_id"].as_str().unwrap();
+    for spelled in [model.to_uppercase(), model.to_lowercase()] {
+        let found = served.get(&format!("/v1/streaming/demand?{DAY}&model_id={spelled}"));
+        assert_eq!(found["data"][0], rows[0], "{spelled}");
+    }
+
     // Of one organisation, and of a day without any session.
     let one = served.get(&format!("/v1/streaming/demand?{DAY}&org=daydream"));
     assert_eq!(one["data"].as_array().unwrap().len(), 1);

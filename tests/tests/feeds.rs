@@ -5,7 +5,7 @@
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use naap_tests::script::{MINUTE, Script, url};
+use naap_tests::script::{MINUTE, Script, advertisement, url};
 use naap_tests::{DataDir, fixture, program, run};
 use serde_json::{Value, json};
 
@@ -289,6 +289,28 @@ fn inventory_is_the_newest_advertisement_of_each_url() {
         let newest = "SELECT count() FROM naap.dim_orchestrator_capability_current FINAL";
         assert_eq!(dir.number(newest), 6, "as often as something was ever advertised");
     }
+}
+
+/// A node is its URL however it is spelled, and its wallet where it says none.
+#[test]
+fn inventory_tells_nodes_apart_by_url_and_by_wallet_without_one() {
+    let start = base() + 10 * MINUTE;
+    let mut script = Script::default();
+    let mut advertise = |minute: i64, node: &str, url: &str, gpus: &[(&str, &str)]| {
+        let mut said = advertisement(node, gpus);
+        said[0]["orch_uri"] = url.into();
+        script.event(start + minute * MINUTE, "gw-a", "network_capabilities", &said);
+    };
+    advertise(0, "o1", "", &[("GPU-A", "m1")]);
+    advertise(1, "o2", "", &[("GPU-B", "m1")]);
+    advertise(0, "o3", "https://O3.example:8935/", &[("GPU-C", "m1"), ("GPU-SOLD", "m1")]);
+    advertise(1, "o3", "https://o3.example:8935", &[("GPU-C", "m1")]);
+    let dir = DataDir::new();
+    script.replay(&dir, "events.jsonl");
+    let query =
+        "SELECT orchestrator_address, gpu_id FROM naap.v_api_gpu_inventory_current ORDER BY gpu_id";
+    let want = ["0xco1 gpu-a", "0xco2 gpu-b", "0xco3 gpu-c"];
+    assert_eq!(shown(&dir.query(query), "orchestrator_address gpu_id"), want);
 }
 
 /// Backlog 007: at most two rows are read for each that is answered, once the storage has merged versions

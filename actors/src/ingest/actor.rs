@@ -165,8 +165,9 @@ impl Actor for IngestActor {
         myself: ActorRef<IngestMsg>,
         args: IngestArgs,
     ) -> Result<State, ActorProcessingErr> {
-        // Looking ten times an interval keeps the commit clock accurate; the timer ends with us.
-        let period = (args.options.flush_interval / 10).max(Duration::from_millis(5));
+        // Looking at least ten times an interval keeps the commit clock accurate; the timer ends with us.
+        let millis = Duration::from_millis;
+        let period = (args.options.flush_interval / 10).clamp(millis(5), millis(100));
         drop(ractor::time::send_interval(period, myself.get_cell(), || IngestMsg::Tick));
         let IngestOptions { window_bytes, uncommitted_bytes, buffer_bytes, .. } = args.options;
         // Where the source can not read again, no shard moves, and nothing has to be sent again.

@@ -125,8 +125,7 @@ impl ShardCore {
     /// Ends what is over by the watermark, a bounded part of it: the records go behind `records`.
     pub(super) fn sweep(&mut self, records: &mut Vec<StateRecord>) -> Result<(), ShardError> {
         let Some(lasting_ms) = self.options.lasting_ms() else { return Ok(()) };
-        let heard = self.meters.watermark(self.writer.now());
-        self.progress.watermark = self.progress.watermark.max(heard);
+        self.progress.watermark = self.meters.watermark(self.writer.now());
         let Some(watermark) = self.progress.watermark else { return Ok(()) };
         let (shard, epoch) = (self.shard, self.progress.epoch);
         let again = Timestamp(watermark.0.saturating_add(SLOT_MS));

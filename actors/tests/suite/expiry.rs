@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use naap_actors::ports::{StateLog, StateRecord};
+use naap_actors::ports::{Clock, StateLog, StateRecord};
 use naap_actors::shard::{ROUTING_VERSION, ShardCore, ShardCounts, ShardOptions};
 use naap_protocol::codec::{self, TraceContext};
 use naap_protocol::event::{Body, Event, Payment};
@@ -14,7 +14,7 @@ use naap_protocol::time::Timestamp;
 use naap_protocol::wire::{EnvelopeBuilder, EnvelopeHead};
 
 use crate::cells::Store;
-use crate::memory::{MemoryLog, clock};
+use crate::memory::{FakeClock, MemoryLog, clock};
 use crate::shard_laws;
 use crate::signals::{BASE, event, parse};
 
@@ -35,6 +35,10 @@ struct Shard {
 
 impl Shard {
     fn open(log: &Arc<MemoryLog>, options: ShardOptions) -> Self {
+        Self::open_by(log, options, clock())
+    }
+
+    fn open_by(log: &Arc<MemoryLog>, options: ShardOptions, clock: Arc<dyn Clock>) -> Self {
         let claim = log.shard(0);
         let epoch = claim.epoch + 1;
         let open = EpochOpen { epoch, node: "n".to_owned(), incarnation: epoch };
@@ -48,7 +52,7 @@ impl Shard {
             ..Progress::default()
         };
         let next = progress.applied.get(&source()).copied().unwrap_or(0);
-        let mut core = ShardCore::new(0, progress, options, log.clone(), clock());
+        let mut core = ShardCore::new(0, progress, options, log.clone(), clock);
         core.resume(&claim.progress).unwrap();
         Self { log: log.clone(), core, store: Store::default(), next }
     }
@@ -213,6 +217,25 @@ fn a_session_is_kept_as_long_as_is_asked_for() {
         shard.cycle();
         assert_eq!(shard.mark(&request).is_some(), over, "{ahead}");
     }
+}
+
+#[test]
+fn what_a_node_with_a_wrong_clock_has_claimed_ends_nothing() {
+    let log = Arc::new(MemoryLog::default());
+    let mut wrong = Shard::open(&log, OPTIONS);
+    wrong.take(&later(100 * DAY));
+    wrong.cycle();
+    assert_eq!(wrong.core.progress().watermark, Some(Timestamp(BASE + 100 * DAY)));
+    let now = Arc::new(FakeClock((BASE + HOUR).into()));
+    let mut shard = Shard::open_by(&log, OPTIONS, now);
+    let request = signal("REQ@1000{uid=a}");
+    shard.take(&request);
+    for _ in 0..3 {
+        shard.cycle();
+    }
+    assert_eq!(shard.core.progress().watermark, Some(Timestamp(BASE + HOUR + 300_000)));
+    assert_eq!(shard.mark(&request), None);
+    assert!(codec::is::<SessionState>(&shard.stored(&request).unwrap()));
 }
 
 #[test]

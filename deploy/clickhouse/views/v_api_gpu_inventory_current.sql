@@ -1,7 +1,7 @@
 WITH
     -- A node is its URL in normal form; without one it is its wallet.
     newest AS (
-        SELECT *, lower(replaceRegexpOne(trim(BOTH ' ' FROM orchestrator_url), '/$', '')) AS node_url,
+        SELECT *, lowerUTF8(replaceRegexpOne(replaceRegexpAll(orchestrator_url, '^\\s+|\\s+$', ''), '/$', '')) AS node_url,
             max(version) OVER (PARTITION BY org, node_url, if(node_url = '', orchestrator_address, '')) AS newest_of_node
         FROM dim_orchestrator_gpu_current FINAL
     )

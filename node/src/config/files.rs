@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use naap_actors::ports::Clock as _;
 
-use super::schema::{Cluster, Config, Kafka};
+use super::schema::{Cluster, Config, InputSource, Kafka};
 use crate::certificates::{FileError, bytes, certificates, of_servers, private_key};
 use crate::clock::SystemClock;
 use crate::cluster::check_certificates;
@@ -37,15 +37,20 @@ pub(crate) fn unreadable(config: &Config) -> Vec<String> {
     if refused.is_empty() { unusable(config) } else { refused }
 }
 
-/// The same of files that can be read: what is in them can not be used.
+/// The same of files that can be read: what is in those that the node uses can not be used.
 fn unusable(config: &Config) -> Vec<String> {
-    let authority = config.clickhouse.ca_file.as_deref();
+    let clickhouse = &config.clickhouse;
+    let encrypted = clickhouse.url.as_ref().is_some_and(|url| url.as_str().starts_with("https://"));
+    let authority = clickhouse.ca_file.as_deref().filter(|_| encrypted);
     let clickhouse = authority.map(|file| of_servers("clickhouse.ca_file", Some(file)));
-    let refused = unusable_kafka(&config.kafka).into_iter().map(|error| error.to_string());
-    refused
+    let asks_kafka = config.ingest.source == InputSource::Kafka;
+    let kafka = if asks_kafka { unusable_kafka(&config.kafka) } else { Vec::new() };
+    let kafka = kafka.into_iter().map(|error| error.to_string());
+    let gates = config.quality.gates_file.as_deref().filter(|_| config.quality.enabled);
+    kafka
         .chain(clickhouse.and_then(Result::err).map(|error| error.to_string()))
         .chain(unusable_cluster(&config.cluster, config.node.name.as_str()))
-        .chain(unusable_gates(config.quality.gates_file.as_deref()))
+        .chain(unusable_gates(gates))
         .collect()
 }
 

@@ -29,7 +29,7 @@ const POLL: Duration = Duration::from_millis(100);
 /// Longest wait for the answer of a broker.
 pub(super) const QUERY: Duration = Duration::from_secs(5);
 /// The same where the question is asked again anyway, and other partitions have to be read meanwhile.
-pub(super) const BRIEF: Duration = Duration::from_secs(1);
+pub(super) const BRIEF: Duration = Duration::from_secs(2);
 /// Wait for room before partitions are paused: pausing throws away what was fetched ahead.
 const GRACE: Duration = Duration::from_millis(100);
 /// Longest wait for room between two polls.

@@ -16,6 +16,8 @@ use crate::times::stamp;
 const DAY_MS: i64 = 24 * HOUR_MS;
 /// Slices of days are of all organisations together.
 const EVERY_ORG: &str = "";
+/// Days of one question: its hours travel in an address, which may not be long.
+const DAYS: usize = 10;
 
 /// Computes and publishes slices in a store.
 #[derive(Debug)]
@@ -113,12 +115,15 @@ impl StoreRollups {
             let start = day.0;
             (0..DAY_MS / HOUR_MS).map(move |hour| Timestamp(start + hour * HOUR_MS))
         };
-        let hours: Vec<Timestamp> = days.iter().flat_map(hours_of).collect();
+        let days: Vec<Timestamp> = days.into_iter().collect();
         let mut until: BTreeMap<_, _> =
-            days.into_iter().map(|day| (day, Timestamp::default())).collect();
-        for (hour, open) in self.open_until(EVERY_ORG, &hours).await? {
-            let known = until.entry(day_of(&hour)).or_default();
-            *known = open.max(*known);
+            days.iter().map(|day| (*day, Timestamp::default())).collect();
+        for some in days.chunks(DAYS) {
+            let hours: Vec<Timestamp> = some.iter().flat_map(hours_of).collect();
+            for (hour, open) in self.open_until(EVERY_ORG, &hours).await? {
+                let known = until.entry(day_of(&hour)).or_default();
+                *known = open.max(*known);
+            }
         }
         Ok(until)
     }

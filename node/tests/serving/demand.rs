@@ -42,6 +42,21 @@ fn a_session_with_two_models_is_one_session_at_pipeline_grain() {
 }
 
 #[test]
+fn the_only_pipeline_of_a_model_is_that_of_every_spelling() {
+    let (bench, org) = (Bench::get(), "demand-spelling");
+    let named = Session { model_id: "comfyui", ..session(org, "named", 4) };
+    let mut bare = Session { model_id: "ComfyUI", pipeline: "", ..session(org, "bare", 4) };
+    (bare.orchestrator_address, bare.gpu_id) = ("", "");
+    bench.put(&[named, bare]);
+    bench.publish(org, &[4]);
+    let row = bench.one(&format!(
+        "SELECT * FROM v_api_network_demand WHERE org = '{org}' AND model_id = 'ComfyUI'"
+    ));
+    has(&row, &json!({ "pipeline_id": PIPELINE, "known_sessions_count": 1 }));
+    assert_eq!(bench.check("Q-79", org).verdict, Verdict::Pass);
+}
+
+#[test]
 fn demand_nobody_served_is_shown_beside_success() {
     let (bench, org) = (Bench::get(), "demand-unserved");
     let served = session(org, "served", 4);

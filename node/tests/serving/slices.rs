@@ -60,6 +60,26 @@ fn only_a_changed_content_makes_a_revision_and_only_after_settling() {
 }
 
 #[test]
+fn the_day_of_all_waits_for_the_sessions_of_each() {
+    let bench = Bench::get();
+    let (first, later) = (24 * 26 + 5, 24 * 26 + 7);
+    let mut open = session("slice-open", "s", first);
+    open.is_closed = false;
+    let until = open.session_end_ts.unwrap().0 + 48 * 3_600_000;
+    put_served(bench, &[open], first, 4);
+    put_served(bench, &[session("slice-closed", "s", later)], later, 4);
+    let day = at(24 * 26).0;
+    for (org, hour) in [("slice-open", first), ("slice-closed", later)] {
+        bench.publish(org, &[hour]);
+        let found = bench.one(&format!(
+            "SELECT toUnixTimestamp64Milli(open_until) AS until FROM rollup_slices FINAL
+            WHERE relation = 'agg_quality_benchmark_1d' AND toUnixTimestamp64Milli(window_start) = {day}"
+        ));
+        assert_eq!(found["until"].to_string().trim_matches('"'), until.to_string(), "{org}");
+    }
+}
+
+#[test]
 fn a_slice_of_a_day_settles_when_the_day_is_over() {
     let (bench, org) = (Bench::get(), "slice-day");
     let (first, next_day) = (24 * 20 + 5, 24 * 21);

@@ -6,7 +6,7 @@ use serde::de::{DeserializeSeed, MapAccess, SeqAccess};
 
 use super::lenient::Keyed;
 use super::{BadEntry, Document, Entry, Gpu, Hardware, ModelConstraint, ModelSettings, Price};
-use crate::identity::{norm_addr, trimmed};
+use crate::identity::{is_url, norm_addr, trimmed};
 use crate::json::{self, Fill, Place, each, object};
 
 /// What a payload held.
@@ -105,13 +105,12 @@ object! {
 
 impl<'a> EntryFields<'a> {
     fn into_entry(self, index: u32, raw: &'a str) -> Entry<'a> {
-        let blank = self.orch_uri.trim().is_empty();
         let Capabilities { version, capacities, constraints } = self.capabilities;
         Entry {
             index,
             address: norm_addr(self.address),
             local_address: norm_addr(self.local_address),
-            orch_uri: if blank { self.uri } else { self.orch_uri },
+            orch_uri: if is_url(&self.orch_uri) { self.orch_uri } else { self.uri },
             version,
             capacities: by_id(capacities).collect(),
             models: by_id(constraints.capabilities).flat_map(models).collect(),
