@@ -57,25 +57,28 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "N-12b",
-        title: "the GPUs on record of a URL are those of its newest advertisement",
+        title: "the GPUs on record of a URL are those of its newest advertisement, with its labels",
         relation: "dim_orchestrator_gpu_current",
         pack: Pack::Core,
         how: How::Rows(
             Tier::Fail,
             // Of two advertisements of one moment a hash decides, and of two contents of one uid the newer one stays:
             // neither can be told from these tables.
-            "SELECT org, url, orchestrator_address, gpu, sum(a) AS advertised, sum(b) AS on_record FROM (SELECT DISTINCT org, \
-             orchestrator_url AS url, orchestrator_address, lower(gpu_id) AS gpu, source_event_uid AS uid, 1 AS a, 0 AS b FROM @all_snapshots \
+            "SELECT org, url, orchestrator_address, gpu, name, classes, models, slots, sum(a) AS advertised, sum(b) AS on_record FROM (SELECT org, \
+             orchestrator_url AS url, orchestrator_address, lower(trim(gpu_id)) AS gpu, source_event_uid AS uid, toString(argMin(gpu_name, element)) AS name, \
+             arraySort(groupUniqArrayIf(toString(pipeline), pipeline != '')) AS classes, arraySort(groupUniqArrayIf(model_id, model_id != '')) AS models, \
+             max(capacity) AS slots, 1 AS a, 0 AS b FROM @all_snapshots \
              WHERE gpu_id != '' AND (org, url, uid) IN (SELECT org, orchestrator_url, argMax(source_event_uid, snapshot_ts) \
-             FROM @all_snapshots GROUP BY org, orchestrator_url) UNION ALL SELECT org, orchestrator_url, orchestrator_address, lower(gpu_id), \
-             source_event_uid, 0, 1 FROM (SELECT *, max(version) OVER (PARTITION BY org, orchestrator_url) AS newest \
+             FROM @all_snapshots GROUP BY org, orchestrator_url) GROUP BY org, url, orchestrator_address, gpu, uid \
+             UNION ALL SELECT org, orchestrator_url, orchestrator_address, lower(gpu_id), \
+             source_event_uid, toString(gpu_model_name), pipelines, model_ids, capacity, 0, 1 FROM (SELECT *, max(version) OVER (PARTITION BY org, orchestrator_url) AS newest \
              FROM dim_orchestrator_gpu_current FINAL WHERE @org) WHERE version = newest AND gpu_id != '') \
              WHERE (org, url) NOT IN (SELECT org, orchestrator_url FROM (SELECT *, max(snapshot_ts) OVER (PARTITION BY org, \
              orchestrator_url) AS latest FROM @all_snapshots) WHERE snapshot_ts = latest GROUP BY org, orchestrator_url \
              HAVING uniqExact(source_event_uid) > 1) AND (org, url) NOT IN (SELECT org, orchestrator_url \
              FROM dim_orchestrator_gpu_current FINAL WHERE (org, source_event_uid) IN (SELECT org, assumeNotNull(dedup_key) \
              FROM raw_streaming_events_quarantine WHERE failure_reason = 'id_conflict' AND dedup_key IS NOT NULL)) \
-             GROUP BY org, url, orchestrator_address, gpu, uid HAVING advertised != on_record",
+             GROUP BY org, url, orchestrator_address, gpu, uid, name, classes, models, slots HAVING advertised != on_record",
         ),
         remedy: "rows may be under way: look again; else replay the newest capability events of the gateway",
         source: "quality.md 8 (N-12), backlog 007",
