@@ -99,6 +99,18 @@ impl Personal {
     }
 }
 
+/// A text that holds JSON, as of clients that send their parameters so, as rows may show it; `None` for any other.
+/// What it holds is shorter than itself, so this comes to an end.
+fn within(text: &str) -> Option<String> {
+    if !text.trim_start().starts_with(['{', '[']) {
+        return None;
+    }
+    let root = json::tree(text).ok()?;
+    let mut shown = Shown::default();
+    shown.value(&root, Personal::No).ok()?;
+    Some(shown.text)
+}
+
 /// A record as rows may show it: compact, members in their order.
 #[derive(Default)]
 struct Shown {
@@ -159,7 +171,11 @@ impl Shown {
     }
 
     fn string(&mut self, text: &str, personal: bool) -> Result<(), Error> {
-        let hashed = (personal && !text.is_empty()).then(|| hash(text));
+        let hashed = match (personal, text) {
+            (true, "") => None,
+            (true, text) => Some(hash(text)),
+            (false, text) => within(text),
+        };
         self.text.push_str(&sonic_rs::to_string(hashed.as_deref().unwrap_or(text))?);
         Ok(())
     }
@@ -200,6 +216,21 @@ mod tests {
         assert!(shown.contains(r#""width":512"#) && shown.contains(r#""x":"y""#), "{shown}");
         assert!(shown.contains(&hash("a cat")));
         assert_eq!(PrivacyMode::Keep.apply_text(text), text);
+    }
+
+    #[test]
+    fn json_within_a_text_is_read_too() {
+        let once = r#"{"prompt":"a cat","width":512}"#;
+        let twice = format!("[{}]", sonic_rs::to_string(once).unwrap());
+        for params in [once, &twice] {
+            let text = format!(r#"{{"params":{}}}"#, sonic_rs::to_string(params).unwrap());
+            let shown = shown(&text);
+            assert!(!shown.contains("a cat") && shown.contains(&hash("a cat")), "{shown}");
+            assert!(shown.contains("512"), "{shown}");
+        }
+        for text in [r#"{"x":"[ERROR] no GPU"}"#, r#"{"x":"{"}"#, r#"{"x":"{\"y\":1}"}"#] {
+            assert_eq!(shown(text), text);
+        }
     }
 
     #[test]
