@@ -119,7 +119,7 @@ impl KafkaSource {
             let is_joined = outcome.is_ok();
             // Whoever asked for the start has gone: then nobody waits for the end either.
             if joined_tx.send(outcome).is_ok() && is_joined {
-                let end = reader.run();
+                let end = reader.run(|| !ended_tx.is_closed());
                 if let Err(error) = &end {
                     tracing::error!(%error, "the Kafka source ended");
                 }

@@ -151,8 +151,9 @@ impl Reader {
         self.consumer.subscribe(&topics).map_err(|e| KafkaError::Settings(e.to_string()))
     }
 
-    /// Reads until told to stop, or until a failure that does not pass.
-    pub fn run(mut self) -> Result<(), KafkaError> {
+    /// Reads until told to stop, or until a failure that does not pass. Where nobody waits for the end any more
+    /// what was handed over will not be applied: others are to have the partitions at once.
+    pub fn run(mut self, is_awaited: impl Fn() -> bool) -> Result<(), KafkaError> {
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 self.begin_stop();
@@ -162,7 +163,7 @@ impl Reader {
             self.hear_shards();
             self.read()?;
             let handed = self.hand_over();
-            if self.stopping && (handed.is_err() || self.may_stop()) {
+            if self.stopping && (handed.is_err() || !is_awaited() || self.may_stop()) {
                 self.leave();
                 return Ok(());
             }
@@ -182,7 +183,12 @@ impl Reader {
         if !self.out.is_empty() && !self.paused {
             return Ok(());
         }
-        let mut wait = if self.paused { Duration::ZERO } else { POLL };
+        let mut wait = match (self.stopping, self.paused) {
+            // Nothing comes any more, but waiting for what is applied must not spin.
+            (true, _) => PARK,
+            (false, true) => Duration::ZERO,
+            (false, false) => POLL,
+        };
         while self.batches.has_room() {
             // Taken apart, because the message borrows the consumer.
             let Self { consumer, partitions, hit, settings, batches, .. } = self;

@@ -340,6 +340,22 @@ async fn what_is_wrong_at_the_start_is_said_with_its_remedy() {
     assert!(silent.contains("refused"), "{silent}");
 }
 
+/// As when the actors of a node have failed: nothing of what was read is applied any more, and a node that starts
+/// again after a while would keep the partition from all others until then.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn a_source_that_nobody_waits_for_lets_go_at_once() {
+    let topic = "dropped";
+    let (_cluster, bootstrap) = mock(topic, 1);
+    write_numbers(&bootstrap, topic, 0, 0..3);
+    let setup = Setup { applies: false, drain: "1h", ..Setup::new(&bootstrap, topic) };
+    let mut failed = setup.start().await.unwrap();
+    failed.records(3).await;
+    drop(failed.source);
+    let mut other =
+        Setup { node: "naap-1", ..Setup::new(&bootstrap, topic) }.start().await.unwrap();
+    assert_eq!(other.next().await, Got::Assign(0, 0));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn the_end_of_the_ingest_ends_the_source() {
     let topic = "gone";
