@@ -46,12 +46,12 @@ pub async fn share(bootstrap: &str, topic: &str, logged: &[(u32, u64)]) {
     for partition in 0..2 {
         first.apply(partition, 10);
     }
-    let given = loop {
-        if let Got::Unassign(partition) = first.next().await {
-            break partition;
-        }
+    // Both may be taken away, where the mock refuses a commit while the group rebalances; then one comes back, and
+    // is read from an older offset.
+    let Got::Assign(given, 10) = second.next().await else {
+        panic!("a partition, behind its records")
     };
-    assert_eq!(second.next().await, Got::Assign(given, 10));
+    first.until(&Got::Unassign(given)).await;
     for partition in 0..2 {
         write_numbers(bootstrap, topic, partition, 10..15);
     }
@@ -60,8 +60,12 @@ pub async fn share(bootstrap: &str, topic: &str, logged: &[(u32, u64)]) {
     };
     let (records, _) = second.records(5).await;
     assert_eq!(of(&records), (10..15).map(|offset| (given, offset)).collect::<Vec<_>>());
-    let (records, _) = first.records(5).await;
-    assert_eq!(of(&records), (10..15).map(|offset| (1 - given, offset)).collect::<Vec<_>>());
+    let mut kept = Vec::new();
+    while kept.len() < 5 {
+        let (records, _) = first.records(1).await;
+        kept.extend(of(&records).into_iter().filter(|(_, offset)| *offset >= 10));
+    }
+    assert_eq!(kept, (10..15).map(|offset| (1 - given, offset)).collect::<Vec<_>>());
 
     // Whoever stops leaves at once: the other one need not wait for a session to end.
     second.apply(given, 15);
