@@ -259,23 +259,22 @@ fn payments_of_hours() -> String {
     format!("({sql}) AS p")
 }
 
-/// From when on no session of a slice can change any more: one row `(window_start, open_until)` per hour
-/// of the parameters `org`, '' for all, and `hours` in which a session started or was observed (backlog 003,
+/// From when on no session of a slice can change any more: one row `(org, window_start, open_until)` per
+/// organisation and hour of the parameter `hours` in which a session started or was observed (backlog 003,
 /// finality). Reads facts.
 pub const OPEN_UNTIL_SQL: &str = "WITH observed AS (
     SELECT org, window_start AS hour, workflow_session_id
     FROM fact_session_status_hours FINAL
-    WHERE ({org:String} = '' OR org = {org:String}) AND window_start IN {hours:Array(DateTime64(3, 'UTC'))}
+    WHERE window_start IN {hours:Array(DateTime64(3, 'UTC'))}
 )
-SELECT toUnixTimestamp64Milli(toDateTime64(hour, 3, 'UTC')) AS window_start,
+SELECT org, toUnixTimestamp64Milli(toDateTime64(hour, 3, 'UTC')) AS window_start,
     max(if(is_closed, 0, toUnixTimestamp64Milli(assumeNotNull(session_end_ts)) + 172800000)) AS open_until
 FROM (
-    SELECT toStartOfHour(session_start_ts) AS hour, is_closed, session_end_ts
+    SELECT org, toStartOfHour(session_start_ts) AS hour, is_closed, session_end_ts
     FROM fact_workflow_sessions FINAL
-    WHERE ({org:String} = '' OR org = {org:String})
-        AND toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') IN {hours:Array(DateTime64(3, 'UTC'))}
+    WHERE toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') IN {hours:Array(DateTime64(3, 'UTC'))}
     UNION ALL
-    SELECT o.hour AS hour, s.is_closed AS is_closed, s.session_end_ts AS session_end_ts
+    SELECT o.org AS org, o.hour AS hour, s.is_closed AS is_closed, s.session_end_ts AS session_end_ts
     FROM observed AS o
     INNER JOIN (
         SELECT org, workflow_session_id, is_closed, session_end_ts
@@ -283,8 +282,8 @@ FROM (
         WHERE (org, workflow_session_id) IN (SELECT org, workflow_session_id FROM observed)
     ) AS s ON s.org = o.org AND s.workflow_session_id = o.workflow_session_id
 )
-GROUP BY hour
-ORDER BY hour";
+GROUP BY org, hour
+ORDER BY org, hour";
 
 /// The hours of payments whose session may be another one than before: one row `(window_start)` each.
 /// Parameters `org` and `hours`. Sessions do not know their payments, but whatever changes what a session

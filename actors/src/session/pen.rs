@@ -52,6 +52,14 @@ impl Put {
     }
 }
 
+/// Numbers of `count` rows, and of those that were there before, with their hashes, of which `known` gets those
+/// that it lacks. There are as many numbers as a column holds.
+pub fn numbered(known: &mut Vec<u64>, count: usize) -> impl Iterator<Item = (u16, &mut u64)> {
+    known.resize(known.len().max(count.min(u16::MAX.into())), 0);
+    // The range comes last, as a next number beyond the last row may not exist.
+    known.iter_mut().zip(0..).map(|(hash, index)| (index, hash))
+}
+
 impl<'w> Pen<'w> {
     /// A pen whose rows carry versions above `version`, which moves along.
     pub fn new(outbox: &'w mut Outbox, version: &'w mut u64, now: Timestamp) -> Self {

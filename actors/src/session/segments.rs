@@ -5,7 +5,7 @@ use naap_protocol::time::Timestamp;
 
 use super::attribution::{Attributed, Identity, attributed};
 use super::emit::Written;
-use super::pen::{Pen, Stamp};
+use super::pen::{Pen, Stamp, numbered};
 use super::samples::trace_type;
 use super::story::{Segment, Story};
 
@@ -36,10 +36,7 @@ impl<'a> Texts<'a> {
 /// Writes the segments that have changed, and takes back those that are no longer there. `known`
 /// holds the hashes of the rows by index.
 pub fn write(story: &Story<'_>, known: &mut Vec<u64>, pen: &mut Pen<'_>, written: &mut Written) {
-    let count = story.segments.len().min(u16::MAX.into());
-    known.resize(known.len().max(count), 0);
-    // The range comes last, as a next number beyond the last row may not exist.
-    for (hash, index) in known.iter_mut().zip(0u16..) {
+    for (index, hash) in numbered(known, story.segments.len()) {
         let put = match story.segments.get(usize::from(index)) {
             Some(segment) => {
                 let texts = Texts::of(story, segment);

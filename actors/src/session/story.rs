@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 
 use naap_protocol::capability::decide::Status;
 use naap_protocol::capability::evidence::Subject;
-use naap_protocol::identity::is_url;
 use naap_protocol::state::{SessionState, StoredBody, StoredSignal};
 use naap_protocol::time::Timestamp;
 
 use super::attribution::{Attributed, Identity, hint_of, subject};
 use super::selection::{Hints, counted};
-use super::summary::{MarkKind, Summary};
+use super::summary::{MarkKind, Summary, names_somebody};
 use super::swaps::{Swap, lineage};
 
 /// Samples up to this long after the close still belong to the last segment (lifecycle 8.2.2).
@@ -178,11 +177,10 @@ fn holds(ascending: &[Subject], subject: &Subject) -> bool {
 /// What a swap trace says was left; `None` when it names no orchestrator or is no swap trace.
 pub fn left_by(signal: &StoredSignal, state: &SessionState, session: Hints) -> Option<Subject> {
     let symbols = &state.symbols;
-    let (url, address) = (symbols.text(signal.url), symbols.text(signal.address));
-    let named = is_url(url) || !address.is_empty();
-    if !named || !matches!(signal.body, StoredBody::Trace { .. }) {
+    if !names_somebody(signal, symbols) || !matches!(signal.body, StoredBody::Trace { .. }) {
         return None;
     }
+    let (url, address) = (symbols.text(signal.url), symbols.text(signal.address));
     let hint = hint_of(Hints::of(signal.hint, symbols).or(session), symbols);
     Some(subject(signal.ord_ts, url, address, &hint))
 }

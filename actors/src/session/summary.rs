@@ -348,7 +348,7 @@ impl Summary {
 }
 
 /// Whether the signal carries the identity of an orchestrator.
-fn names_somebody(signal: &StoredSignal, symbols: &Symbols) -> bool {
+pub(super) fn names_somebody(signal: &StoredSignal, symbols: &Symbols) -> bool {
     is_url(symbols.text(signal.url)) || !signal.address.is_empty()
 }
 

@@ -12,10 +12,10 @@ use naap_protocol::state::{StoredBody, StoredSignal};
 
 use super::attribution::{Attributed, decision};
 use super::emit::Written;
-use super::pen::{Pen, Stamp};
+use super::pen::{Pen, Stamp, numbered};
 use super::segments::retraction_ts;
 use super::story::{Story, left_by};
-use super::summary::{Mark, MarkKind};
+use super::summary::{Mark, MarkKind, names_somebody};
 
 /// One orchestrator of a swap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -220,8 +220,7 @@ fn is_observed(story: &Story<'_>, place: usize) -> bool {
     let first =
         story.selections.first().and_then(|s| story.signals.get(s.selection.anchor as usize));
     story.signals.get(place).zip(first).is_some_and(|(signal, first)| {
-        let named = !signal.address.is_empty() || is_url(symbols.text(signal.url));
-        named && is_relayed(signal) == is_relayed(first)
+        names_somebody(signal, symbols) && is_relayed(signal) == is_relayed(first)
     })
 }
 
@@ -293,10 +292,7 @@ fn segment_of(story: &Story<'_>, at: usize) -> Option<usize> {
 /// Writes the rows that have changed, and takes back those that are no longer there. `known` holds
 /// the hashes of the rows by index.
 pub fn write(story: &Story<'_>, known: &mut Vec<u64>, pen: &mut Pen<'_>, written: &mut Written) {
-    let count = story.swaps.len().min(u16::MAX.into());
-    known.resize(known.len().max(count), 0);
-    // The range comes last, as a next number beyond the last row may not exist.
-    for (hash, index) in known.iter_mut().zip(0u16..) {
+    for (index, hash) in numbered(known, story.swaps.len()) {
         let swap = story.swaps.get(usize::from(index));
         let put = match swap {
             Some(swap) => {

@@ -34,8 +34,8 @@ const STALE_MILLIS: &str = "2000";
 /// Longest pause between two attempts while brokers are away, ms. The first node that writes again measures
 /// the silence of those that are still waiting, so all have to come back well within the silence that accuses.
 const AGAIN_MILLIS: &str = "250";
-/// Longest wait for a connection and its login, ms, for the same reason: where a network drops what is sent, the system would
-/// try for longer and longer.
+/// Longest wait for a connection and its login, ms, for the same reason: where a network drops what is sent, the
+/// system would try for longer and longer.
 const CONNECT_MILLIS: &str = "2000";
 /// How long the reader waits for a record before it looks whether it is still wanted.
 const POLL: Duration = Duration::from_millis(200);

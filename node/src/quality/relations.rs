@@ -170,15 +170,20 @@ const COMPUTED: &[(&str, &str)] = &[
           UNION ALL SELECT org, toDateTime64(toStartOfHour(payment_ts), 3, 'UTC'), gateway, '', pipeline, model_id, '', 0, 0, 0, \
           0, [0], recipient, '', (payment_ts, '') FROM fact_payment_events WHERE @org AND payment_ts >= @from AND payment_ts < @to)",
     ),
-    // The same under the pipeline that demand serves (quality.md 0.5).
+    // The pipeline of a model that has only one in an hour, whatever their spelling (quality.md 0.5).
+    (
+        "only_pipelines",
+        "(SELECT org, toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') AS hour, gateway, region, \
+          lower(model_id) AS model, min(pipeline) AS only FROM @sessions WHERE pipeline != '' \
+          AND lower(pipeline) != lower(model_id) GROUP BY ALL HAVING uniqExact(lower(pipeline)) = 1)",
+    ),
+    // The same parts under the pipeline that demand serves (quality.md 0.5).
     (
         "demand",
         "(SELECT part_.* EXCEPT (pipeline), if(part_.pipeline != '' AND lower(part_.pipeline) = lower(part_.model_id), '', \
           part_.pipeline) AS own, if(own = '', cohort_.only, own) AS chosen, \
           if(lower(chosen) = lower(part_.model_id), '', chosen) AS pipeline_id FROM @demand_parts AS part_ \
-          LEFT JOIN (SELECT org, toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') AS hour, gateway, region, \
-          lower(model_id) AS model, if(uniqExact(lower(pipeline)) = 1, min(pipeline), '') AS only FROM @sessions WHERE pipeline != '' \
-          AND lower(pipeline) != lower(model_id) GROUP BY ALL) AS cohort_ ON cohort_.org = part_.org AND cohort_.hour = part_.hour \
+          LEFT JOIN @only_pipelines AS cohort_ ON cohort_.org = part_.org AND cohort_.hour = part_.hour \
           AND cohort_.gateway = part_.gateway AND cohort_.region = part_.region AND cohort_.model = lower(part_.model_id))",
     ),
 ];

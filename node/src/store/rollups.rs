@@ -16,8 +16,8 @@ use crate::times::stamp;
 const DAY_MS: i64 = 24 * HOUR_MS;
 /// Slices of days are of all organisations together.
 const EVERY_ORG: &str = "";
-/// Days of one question: its hours travel in an address, which may not be long.
-const DAYS: usize = 10;
+/// Hours of one question: they travel in an address, which may not be long.
+const ASKED_HOURS: usize = 240;
 
 /// Computes and publishes slices in a store.
 #[derive(Debug)]
@@ -43,14 +43,21 @@ impl StoreRollups {
     async fn compute(&self, work: &Recompute, run: &str) -> Result<(), StoreError> {
         let org = work.slices.org.as_str();
         let hours = &self.with_payments(org, &work.slices.hours).await?;
-        let open = self.open_until(org, hours).await?;
-        let until = |hour: &Timestamp| open.get(hour).copied().unwrap_or_default();
+        let days: BTreeSet<Timestamp> = hours.iter().copied().map(day_of).collect();
+        let open = self.open_until(&days).await?;
+        let until =
+            |hour: &Timestamp| open.get(&(*hour, org.to_owned())).copied().unwrap_or_default();
         let hourly = Slices {
             org,
             starts: hours.iter().copied().map(stamp).collect(),
             open_until: hours.iter().map(|hour| stamp(until(hour))).collect(),
         };
-        let days = self.days_until(hours).await?;
+        let mut days: BTreeMap<_, _> =
+            days.iter().map(|day| (*day, Timestamp::default())).collect();
+        for ((hour, _), until) in &open {
+            let known = days.entry(day_of(*hour)).or_default();
+            *known = (*until).max(*known);
+        }
         let daily = Slices {
             org: EVERY_ORG,
             starts: days.keys().copied().map(stamp).collect(),
@@ -86,44 +93,28 @@ impl StoreRollups {
         publish.map_err(|e| failed(&format!("publish {name}"), &e))
     }
 
-    /// From when on no session of each hour can change any more.
+    /// From when on no session of each hour of `days`, by organisation, can change any more.
     async fn open_until(
         &self,
-        org: &str,
-        hours: &[Timestamp],
-    ) -> Result<BTreeMap<Timestamp, Timestamp>, StoreError> {
+        days: &BTreeSet<Timestamp>,
+    ) -> Result<BTreeMap<(Timestamp, String), Timestamp>, StoreError> {
         #[derive(Deserialize)]
-        struct Open {
+        struct Found {
+            org: String,
             window_start: i64,
             open_until: i64,
         }
-        let open: Vec<Open> =
-            self.rows("look for open sessions", OPEN_UNTIL_SQL, org, hours).await?;
-        let row = |row: Open| (Timestamp(row.window_start), Timestamp(row.open_until));
-        Ok(open.into_iter().map(row).collect())
-    }
-
-    /// The days of `hours`, each with the moment from when on no session of any organisation in any of its hours
-    /// can change any more.
-    async fn days_until(
-        &self,
-        hours: &[Timestamp],
-    ) -> Result<BTreeMap<Timestamp, Timestamp>, StoreError> {
-        let day_of = |hour: &Timestamp| Timestamp(hour.0.div_euclid(DAY_MS) * DAY_MS);
-        let days: BTreeSet<Timestamp> = hours.iter().map(day_of).collect();
-        let hours_of = |day: &Timestamp| {
-            let start = day.0;
-            (0..DAY_MS / HOUR_MS).map(move |hour| Timestamp(start + hour * HOUR_MS))
-        };
-        let days: Vec<Timestamp> = days.into_iter().collect();
-        let mut until: BTreeMap<_, _> =
-            days.iter().map(|day| (*day, Timestamp::default())).collect();
-        for some in days.chunks(DAYS) {
-            let hours: Vec<Timestamp> = some.iter().flat_map(hours_of).collect();
-            for (hour, open) in self.open_until(EVERY_ORG, &hours).await? {
-                let known = until.entry(day_of(&hour)).or_default();
-                *known = open.max(*known);
-            }
+        let hours = days
+            .iter()
+            .flat_map(|day| (0..24).map(|hour| Timestamp(day.0.saturating_add(hour * HOUR_MS))));
+        let hours: Vec<Timestamp> = hours.collect();
+        let mut until = BTreeMap::new();
+        for some in hours.chunks(ASKED_HOURS) {
+            let found: Vec<Found> =
+                self.rows("look for open sessions", OPEN_UNTIL_SQL, EVERY_ORG, some).await?;
+            let row =
+                |row: Found| ((Timestamp(row.window_start), row.org), Timestamp(row.open_until));
+            until.extend(found.into_iter().map(row));
         }
         Ok(until)
     }
@@ -160,6 +151,11 @@ impl StoreRollups {
         let lines = bytes.split(|&b| b == b'\n').filter(|line| !line.is_empty());
         lines.map(|line| Ok(serde_json::from_slice(line)?)).collect()
     }
+}
+
+/// The day of an hour.
+fn day_of(hour: Timestamp) -> Timestamp {
+    Timestamp(hour.0.div_euclid(DAY_MS).saturating_mul(DAY_MS))
 }
 
 impl RollupStore for StoreRollups {

@@ -75,25 +75,30 @@ fn a_node_that_fails_again_and_again_keeps_no_shard_and_comes_back() {
     let team = Team::new(bootstrap, "refused", 3, 600);
     let door = Door::to(&team.tables.url);
     let url = format!("clickhouse.url={}", door.url);
-    team.stage.write(0, 3);
+    team.stage.write(0, 4);
     let nodes = vec![team.start(0), team.start_by(1, team.ports(), &[url.as_str()]), team.start(2)];
     let all: Vec<_> = nodes.iter().collect();
     team.until(10, &all);
     door.set(true);
-    team.stage.write(1, 3);
+    team.stage.write(1, 4);
     let failed = || nodes[1].lines("the node failed and starts again").len();
-    until("the node fails twice", &all, || failed() >= 2);
-    // What it had is with the others, which it can not hold up.
-    team.until(60, &all);
-    door.set(false);
     // In its last life, which may have begun before the door opened.
-    until("it has shards again", &all, || {
+    let has_shards = || {
         let said = nodes[1].lines("");
         let last = |what| said.iter().rposition(|line| line.contains(what));
         last("shards of this node") > last("the node failed and starts again")
             && nodes[1].shards().is_some_and(|(open, pending)| open > 0 && pending == 0)
-    });
-    team.stage.write(2, 3);
+    };
+    until("the node fails", &all, || failed() >= 1);
+    // Others may have written all its rows before it is back: then more have to come for it to fail by.
+    until("it is back, or fails again", &all, || has_shards() || failed() >= 2);
+    team.stage.write(2, 4);
+    until("the node fails twice", &all, || failed() >= 2);
+    // What it had is with the others, which it can not hold up.
+    team.until(70, &all);
+    door.set(false);
+    until("it has shards again", &all, has_shards);
+    team.stage.write(3, 4);
     team.until(100, &all);
     team.end(nodes);
 }

@@ -231,9 +231,7 @@ pub const CHECKS: &[Check] = &[
             "SELECT org, window_start, gateway, area, model, only FROM (SELECT org, window_start, gateway, ifNull(region, '') AS area, \
              lower(ifNull(model_id, '')) AS model FROM v_api_network_demand WHERE @org AND window_start >= @from AND window_start < @to \
              AND pipeline_id = '' AND model != '') AS bare INNER JOIN (SELECT org, \
-             toDateTime64(toStartOfHour(session_start_ts), 3, 'UTC') AS window_start, gateway, region AS area, lower(model_id) AS model, \
-             min(pipeline) AS only FROM @sessions WHERE pipeline != '' AND lower(pipeline) != lower(model_id) GROUP BY ALL \
-             HAVING uniqExact(lower(pipeline)) = 1) AS cohort USING (org, window_start, gateway, area, model)",
+             hour AS window_start, gateway, region AS area, model, only FROM @only_pipelines) AS cohort USING (org, window_start, gateway, area, model)",
         ),
         remedy: "the slice may be under way: see naap_rollup_lag_seconds, then compute it again",
         source: "quality.md 6.2",
