@@ -23,6 +23,8 @@ pub const REJECTED: &str = "naap_ingest_rejected_total";
 pub const DUPLICATES: &str = "naap_duplicates_total";
 /// Bytes of envelopes that wait for a shard's window.
 pub const INGEST_WAITING_BYTES: &str = "naap_ingest_waiting_bytes";
+/// Bytes of rows of the archive and of rejects that wait for room in the sinks.
+pub const INGEST_UNSENT_BYTES: &str = "naap_ingest_unsent_bytes";
 /// Partitions read again because a shard missed some of their offsets.
 pub const REREADS: &str = "naap_ingest_rereads_total";
 /// Shards that this node has open.

@@ -1,6 +1,6 @@
 //! The actor around the router: flow control towards the shards and the commit clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use naap_protocol::peer::Note;
@@ -12,12 +12,13 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use super::flow::{Flow, Out, Reading};
 use super::kept::Kept;
 use super::router::{IngestCounts, Router};
+use super::unsent::Unsent;
 use super::{Intake, RecordBatch};
 use crate::commit::{CommitError, Committed};
 use crate::names;
 use crate::region::RegionMsg;
 use crate::shard::{ShardCounts, Traffic};
-use crate::sink::Sinks;
+use crate::sink::{SinkGone, Sinks};
 
 /// Longest pause after a commit cycle for its length alone.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -44,17 +45,26 @@ pub struct IngestOptions {
     pub flush_interval: Duration,
 }
 
-/// Messages of the ingest.
-#[derive(Debug, RactorMessage)]
-pub enum IngestMsg {
+/// What a source says.
+#[derive(Debug)]
+pub enum Input {
     /// Records of a partition will follow, from this offset on.
     Assign(SourcePartition, u64),
     /// No more records of a partition will follow.
     Unassign(SourcePartition),
     /// Records, with their share of the intake budget.
     Records(RecordBatch, OwnedSemaphorePermit),
+}
+
+/// Messages of the ingest.
+#[derive(Debug, RactorMessage)]
+pub enum IngestMsg {
+    /// What a source says; taken in its order.
+    Input(Input),
     /// What a shard says.
     Note(Note),
+    /// The sinks have taken rows that had to wait for room, or are gone.
+    Room(Result<(), SinkGone>),
     /// A commit cycle is due at once.
     CommitNow,
     /// Time to look whether a commit cycle is due.
@@ -130,7 +140,11 @@ struct State {
     started: Instant,
     /// When something was applied last, or it was said what input waits for.
     moved: Instant,
-    /// Intake permits of batches whose envelopes still wait for a window.
+    /// Rows of what was read that the sinks have no room for yet.
+    unsent: Unsent,
+    /// What the source has said since: assignments and records.
+    behind: VecDeque<Input>,
+    /// Intake permits of batches while envelopes wait for a window, or rows for the sinks.
     held: Vec<OwnedSemaphorePermit>,
     status: IngestStatus,
     /// Evidence that had travelled at the last commit, if all shards are on this node.
@@ -179,6 +193,8 @@ impl Actor for IngestActor {
             storing: BTreeMap::new(),
             started: Instant::now(),
             moved: Instant::now(),
+            unsent: Unsent::new(args.sinks.clone()),
+            behind: VecDeque::new(),
             held: Vec::new(),
             status: IngestStatus::default(),
             traffic: None,
@@ -200,50 +216,71 @@ impl Actor for IngestActor {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            IngestMsg::Assign(source, offset) => {
-                state.flow.assign(&source, offset);
-                state.kept.begin(&source, offset);
-                state.stored.entry(source).or_insert(offset);
-                state.unsaved = true;
+            IngestMsg::Input(input) => {
+                state.behind.push_back(input);
+                state.take_input(&myself)?;
             }
-            IngestMsg::Unassign(source) => {
-                state.flow.unassign(&source);
-                state.kept.forget(&source);
-                state.stored.remove(&source);
-            }
-            IngestMsg::Records(batch, permit) => state.records(batch, permit).await?,
             IngestMsg::Note(note) => state.note(note),
+            IngestMsg::Room(sent) => {
+                state.unsent.room(sent, &myself)?;
+                state.take_input(&myself)?;
+                state.let_in();
+                state.maybe_commit(&myself)?;
+            }
             IngestMsg::CommitNow => {
                 (state.unsaved, state.hurry) = (true, true);
-                state.maybe_commit(&myself).await?;
+                state.maybe_commit(&myself)?;
             }
             IngestMsg::Tick => {
                 state.flow.tick(state.started.elapsed().as_millis() as u64);
                 state.tell_waits();
-                state.maybe_commit(&myself).await?;
+                state.maybe_commit(&myself)?;
             }
             IngestMsg::CommitDone(outcome) => {
                 // While the end is waited for a cycle that moved nothing is followed by one at the next tick.
                 if state.committed(&outcome?) || state.finishing.is_empty() {
-                    state.maybe_commit(&myself).await?;
+                    state.maybe_commit(&myself)?;
                 }
             }
             IngestMsg::Unsaved => state.unsaved = true,
             IngestMsg::Finish(reply) => {
                 state.finishing.push(reply);
-                state.maybe_commit(&myself).await?;
+                state.maybe_commit(&myself)?;
             }
             IngestMsg::Inspect(reply) => drop(reply.send(state.status())),
         }
-        state.send(&myself).await
+        state.send(&myself)
     }
 }
 
 impl State {
-    async fn records(
+    /// Takes what the source says, in its order, as long as the sinks have room for the rows of it.
+    fn take_input(&mut self, myself: &ActorRef<IngestMsg>) -> Result<(), ActorProcessingErr> {
+        while self.unsent.is_empty() {
+            let Some(input) = self.behind.pop_front() else { break };
+            match input {
+                Input::Assign(source, offset) => {
+                    self.flow.assign(&source, offset);
+                    self.kept.begin(&source, offset);
+                    self.stored.entry(source).or_insert(offset);
+                    self.unsaved = true;
+                }
+                Input::Unassign(source) => {
+                    self.flow.unassign(&source);
+                    self.kept.forget(&source);
+                    self.stored.remove(&source);
+                }
+                Input::Records(batch, permit) => self.records(batch, permit, myself)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn records(
         &mut self,
         batch: RecordBatch,
         permit: OwnedSemaphorePermit,
+        myself: &ActorRef<IngestMsg>,
     ) -> Result<(), ActorProcessingErr> {
         match self.flow.read(&batch.source, batch.next_offset) {
             Reading::Next => {}
@@ -255,22 +292,28 @@ impl State {
             }
         }
         self.kept.keep(&batch);
-        self.dispatch(batch).await?;
-        if self.flow.waiting_bytes() > 0 {
+        self.dispatch(batch, myself)?;
+        if self.waits() {
             self.held.push(permit);
         }
         Ok(())
     }
 
-    async fn dispatch(&mut self, batch: RecordBatch) -> Result<(), ActorProcessingErr> {
+    /// Envelopes wait for a window, or rows for the sinks.
+    fn waits(&self) -> bool {
+        self.flow.waiting_bytes() > 0 || !self.unsent.is_empty()
+    }
+
+    fn dispatch(
+        &mut self,
+        batch: RecordBatch,
+        myself: &ActorRef<IngestMsg>,
+    ) -> Result<(), SinkGone> {
         self.unsaved = true;
         for envelope in self.args.router.route(batch, &mut self.flow) {
             self.flow.dispatch(envelope);
         }
-        for rows in self.args.router.take_rows() {
-            self.args.sinks.send(rows).await?;
-        }
-        Ok(())
+        self.unsent.push(self.args.router.take_rows(), myself)
     }
 
     fn note(&mut self, note: Note) {
@@ -287,6 +330,12 @@ impl State {
             return;
         }
         self.moved = Instant::now();
+        if !self.unsent.is_empty() {
+            tracing::warn!(
+                bytes = self.unsent.bytes(),
+                "input waits: the sinks have no room for its rows"
+            );
+        }
         for waits in self.flow.waits(&self.status.applied) {
             let committing = self.committing;
             tracing::warn!(committing, "input waits: {waits}");
@@ -295,13 +344,13 @@ impl State {
 
     /// Lets records in again once nothing waits.
     fn let_in(&mut self) {
-        if self.flow.waiting_bytes() == 0 {
+        if !self.waits() {
             self.held.clear();
         }
     }
 
     /// Sends what the flow lets out.
-    async fn send(&mut self, myself: &ActorRef<IngestMsg>) -> Result<(), ActorProcessingErr> {
+    fn send(&mut self, myself: &ActorRef<IngestMsg>) -> Result<(), ActorProcessingErr> {
         loop {
             let outs = self.flow.take_out();
             if outs.is_empty() {
@@ -315,7 +364,7 @@ impl State {
                     Out::Note(note) => {
                         self.args.region.cast(RegionMsg::Note(note, myself.clone()))?;
                     }
-                    Out::Reread(source, offset) => self.reread(source, offset).await?,
+                    Out::Reread(source, offset) => self.reread(source, offset, myself)?,
                     Out::Ahead(source, offset) => self.ahead(source, offset),
                 }
             }
@@ -323,10 +372,11 @@ impl State {
     }
 
     /// A shard misses what was read already: it is sent again if it is still here, else read again.
-    async fn reread(
+    fn reread(
         &mut self,
         source: SourcePartition,
         offset: u64,
+        myself: &ActorRef<IngestMsg>,
     ) -> Result<(), ActorProcessingErr> {
         let SourcePartition { topic, partition } = &source;
         if let Some(batches) = self.kept.from(&source, offset) {
@@ -335,7 +385,7 @@ impl State {
             for batch in batches {
                 // It was read a moment ago, and the flow has been told where it begins again.
                 if self.flow.read(&source, batch.next_offset) == Reading::Next {
-                    self.dispatch(batch).await?;
+                    self.dispatch(batch, myself)?;
                 }
             }
             return Ok(());
@@ -361,12 +411,10 @@ impl State {
     }
 
     /// Starts a commit cycle when one is due and none is under way.
-    async fn maybe_commit(
-        &mut self,
-        myself: &ActorRef<IngestMsg>,
-    ) -> Result<(), ActorProcessingErr> {
+    fn maybe_commit(&mut self, myself: &ActorRef<IngestMsg>) -> Result<(), ActorProcessingErr> {
         metrics::gauge!(names::INGEST_WAITING_BYTES).set(self.flow.waiting_bytes() as f64);
         metrics::gauge!(names::SINK_WAITING_BYTES).set(self.args.sinks.waiting_bytes() as f64);
+        metrics::gauge!(names::INGEST_UNSENT_BYTES).set(self.unsent.bytes() as f64);
         if self.committing {
             return Ok(());
         }
@@ -381,8 +429,12 @@ impl State {
         if early && !self.hurry && !self.flow.is_full() && self.finishing.is_empty() {
             return Ok(());
         }
+        // A cycle waits until the sinks have stored what was read: all of it has to be with them.
+        if !self.unsent.is_empty() {
+            return Ok(());
+        }
         self.flow.mark();
-        self.send(myself).await?;
+        self.send(myself)?;
         self.committing = true;
         (self.unsaved, self.hurry) = (false, false);
         self.flow.begin_commit();

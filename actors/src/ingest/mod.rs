@@ -4,9 +4,10 @@ mod actor;
 mod flow;
 mod kept;
 mod router;
+mod unsent;
 mod values;
 
-pub use actor::{IngestArgs, IngestMsg, IngestOptions, IngestStatus, Rereads, Wants, spawn};
+pub use actor::{IngestArgs, IngestMsg, IngestOptions, IngestStatus, Input, Rereads, Wants, spawn};
 pub use flow::{Flow, Out, Reading};
 pub use router::{IngestCounts, Router};
 
@@ -56,8 +57,8 @@ pub struct Intake {
     actor: ActorRef<IngestMsg>,
     budget: Arc<Semaphore>,
     budget_kib: u32,
-    /// Offsets taken of each partition since its assignment. Kept here, because the actor can not
-    /// answer while it waits for a sink.
+    /// Offsets taken of each partition since its assignment. Kept here, so that a drain that was cut short can
+    /// tell them whatever the actor does.
     taken: Arc<Mutex<BTreeMap<SourcePartition, Range<u64>>>>,
 }
 
@@ -74,7 +75,7 @@ impl Intake {
     /// When the ingest has stopped.
     pub fn assign(&self, source: SourcePartition, offset: u64) -> Result<(), IngestGone> {
         self.taken().insert(source.clone(), offset..offset);
-        self.actor.cast(IngestMsg::Assign(source, offset)).map_err(|_| IngestGone)
+        self.say(Input::Assign(source, offset))
     }
 
     /// Announces that no more records of `source` will follow until it is assigned again.
@@ -83,7 +84,7 @@ impl Intake {
     /// When the ingest has stopped.
     pub fn unassign(&self, source: SourcePartition) -> Result<(), IngestGone> {
         self.taken().remove(&source);
-        self.actor.cast(IngestMsg::Unassign(source)).map_err(|_| IngestGone)
+        self.say(Input::Unassign(source))
     }
 
     /// Hands a batch over; waits while the node has too much in hand.
@@ -98,7 +99,11 @@ impl Intake {
         if let Some(taken) = self.taken().get_mut(&batch.source) {
             taken.end = taken.end.max(batch.next_offset);
         }
-        self.actor.cast(IngestMsg::Records(batch, permit)).map_err(|_| IngestGone)
+        self.say(Input::Records(batch, permit))
+    }
+
+    fn say(&self, input: Input) -> Result<(), IngestGone> {
+        self.actor.cast(IngestMsg::Input(input)).map_err(|_| IngestGone)
     }
 
     /// What was taken and is not durable, where `applied` is the first offset of each partition that

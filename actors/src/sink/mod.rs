@@ -58,10 +58,8 @@ impl Sinks {
     /// # Errors
     /// When the table has no living sink.
     pub async fn send(&self, batch: RowBatch) -> Result<(), SinkGone> {
-        let table = batch.table.name;
-        let gone = || SinkGone(table);
-        let cost = kib(batch.rows.len()).min(self.budget_kib);
-        let mut permit = std::pin::pin!(Arc::clone(&self.budget).acquire_many_owned(cost));
+        let budget = Arc::clone(&self.budget);
+        let mut permit = std::pin::pin!(budget.acquire_many_owned(self.cost(&batch)));
         let permit: Result<OwnedSemaphorePermit, _> = tokio::select! {
             biased;
             permit = &mut permit => permit,
@@ -72,9 +70,30 @@ impl Sinks {
                 permit.await
             }
         };
-        let permit = permit.map_err(|_| gone())?;
-        let sink = self.actors.get(table).ok_or_else(gone)?;
-        sink.cast(SinkMsg::Rows(batch, permit)).map_err(|_| gone())
+        let table = batch.table.name;
+        self.hand_over(batch, permit.map_err(|_| SinkGone(table))?)
+    }
+
+    /// Hands a batch over if the budget has room for it; else it comes back, for [`Self::send`].
+    ///
+    /// # Errors
+    /// When the table has no living sink.
+    pub fn offer(&self, batch: RowBatch) -> Result<Option<RowBatch>, SinkGone> {
+        match Arc::clone(&self.budget).try_acquire_many_owned(self.cost(&batch)) {
+            Ok(permit) => self.hand_over(batch, permit).map(|()| None),
+            Err(_) => Ok(Some(batch)),
+        }
+    }
+
+    /// The share of the budget that a batch takes, KiB; one over all of it is let through alone.
+    fn cost(&self, batch: &RowBatch) -> u32 {
+        kib(batch.rows.len()).min(self.budget_kib)
+    }
+
+    fn hand_over(&self, batch: RowBatch, permit: OwnedSemaphorePermit) -> Result<(), SinkGone> {
+        let table = batch.table.name;
+        let sink = self.actors.get(table).ok_or(SinkGone(table))?;
+        sink.cast(SinkMsg::Rows(batch, permit)).map_err(|_| SinkGone(table))
     }
 
     fn relieve(&self) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use naap_actors::backoff::Backoff;
 use naap_actors::ingest::{
-    IngestGone, IngestOptions, IngestStatus, Intake, RecordBatch, RecordEntry, Router,
+    IngestGone, IngestMsg, IngestOptions, IngestStatus, Intake, RecordBatch, RecordEntry, Router,
 };
 use naap_actors::orchestrator::OrchestratorOptions;
 use naap_actors::ports::StateLog;
@@ -326,6 +326,9 @@ async fn a_stalled_writer_stops_intake_within_the_budgets() {
     // Rows are larger than the records they come from, so these bounds are generous.
     let shards = usize::from(SHARDS);
     let most = budgets.buffer + budgets.window * shards + budgets.sink + (64 << 10);
+    // Whatever its rows wait for, the ingest hears what others say: nothing else bounds their messages.
+    let status = async { ractor::call!(node.intake.actor(), IngestMsg::Inspect) };
+    assert!(timeout(PATIENCE, status).await.expect("an answer").is_ok());
     let held = *taken.borrow();
     assert!(held <= most && most < input.bytes(), "{held} of {most}, {}", input.bytes());
     setup.tables.answer.send_replace(Answer::Stored);
