@@ -180,6 +180,14 @@ fn config_check_tells_bad_from_unreadable() {
         let said = stderr(&output);
         assert!(expected.iter().all(|sentence| said.contains(sentence)), "{said}");
     }
+    let builtin = include_str!("../../deploy/quality/gates.toml");
+    let gates = write("gates.toml", builtin.replace("gates.probe", "gates.probes").as_bytes());
+    let names = write("probe.toml", format!("[quality]\ngates_file = {gates:?}\n").as_bytes());
+    let output = naap(&["config", "check", &names], &[]);
+    assert_eq!(code(&output), 1);
+    let sentence = format!("quality.gates_file: {gates} has no gate 'probe', which a node runs");
+    assert!(stderr(&output).contains(&sentence), "{}", stderr(&output));
+
     let filter = write("filter.toml", b"[telemetry]\nlog_level = \"bad=bad=bad\"\n");
     let output = naap(&["config", "check", &filter], &[]);
     assert_eq!(code(&output), 1);

@@ -279,6 +279,19 @@ fn standard_input_is_replayed_too() {
 }
 
 #[test]
+fn a_mark_before_the_standard_input_of_the_service_spoils_no_record() {
+    let dir = DataDir::new();
+    let data = dir.data();
+    let arguments = ["run", "--set", "http.enabled=false", "--data-dir", data.to_str().unwrap()];
+    let mut service = naap(&arguments).stdin(Stdio::piped()).spawn().unwrap();
+    let input = [b"\xef\xbb\xbf", &trace(&json!({}))[..]].concat();
+    service.stdin.take().unwrap().write_all(&input).unwrap();
+    assert!(service.wait().unwrap().success());
+    let letters = "SELECT count() FROM naap.raw_streaming_events_dlq FINAL";
+    assert_eq!(dir.number(letters), 0);
+}
+
+#[test]
 fn the_schema_check_sees_a_changed_table() {
     let dir = DataDir::new();
     let data = dir.data();

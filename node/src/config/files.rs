@@ -11,6 +11,7 @@ use crate::certificates::{FileError, bytes, certificates, of_servers, private_ke
 use crate::clock::SystemClock;
 use crate::cluster::check_certificates;
 use crate::quality::gates::Gates;
+use crate::quality::probe::GATE;
 
 /// The settings of files that can not be read here or do not hold what they should, one sentence each. A
 /// node that needs one of them does not start.
@@ -77,8 +78,16 @@ fn unusable_cluster(cluster: &Cluster, node: &str) -> Option<String> {
 }
 
 fn unusable_gates(file: Option<&Path>) -> Option<String> {
-    let refused = Gates::load(Some(file?), SystemClock.now()).err()?;
-    Some(format!("quality.gates_file: {refused}"))
+    let file = file?;
+    let sentence = match Gates::load(Some(file), SystemClock.now()) {
+        Ok(gates) if gates.gate(GATE).is_ok() => return None,
+        Ok(_) => format!(
+            "{} has no gate '{GATE}', which a node runs; add it as deploy/quality/gates.toml has it",
+            file.display()
+        ),
+        Err(refused) => refused.to_string(),
+    };
+    Some(format!("quality.gates_file: {sentence}"))
 }
 
 /// A sentence unless `file`, which `setting` names, can be read.

@@ -1,6 +1,6 @@
 //! Gates, thresholds and waivers: one file of TOML (`deploy/quality/gates.toml` is built in).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -195,6 +195,30 @@ fn one_line(text: &str, error: &toml::de::Error) -> String {
     }
 }
 
+/// The names of the figures that have thresholds.
+fn figures() -> impl Iterator<Item = &'static str> {
+    checks::all().filter_map(|check| match check.how {
+        super::How::Figure(name, _) => Some(name),
+        _ => None,
+    })
+}
+
+/// A threshold of `table` that no figure would ever be compared with, or that none would exceed.
+fn problem_of(table: &str, thresholds: &BTreeMap<String, Threshold>) -> Option<String> {
+    thresholds.iter().find_map(|(name, threshold)| {
+        if !figures().any(|figure| figure == name) {
+            return Some(format!("{table} has {name}, which is no figure"));
+        }
+        let Threshold { warn_above, fail_above, warn_below, fail_below, .. } = threshold;
+        let limits = [warn_above, fail_above, warn_below, fail_below];
+        limits
+            .into_iter()
+            .flatten()
+            .any(|limit| limit.is_nan())
+            .then(|| format!("{table} has a limit of {name} that is not a number"))
+    })
+}
+
 impl Gates {
     /// The gates of `file`, else those that are built in; no waiver may be granted after `today`.
     ///
@@ -218,14 +242,12 @@ impl Gates {
         if let Some(problem) = gates.waivers.iter().find_map(|waiver| waiver.problem(today)) {
             return invalid(problem);
         }
-        let missing = checks::all().find_map(|check| match check.how {
-            super::How::Figure(name, _) if !gates.thresholds.contains_key(name) => Some(name),
-            _ => None,
-        });
-        match missing {
-            Some(name) => invalid(format!("[thresholds] lacks {name}")),
-            None => Ok(gates),
+        if let Some(missing) = figures().find(|name| !gates.thresholds.contains_key(*name)) {
+            return invalid(format!("[thresholds] lacks {missing}"));
         }
+        let of_gates = gates.named.iter().find_map(|(name, gate)| gate.problem(name));
+        let problem = of_gates.or_else(|| problem_of("[thresholds]", &gates.thresholds));
+        problem.map_or(Ok(gates), invalid)
     }
 
     /// The gate of this name.
@@ -258,6 +280,19 @@ impl Gates {
 }
 
 impl Gate {
+    /// What would silently not be checked.
+    fn problem(&self, name: &str) -> Option<String> {
+        let known: BTreeSet<_> = checks::all().map(|check| check.pack.name()).collect();
+        if let Some(pack) = self.packs.iter().find(|pack| !known.contains(pack.as_str())) {
+            let known = Vec::from_iter(known).join(", ");
+            return Some(format!("[gates.{name}] has the pack '{pack}'; choose of {known}"));
+        }
+        if self.packs.is_empty() {
+            return Some(format!("[gates.{name}] has no pack and checks nothing"));
+        }
+        problem_of(&format!("[gates.{name}.thresholds]"), &self.thresholds)
+    }
+
     /// Whether the gate runs `check`.
     pub fn runs(&self, check: &Check) -> bool {
         self.packs.iter().any(|pack| pack == check.pack.name())
@@ -337,6 +372,13 @@ mod tests {
         assert!(refused("[gates.pr]\npack = []\n").contains("line 2: unknown field `pack`"));
         assert!(refused("[gates]\n").contains("[thresholds] lacks "));
         assert!(refused("").contains("missing field `gates`"));
+        // What is misspelt would check nothing, and say nothing.
+        let changed = |from, to| refused(&BUILTIN.replacen(from, to, 1));
+        assert!(changed("\"live\"", "\"life\"").contains("[gates.release] has the pack 'life'"));
+        assert!(changed("[\"core\"]", "[]").contains("[gates.pr] has no pack"));
+        assert!(changed("thresholds.A1", "thresholds.A9").contains("A9, which is no figure"));
+        assert!(changed("F1 =", "F9 = {}\nF1 =").contains("F9, which is no figure"));
+        assert!(changed("0.995", "nan").contains("a limit of A3 that is not a number"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::run::{Outcome, Reader, Rules, Scope, Verdict, chosen, run};
 use crate::store::{ClickHouseWriter, Store};
 
 /// The gate of the probe.
-const GATE: &str = "probe";
+pub(crate) const GATE: &str = "probe";
 /// Longest list of examples that is stored, bytes.
 const MAX_EXAMPLES: usize = 20_000;
 /// The tables that the probe writes.

@@ -284,8 +284,8 @@ fn foreign(start: &[u8], path: &Path) -> Result<(), InputError> {
     }
 }
 
-/// The first line of a file without the mark, which is no part of its record.
-fn without_mark(line: &[u8]) -> &[u8] {
+/// The first line of an input without the mark, which is no part of its record.
+pub(crate) fn without_mark(line: &[u8]) -> &[u8] {
     line.strip_prefix(BOM).unwrap_or(line)
 }
 

@@ -27,7 +27,7 @@ use crate::node::{NodeParts, node_args};
 use crate::state_log::{LocalStateLog, applied_by_all};
 use crate::store::{Store, fingerprint, schema};
 
-pub(crate) use input::MAX_LINE;
+pub(crate) use input::{MAX_LINE, without_mark};
 
 use input::{Input, Values};
 use order::Bend;

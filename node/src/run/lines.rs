@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
 
 use crate::cli::{Failure, environment};
 use crate::clock::SystemClock;
-use crate::replay::MAX_LINE;
+use crate::replay::{MAX_LINE, without_mark};
 
 /// Hands every line of standard input to `intake` as a record of `source`, until the input ends.
 pub(super) async fn lines(source: SourcePartition, intake: &Intake) -> Result<(), Failure> {
@@ -19,8 +19,9 @@ pub(super) async fn lines(source: SourcePartition, intake: &Intake) -> Result<()
         if !read_line(&mut input, &mut line, MAX_LINE).await.map_err(environment)? {
             return Ok(());
         }
+        let start = if offset == 0 { line.len() - without_mark(&line).len() } else { 0 };
         let record_ts = Some(SystemClock.now());
-        let record = RecordEntry { offset, record_ts, value: Some(0..line.len()) };
+        let record = RecordEntry { offset, record_ts, value: Some(start..line.len()) };
         offset += 1;
         let batch = RecordBatch {
             source: source.clone(),
