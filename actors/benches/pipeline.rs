@@ -12,7 +12,7 @@ use naap_actors::orchestrator::subscribers::Subscribers;
 use naap_actors::ports::{Clock, StateLog, StateLogError, StateRecord, Told};
 use naap_actors::session::SessionActor;
 use naap_actors::session::tally::Cause;
-use naap_actors::shard::{Applied, ROUTING_VERSION, ShardCore, ShardOptions};
+use naap_actors::shard::{Applied, IdMap, ROUTING_VERSION, ShardCore, ShardOptions};
 use naap_generator::{Plan, Profile};
 use naap_protocol::capability::decide::DirectWindow;
 use naap_protocol::capability::evidence::{Evidence, Question, Subject};
@@ -86,17 +86,41 @@ fn source() -> SourcePartition {
     SourcePartition { topic: "streaming_events".to_owned(), partition: 0 }
 }
 
+/// What a line of the capture begins with, before its id, which is a UUID.
+const BEFORE_ID: &str = "{\"id\":\"";
+
+/// A line of the capture under another id: eight and four digits are the first groups of a UUID.
+fn with_id(line: &str, copy: usize, round: usize) -> String {
+    format!("{BEFORE_ID}{copy:08x}-{round:04x}{}", &line[BEFORE_ID.len() + 13..])
+}
+
 /// The captured messages, once per number of `copies` with fresh ids, so that each counts.
 fn captured(copies: Range<usize>) -> Vec<String> {
     let capture = include_str!("../../tests/fixtures/events-2026-01-08.jsonl");
     let fresh = |copy: usize| {
         capture.lines().filter(|line| !line.is_empty()).map(move |line| {
-            let line = line.replacen("{\"id\":\"", &format!("{{\"id\":\"{copy:08x}"), 1);
+            let line = with_id(line, copy, 0);
             let stream = format!("\"stream_id\":\"{copy:08x}");
             line.replace("\"stream_id\":\"", &stream)
         })
     };
     copies.flat_map(fresh).collect()
+}
+
+/// The captured traces of so many sessions at a time, again and again, 100 s later each time: the events of
+/// 375 bytes and the sessions that stay which other stream processors are measured with.
+fn traces(sessions: usize, rounds: usize) -> Vec<String> {
+    let mut first = captured(0..sessions);
+    first.retain(|line| line.contains("\"stream_trace\""));
+    let each = first.len() / sessions;
+    let again = |round: usize| {
+        first.iter().enumerate().map(move |(number, line)| {
+            let line = with_id(line, number / each, round);
+            // All of them are of the same hundred seconds.
+            line.replace("17679089", &(17_679_089 + round).to_string())
+        })
+    };
+    (0..rounds).flat_map(again).collect()
 }
 
 fn generated(sessions: u64) -> Vec<String> {
@@ -307,7 +331,7 @@ fn hot_fold(name: &str, sessions: &[Vec<Event<'_>>]) {
 
 /// Sessions and nothing else: events in, no rows.
 #[derive(Default)]
-struct Folds(HashMap<u128, SessionActor>);
+struct Folds(IdMap<SessionActor>);
 
 impl Folds {
     fn take(&mut self, envelope: &Envelope) {
@@ -471,13 +495,39 @@ fn end_to_end(name: &str, lines: &[String]) {
     });
 }
 
+/// What is measured, by name.
+const INPUTS: [&str; 3] = ["traces", "capture", "generated"];
+
+fn input(name: &str) -> Vec<String> {
+    match name {
+        "traces" => traces(20_000, 4),
+        "capture" => captured(0..4000),
+        _ => generated(8000),
+    }
+}
+
 fn main() {
     println!("{:<44} {:>9} {:>7} {:>12} {:>8}", "", "events", "CPU s", "events/CPU s", "us");
     // `-- SESSIONS` measures only with that many generated sessions, for instruments that are slow.
     if let Some(sessions) = std::env::args().find_map(|arg| arg.parse().ok()) {
         return run("generated", &generated(sessions));
     }
-    idle();
-    run("capture", &captured(0..4000));
-    run("generated", &generated(8000));
+    // `-- traces` and so on measures with that input only, `-- goal` only the stage that has the goal.
+    let only = std::env::args().find(|arg| INPUTS.contains(&arg.as_str()));
+    let goal = std::env::args().any(|arg| arg == "goal");
+    if only.is_none() && !goal {
+        idle();
+    }
+    for name in INPUTS {
+        if only.as_ref().is_some_and(|only| only != name) {
+            continue;
+        }
+        let lines = input(name);
+        if goal {
+            // A few times, as one is too short to be measured beside other work.
+            (0..5).for_each(|_| in_memory(name, &lines));
+        } else {
+            run(name, &lines);
+        }
+    }
 }

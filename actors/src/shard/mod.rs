@@ -17,5 +17,6 @@ pub use actor::{Attach, Mark, ShardCommit, ShardMsg, ShardStatus, Traffic};
 pub(crate) use actor::{ShardArgs, spawn};
 pub use core::{Applied, ROUTING_VERSION, Saved, ShardCore, ShardError, ShardOptions};
 pub use counts::ShardCounts;
+pub use entities::IdMap;
 pub use expiry::Ended;
 pub use rows::{Origin, RowWriter, SEQUENCE_BITS};

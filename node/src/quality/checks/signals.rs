@@ -183,7 +183,7 @@ pub const CHECKS: &[Check] = &[
              source_event_uid, gateway_ts, source_ts, clock_domain FROM @status UNION ALL SELECT org, source_event_uid, \
              gateway_ts, source_ts, clock_domain FROM @traces) AS f LEFT JOIN (SELECT org, raw_event_uid, \
              source_ts IS NOT NULL AS stamped FROM @typed_status UNION ALL SELECT org, raw_event_uid, \
-             data_timestamp != event_timestamp OR JSONExtractFloat(raw_json, 'data', 'timestamp') > 0 FROM @typed_traces) AS t \
+             data_timestamp != event_timestamp OR JSONExtractFloat(raw_json, 'data', 'timestamp') BETWEEN 1 AND 9e18 FROM @typed_traces) AS t \
              ON f.org = t.org AND f.source_event_uid = t.raw_event_uid WHERE gateway_ts < toDateTime64('2020-01-01', 3, 'UTC') \
              OR clock_domain NOT IN ('gateway', 'runner', 'client', 'broker', 'platform') \
              OR (stamped AND f.source_ts IS NULL)",
