@@ -283,10 +283,13 @@ fn a_mark_before_the_standard_input_of_the_service_spoils_no_record() {
     let dir = DataDir::new();
     let data = dir.data();
     let arguments = ["run", "--set", "http.enabled=false", "--data-dir", data.to_str().unwrap()];
-    let mut service = naap(&arguments).stdin(Stdio::piped()).spawn().unwrap();
+    let mut command = naap(&arguments);
+    let mut service = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let input = [b"\xef\xbb\xbf", &trace(&json!({}))[..]].concat();
     service.stdin.take().unwrap().write_all(&input).unwrap();
-    assert!(service.wait().unwrap().success());
+    let output = service.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains("records=1"), "{said}");
     let letters = "SELECT count() FROM naap.raw_streaming_events_dlq FINAL";
     assert_eq!(dir.number(letters), 0);
 }

@@ -16,6 +16,7 @@ use super::unsent::Unsent;
 use super::{Intake, RecordBatch};
 use crate::commit::{CommitError, Committed};
 use crate::names;
+use crate::outbox::RowBatch;
 use crate::region::RegionMsg;
 use crate::shard::{ShardCounts, Traffic};
 use crate::sink::{SinkGone, Sinks};
@@ -223,6 +224,11 @@ impl Actor for IngestActor {
             IngestMsg::Note(note) => state.note(note),
             IngestMsg::Room(sent) => {
                 state.unsent.room(sent, &myself)?;
+                // Before more is taken, which may have to wait again. The last cycle waits for all of it.
+                state.send(&myself)?;
+                if state.finishing.is_empty() {
+                    state.maybe_commit(&myself)?;
+                }
                 state.take_input(&myself)?;
                 state.let_in();
                 state.maybe_commit(&myself)?;
@@ -292,7 +298,8 @@ impl State {
             }
         }
         self.kept.keep(&batch);
-        self.dispatch(batch, myself)?;
+        let rows = self.dispatch(batch);
+        self.unsent.push(rows, myself)?;
         if self.waits() {
             self.held.push(permit);
         }
@@ -304,16 +311,13 @@ impl State {
         self.flow.waiting_bytes() > 0 || !self.unsent.is_empty()
     }
 
-    fn dispatch(
-        &mut self,
-        batch: RecordBatch,
-        myself: &ActorRef<IngestMsg>,
-    ) -> Result<(), SinkGone> {
+    /// Makes envelopes of a batch, and the rows that are to be stored of it.
+    fn dispatch(&mut self, batch: RecordBatch) -> Vec<RowBatch> {
         self.unsaved = true;
         for envelope in self.args.router.route(batch, &mut self.flow) {
             self.flow.dispatch(envelope);
         }
-        self.unsent.push(self.args.router.take_rows(), myself)
+        self.args.router.take_rows()
     }
 
     fn note(&mut self, note: Note) {
@@ -349,12 +353,13 @@ impl State {
         }
     }
 
-    /// Sends what the flow lets out.
+    /// Sends what the flow lets out, once the rows of it are with the sinks: a cycle that claims it may be under
+    /// way, and stores what they have.
     fn send(&mut self, myself: &ActorRef<IngestMsg>) -> Result<(), ActorProcessingErr> {
-        loop {
+        while self.unsent.is_empty() {
             let outs = self.flow.take_out();
             if outs.is_empty() {
-                return Ok(());
+                break;
             }
             for out in outs {
                 match out {
@@ -364,20 +369,16 @@ impl State {
                     Out::Note(note) => {
                         self.args.region.cast(RegionMsg::Note(note, myself.clone()))?;
                     }
-                    Out::Reread(source, offset) => self.reread(source, offset, myself)?,
+                    Out::Reread(source, offset) => self.reread(source, offset)?,
                     Out::Ahead(source, offset) => self.ahead(source, offset),
                 }
             }
         }
+        Ok(())
     }
 
     /// A shard misses what was read already: it is sent again if it is still here, else read again.
-    fn reread(
-        &mut self,
-        source: SourcePartition,
-        offset: u64,
-        myself: &ActorRef<IngestMsg>,
-    ) -> Result<(), ActorProcessingErr> {
+    fn reread(&mut self, source: SourcePartition, offset: u64) -> Result<(), ActorProcessingErr> {
         let SourcePartition { topic, partition } = &source;
         if let Some(batches) = self.kept.from(&source, offset) {
             tracing::debug!(%topic, partition, offset, "a shard misses offsets; sending them again");
@@ -385,7 +386,8 @@ impl State {
             for batch in batches {
                 // It was read a moment ago, and the flow has been told where it begins again.
                 if self.flow.read(&source, batch.next_offset) == Reading::Next {
-                    self.dispatch(batch, myself)?;
+                    // The sinks have its rows.
+                    drop(self.dispatch(batch));
                 }
             }
             return Ok(());

@@ -8,8 +8,8 @@ use super::IngestMsg;
 use crate::outbox::RowBatch;
 use crate::sink::{SinkGone, Sinks};
 
-/// Rows on their way to the sinks, in order. What has to wait does so here and not in the actor, which hears
-/// meanwhile what the shards of all nodes say: nothing but that bounds their notes.
+/// Rows on their way to the sinks, in order. What has to wait does so here and not in the actor: it hears
+/// meanwhile what the shards of all nodes say, as nothing else bounds these notes.
 #[derive(Debug)]
 pub(super) struct Unsent {
     sinks: Sinks,
@@ -34,7 +34,7 @@ impl Unsent {
         waiting.sum::<usize>() + self.next.unwrap_or(0)
     }
 
-    /// Hands rows over. Where they do not fit, [`IngestMsg::Room`] comes once the first of them has been.
+    /// Hands rows over. Where they do not fit, [`IngestMsg::Room`] comes once the next of them does.
     pub(super) fn push(
         &mut self,
         rows: Vec<RowBatch>,

@@ -11,7 +11,8 @@ use naap_actors::ingest::{
 };
 use naap_actors::orchestrator::OrchestratorOptions;
 use naap_actors::ports::StateLog;
-use naap_actors::shard::ShardOptions;
+use naap_actors::region::RegionMsg;
+use naap_actors::shard::{ShardOptions, ShardStatus};
 use naap_actors::sink::SinkOptions;
 use naap_actors::supervisor::{Cluster, Node, NodeArgs};
 use naap_generator::{Plan, Profile, Totals};
@@ -338,6 +339,32 @@ async fn a_stalled_writer_stops_intake_within_the_budgets() {
     // A parcel over the whole budget is let through alone, when nothing else is under way.
     let largest = setup.tables.most_under_way.load(Ordering::Relaxed);
     assert!(largest <= 256 << 10, "{largest} bytes under way");
+}
+
+/// A record that a shard claims while a row of the ingest is missing never comes again: a cycle stores what the
+/// sinks have.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shard_hears_of_nothing_before_the_sinks_have_the_rows_of_the_ingest() {
+    let input = Input::new(60);
+    let setup = Setup::new(Budgets { sink: 4 << 10, ..AMPLE });
+    let node = setup.node().await;
+    node.intake.assign(source(0), 0).unwrap();
+    node.intake.send(input.batch(0, 0, 20)).await.unwrap();
+    let mut applied = node.applied.clone();
+    let until = |to: u64| move |applied: &BTreeMap<_, u64>| applied.get(&source(0)) == Some(&to);
+    timeout(PATIENCE, applied.wait_for(until(20))).await.expect("a cycle").unwrap();
+    // More pieces of rows than there is room for.
+    setup.tables.answer.send_replace(Answer::Stalled);
+    node.intake.send(input.batch(0, 20, 320)).await.unwrap();
+    assert!(ractor::call!(node.intake.actor(), IngestMsg::Inspect).is_ok(), "it has been read");
+    // A shard that has taken more may wait for the tables itself.
+    let shards = async { ractor::call!(node.region, RegionMsg::Inspect) };
+    let shards = timeout(PATIENCE, shards).await.expect("shards that answer").unwrap();
+    let has = |shard: &ShardStatus| shard.progress.applied.get(&source(0)).copied();
+    assert!(shards.iter().filter_map(has).all(|to| to <= 20), "{shards:?}");
+    setup.tables.answer.send_replace(Answer::Stored);
+    timeout(PATIENCE, applied.wait_for(until(320))).await.expect("it goes on").unwrap();
+    drain(node).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

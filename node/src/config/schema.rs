@@ -295,7 +295,7 @@ section! {
 
     /// Budgets in bytes; at a limit intake pauses, nothing is dropped.
     pub struct Memory {
-        /// Records that wait for the ingest or for the window of their shard; with the Kafka source half as much is kept beside them to send again.
+        /// Records that wait for the ingest, for room in the sinks or for the window of their shard; with the Kafka source half as much is kept beside them to send again.
         ingest_buffer: ByteSize = ByteSize::mib(8), ByteSize::mib(1)..=ByteSize::gib(64);
         /// Bytes on the way to one shard that it has not applied yet.
         shard_window: ByteSize = ByteSize::kib(128), ByteSize::kib(64)..=ByteSize::gib(1);

@@ -203,7 +203,7 @@ fn figures() -> impl Iterator<Item = &'static str> {
     })
 }
 
-/// A threshold of `table` that no figure would ever be compared with, or that none would exceed.
+/// A threshold of `table` that no figure is compared with, or whose limit none exceeds.
 fn problem_of(table: &str, thresholds: &BTreeMap<String, Threshold>) -> Option<String> {
     thresholds.iter().find_map(|(name, threshold)| {
         if !figures().any(|figure| figure == name) {
@@ -214,8 +214,8 @@ fn problem_of(table: &str, thresholds: &BTreeMap<String, Threshold>) -> Option<S
         limits
             .into_iter()
             .flatten()
-            .any(|limit| limit.is_nan())
-            .then(|| format!("{table} has a limit of {name} that is not a number"))
+            .any(|limit| !limit.is_finite())
+            .then(|| format!("{table} has a limit of {name} that is no finite number"))
     })
 }
 
@@ -378,7 +378,7 @@ mod tests {
         assert!(changed("[\"core\"]", "[]").contains("[gates.pr] has no pack"));
         assert!(changed("thresholds.A1", "thresholds.A9").contains("A9, which is no figure"));
         assert!(changed("F1 =", "F9 = {}\nF1 =").contains("F9, which is no figure"));
-        assert!(changed("0.995", "nan").contains("a limit of A3 that is not a number"));
+        assert!(changed("0.995", "nan").contains("a limit of A3 that is no finite number"));
     }
 
     #[test]
