@@ -138,7 +138,10 @@ struct State {
     stored: BTreeMap<SourcePartition, u64>,
     /// The same once the present commit cycle has ended.
     storing: BTreeMap<SourcePartition, u64>,
-    started: Instant,
+    /// The time of the flow, which asks nobody again while nothing can leave.
+    clock: Duration,
+    /// When it was looked at last.
+    looked: Instant,
     /// When something was applied last, or it was said what input waits for.
     moved: Instant,
     /// Rows of what was read that the sinks have no room for yet.
@@ -192,7 +195,8 @@ impl Actor for IngestActor {
             flow: Flow::new(args.options.shards, window_bytes, uncommitted_bytes),
             stored: BTreeMap::new(),
             storing: BTreeMap::new(),
-            started: Instant::now(),
+            clock: Duration::ZERO,
+            looked: Instant::now(),
             moved: Instant::now(),
             unsent: Unsent::new(args.sinks.clone()),
             behind: VecDeque::new(),
@@ -224,13 +228,14 @@ impl Actor for IngestActor {
             IngestMsg::Note(note) => state.note(note),
             IngestMsg::Room(sent) => {
                 state.unsent.room(sent, &myself)?;
-                // Before more is taken, which may have to wait again. The last cycle waits for all of it.
+                // Before more is taken, which may have to wait again: what is due leaves, a record that is to be
+                // sent again is found where it was kept, and a cycle begins; the last one waits for all input.
                 state.send(&myself)?;
+                state.let_in();
                 if state.finishing.is_empty() {
                     state.maybe_commit(&myself)?;
                 }
                 state.take_input(&myself)?;
-                state.let_in();
                 state.maybe_commit(&myself)?;
             }
             IngestMsg::CommitNow => {
@@ -238,7 +243,7 @@ impl Actor for IngestActor {
                 state.maybe_commit(&myself)?;
             }
             IngestMsg::Tick => {
-                state.flow.tick(state.started.elapsed().as_millis() as u64);
+                state.tick();
                 state.tell_waits();
                 state.maybe_commit(&myself)?;
             }
@@ -278,8 +283,17 @@ impl State {
                 }
                 Input::Records(batch, permit) => self.records(batch, permit, myself)?,
             }
+            self.send(myself)?;
         }
         Ok(())
+    }
+
+    fn tick(&mut self) {
+        let passed = std::mem::replace(&mut self.looked, Instant::now()).elapsed();
+        if self.unsent.is_empty() {
+            self.clock += passed;
+            self.flow.tick(self.clock.as_millis() as u64);
+        }
     }
 
     fn records(
