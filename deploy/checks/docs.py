@@ -250,7 +250,8 @@ def main() -> int:
     parser.add_argument("--today", type=datetime.date.fromisoformat, default=datetime.date.today())
     args = parser.parse_args()
     target = Path(os.environ.get("CARGO_TARGET_DIR", args.root / "target"))
-    built = [path for path in (target / "debug/naap", target / "release/naap") if path.is_file()]
+    builds = [target / profile / "naap" for profile in ("debug", "release", "dist")]
+    built = [path for path in builds if path.is_file()]
     binary = args.binary or (str(max(built, key=lambda path: path.stat().st_mtime)) if built else None)
     count, problems, warnings = check(args.root, args.today, binary)
     for warning in warnings:

@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 . deploy/setup/env.sh
 
 sessions=${NAAP_BENCH_SESSIONS:-25000}
-naap=${CARGO_TARGET_DIR:-target}/release/naap
+naap=${CARGO_TARGET_DIR:-target}/dist/naap
 folder=$NAAP_CACHE_DIR/bench
 
 title() { printf '\n== %s\n\n' "$1"; }
@@ -16,10 +16,10 @@ replay() {
 }
 
 title "Stages in memory, and links between nodes"
-cargo bench --workspace --locked
+cargo bench --workspace --profile dist --locked
 
 title "Whole replay into rows: a generated network with $sessions sessions"
-cargo build --release --locked --bin naap
+cargo build --profile dist --locked --bin naap
 rm -rf "$folder"
 mkdir -p "$folder"
 "$naap" generate --sessions "$sessions" --out "$folder/all.jsonl"

@@ -24,10 +24,10 @@ pub enum PrivacyMode {
 const DIGITS: usize = 16;
 
 impl PrivacyMode {
-    /// The event as rows may show it.
-    pub fn apply(self, mut event: Event<'_>) -> Event<'_> {
+    /// Makes of `event` what rows may show.
+    pub fn apply(self, event: &mut Event<'_>) {
         if self == Self::Keep {
-            return event;
+            return;
         }
         let Shown { text, data } = Shown::of(&event.raw);
         event.data_at = (data.start as u32, data.len() as u32);
@@ -41,7 +41,6 @@ impl PrivacyMode {
             }
             _ => {}
         }
-        event
     }
 
     /// The text of an ignored record as rows may show it.
@@ -282,10 +281,10 @@ mod tests {
                 value: Some(text.as_bytes()),
             };
             let mut repaired = String::new();
-            let Outcome::Accepted(event) = Gate::default().admit(record, &mut repaired) else {
+            let Outcome::Accepted(mut event) = Gate::default().admit(record, &mut repaired) else {
                 panic!("{text} is an event");
             };
-            let event = PrivacyMode::Hash.apply(event);
+            PrivacyMode::Hash.apply(&mut event);
             assert!(!format!("{event:?}").contains("SECRET"), "{event:?}");
             assert!(event.data().starts_with(r#"{"stream_id":"s""#), "{}", event.data());
             assert!(event.raw.ends_with(&format!("{}}}", event.data())), "{}", event.raw);

@@ -406,6 +406,10 @@ fn keys_may_come_in_any_order_twice_and_escaped() {
         .replacen(r#""data""#, r#""data":{"type":"orchestrator_swap"},"data""#, 1)
         .replacen(r#""gateway""#, r#""type":"ai_stream_events","gateway""#, 1);
     accepted(&text, |event| assert_eq!(event.body.family(), "ai_stream_events"));
+    // Nothing stays of data before it.
+    let text = record("stream_trace", &format!(r#"{{{IDS},"type":"orchestrator_swap"}}"#));
+    let text = format!(r#"{},"type":"x","data":7}}"#, text.trim_end().strip_suffix('}').unwrap());
+    assert_eq!(verdict(&text), "unsupported_event_family");
     trace(
         "orchestrator_swap",
         r#","orchestrator_info":{"url":"a"},"orchestrator_info":{"address":"0xB"}"#,

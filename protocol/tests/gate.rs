@@ -322,6 +322,21 @@ fn rejects_tell_everything() {
 }
 
 #[test]
+fn a_reject_shows_the_version_that_its_payload_has() {
+    let trace = format!(r#"{{"version":"v1",{IDS},"type":"orchestrator_swap"}}"#);
+    let payment = PAYMENT.replacen('{', r#"{"version":"v1","#, 1);
+    let cases = [
+        (record("stream_trace", &trace.replace("stream_id", "x")), Reason::MissingField),
+        (record("create_new_payment", &payment.replace("WEI", "EUR")), Reason::BadUnit),
+        (record("stream_trace", &trace) + &" ".repeat(1_000_000), Reason::RecordTooLarge),
+    ];
+    for (text, reason) in cases {
+        let reject = rejected(text.as_bytes());
+        assert_eq!((reject.failure_reason, reject.event_version.as_deref()), (reason, Some("v1")));
+    }
+}
+
+#[test]
 fn an_unread_record_has_no_identity() {
     for (value, body) in [(Some(&b"\xff{"[..]), "\"/3s=\""), (None, "null")] {
         let json = admit(value, Some(NOW), |outcome| match outcome {

@@ -134,7 +134,9 @@ impl SelectionWalk {
         address: Sym,
         symbols: &Symbols,
     ) {
-        let url = if is_url(symbols.text(url)) { url } else { Sym::default() };
+        // Most signals repeat the URI of the current selection, which was looked at when it came.
+        let known = self.selections.last().is_some_and(|current| current.url == url);
+        let url = if known || is_url(symbols.text(url)) { url } else { Sym::default() };
         if url.is_empty() && address.is_empty() {
             return;
         }

@@ -131,7 +131,8 @@ pub struct ShardCore {
     pub(super) options: ShardOptions,
     pub(super) log: Arc<dyn StateLog>,
     pub(super) progress: Progress,
-    pub(super) sessions: Entities<SessionActor>,
+    /// Boxed: a table of them is half empty at times, and is copied when it grows.
+    pub(super) sessions: Entities<Box<SessionActor>>,
     singles: Entities<EventState>,
     pub(super) calendar: Calendar,
     pub(super) writer: RowWriter,
@@ -435,7 +436,7 @@ impl ShardCore {
         self.sessions.committed();
         self.singles.committed();
         let mut asleep = self.singles.sleep_durable(|_| ());
-        let awake: usize = self.sessions.iter().map(SessionActor::weight).sum();
+        let awake: usize = self.sessions.iter().map(|session| session.weight()).sum();
         if awake > self.options.awake_budget {
             let meters = &self.meters;
             asleep += self.sessions.sleep_durable(|session| meters.asleep(session));
@@ -447,8 +448,8 @@ impl ShardCore {
     pub fn tick(&mut self) {
         self.ticks += 1;
         let Self { sessions, options, meters, .. } = self;
-        let patience = |session: &SessionActor| options.patience(session);
-        let asleep = sessions.tick(patience, |session| meters.asleep(session));
+        let asleep =
+            sessions.tick(|session| options.patience(session), |session| meters.asleep(session));
         self.slept(asleep);
     }
 
@@ -488,8 +489,8 @@ impl ShardCore {
     }
 }
 
-fn new_session(org: &str, event: &Event<'_>) -> SessionActor {
+fn new_session(org: &str, event: &Event<'_>) -> Box<SessionActor> {
     let (stream_id, request_id) = event.body.session_ids().unwrap_or_default();
     let key = session_key(stream_id, request_id, &event.uid);
-    SessionActor::new(org, key, stream_id, request_id)
+    Box::new(SessionActor::new(org, key, stream_id, request_id))
 }

@@ -212,8 +212,8 @@ impl<E> Entities<E> {
     }
 }
 
-/// Gives the room of many sleepers back, which would cost as much as if they were awake; that of a
-/// few is kept for the next ones.
+/// Gives the room of many sleepers back, which would be held for ever; that of a few is kept for the next
+/// ones.
 fn give_back<V>(awake: &mut IdMap<V>) {
     const KEPT: usize = 64;
     if awake.capacity() > KEPT && awake.len() < awake.capacity() / 4 {

@@ -18,8 +18,8 @@ pub(super) fn wake(
     frame: &[u8],
     epoch: u64,
     retention_ms: Option<i64>,
-) -> Result<(SessionActor, Due), ShardError> {
-    let mut session = SessionActor::restore(frame)?;
+) -> Result<(Box<SessionActor>, Due), ShardError> {
+    let mut session = Box::new(SessionActor::restore(frame)?);
     recall(&mut session, retention_ms);
     let repeat = session.enter(epoch) || session.state().owes_rows;
     Ok((session, if repeat { Due::Rows } else { Due::Nothing }))
@@ -135,7 +135,7 @@ impl ShardCore {
                     if lost || session.state().owes_rows {
                         recall(&mut session, options.retention_ms);
                         session.enter(progress.epoch);
-                        let woken = || Ok::<_, ShardError>((session, Due::Rows));
+                        let woken = || Ok::<_, ShardError>((Box::new(session), Due::Rows));
                         failure = sessions.get_or_wake(id.0, woken).err();
                     }
                 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::de::{IgnoredAny, MapAccess};
 
 use super::DedupStrategy;
-use super::decode::{Family, OrchestratorFields, Payload};
+use super::decode::{Decode, Family, OrchestratorFields, Payload};
 use crate::identity::{blank_to_null, is_blank, sha256_hex};
 use crate::json::{self, Fill, Key, Place, Raw, Scalar, object};
 
@@ -42,9 +42,13 @@ impl<'de> Place<'de> for Envelope<'de> {
                 "version" => members.next_value_seed(Fill(&mut self.version))?,
                 "__replay" => members.next_value_seed(Fill(&mut self.replay))?,
                 "data" => {
+                    // Nothing stays of data that stood before.
+                    self.payload = None;
                     self.decoded_as = self.supported_family();
                     match self.decoded_as {
-                        Some(family) => self.payload = Some(members.next_value_seed(family)?),
+                        Some(family) => {
+                            members.next_value_seed(Decode(family, &mut self.payload))?;
+                        }
                         None => drop(members.next_value::<IgnoredAny>()?),
                     }
                 }
@@ -80,10 +84,10 @@ pub(crate) fn read<'a>(text: &'a str, envelope: &mut Envelope<'a>) -> Result<boo
         envelope.data = found.data.0;
     }
     if envelope.decoded_as != envelope.supported_family() {
-        envelope.payload = match (envelope.supported_family(), envelope.data) {
-            (Some(family), Some(data)) => Some(json::read_seed(data, family)?),
-            _ => None,
-        };
+        envelope.payload = None;
+        if let (Some(family), Some(data)) = (envelope.supported_family(), envelope.data) {
+            json::read_seed(data, Decode(family, &mut envelope.payload))?;
+        }
     }
     Ok(text.trim_ascii_start().starts_with('{'))
 }

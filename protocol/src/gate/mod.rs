@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use crate::event::decode::Verdict;
+use crate::event::decode::{Payload, Verdict};
 use crate::event::envelope::{self, Envelope};
 use crate::event::{DedupStrategy, Event};
 use crate::org::OrgMap;
@@ -218,14 +218,11 @@ impl Gate {
             let details = format!("version {version:?} is not one of {:?}", self.limits.versions);
             return Err(Fault::new(Reason::UnsupportedVersion, details));
         }
-        let Some(payload) = envelope.payload.take() else {
-            // Noise has been sorted out, so this is unreachable as long as the two lists agree.
-            return Err(Fault::new(Reason::UnsupportedEventType, "the family has no decoder"));
-        };
-        let body = match payload.verdict {
-            Verdict::Body(body) => body,
-            other => return Err(fault_of(other)),
-        };
+        // Noise has been sorted out, so each family has a decoder as long as the two lists agree.
+        let undecoded = || Fault::new(Reason::UnsupportedEventType, "the family has no decoder");
+        if let Some(fault) = fault_of(&envelope.payload.as_ref().ok_or_else(undecoded)?.verdict) {
+            return Err(fault);
+        }
         if text.len() > self.limits.max_value_bytes {
             let (size, limit) = (text.len(), self.limits.max_value_bytes);
             let details = format!("value of {size} bytes is over the limit of {limit}");
@@ -248,6 +245,11 @@ impl Gate {
             // `data` is a slice of `text`.
             (Cow::Borrowed(text), data.as_ptr() as usize - text.as_ptr() as usize)
         };
+        let gateway = envelope.gateway.text();
+        // A body is large, so it is moved once, at the end.
+        let Some(Payload { verdict: Verdict::Body(body), .. }) = envelope.payload.take() else {
+            return Err(undecoded());
+        };
         Ok(Event {
             offset: record.offset,
             record_ts: record.record_ts.unwrap_or(event_ts),
@@ -257,7 +259,7 @@ impl Gate {
             event_ts,
             replay,
             version,
-            gateway: envelope.gateway.text(),
+            gateway,
             raw,
             data_at: (data_start as u32, data.len() as u32),
             body,
@@ -339,20 +341,23 @@ fn noise(envelope: &Envelope<'_>) -> Option<IgnoreReason> {
     }
 }
 
-fn fault_of(verdict: Verdict<'_>) -> Fault {
-    match verdict {
+/// What is wrong with a payload; `None` if nothing is.
+fn fault_of(verdict: &Verdict<'_>) -> Option<Fault> {
+    Some(match verdict {
+        Verdict::Body(_) => return None,
         Verdict::MissingField(path) => {
             Fault::new(Reason::MissingField, format!("{path} is missing, null or empty"))
         }
-        Verdict::EmptyArray(details) => Fault::new(Reason::EmptyArray, details),
-        Verdict::InvalidShape(details) => Fault::new(Reason::InvalidDataShape, details),
-        Verdict::UnsupportedVersion(details) => Fault::new(Reason::UnsupportedVersion, details),
-        Verdict::BadUnit(details) => Fault::new(Reason::BadUnit, details),
-        Verdict::Unparsable(details) => Fault::new(Reason::ParseException, details),
+        Verdict::EmptyArray(details) => Fault::new(Reason::EmptyArray, *details),
+        Verdict::InvalidShape(details) => Fault::new(Reason::InvalidDataShape, *details),
+        Verdict::UnsupportedVersion(details) => {
+            Fault::new(Reason::UnsupportedVersion, details.clone())
+        }
+        Verdict::BadUnit(details) => Fault::new(Reason::BadUnit, details.clone()),
+        Verdict::Unparsable(details) => Fault::new(Reason::ParseException, details.clone()),
         // Sorted out before.
         Verdict::Ignored(reason) => Fault::new(Reason::UnsupportedEventType, reason.label()),
-        Verdict::Body(body) => Fault::new(Reason::UnsupportedEventType, body.family()),
-    }
+    })
 }
 
 /// xxh3 over type, time, gateway and payload text, chained by the seed so that no two of them can

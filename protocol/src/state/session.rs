@@ -368,6 +368,10 @@ impl StoredSignal {
     /// Most signals repeat the texts of the one before, `like`.
     fn new(signal: &Signal<'_>, like: Option<&Self>, symbols: &mut Symbols) -> Self {
         let mut again = |text: &str, guess: fn(&Self) -> Sym| {
+            // Comparing two empty texts is slow: it reads behind addresses that are none, though nothing of it.
+            if text.is_empty() {
+                return Sym::default();
+            }
             let guess = like.map(guess).filter(|guess| symbols.text(*guess) == text);
             guess.unwrap_or_else(|| symbols.intern(text))
         };

@@ -13,7 +13,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error};
 use super::{Body, Orchestrator};
 use crate::gate::IgnoreReason;
 use crate::identity::{norm_addr, trimmed};
-use crate::json::{Place, Scalar, object};
+use crate::json::{Place, Raw, Scalar, object};
 
 /// The families that become events (contract events.md 3.0, "core"; backlog 001).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,28 +80,42 @@ pub(crate) enum Verdict<'a> {
     BadUnit(String),
 }
 
-/// Decodes the next value as the payload of the family.
-impl<'de> DeserializeSeed<'de> for Family {
-    type Value = Payload<'de>;
+/// Decodes the next value as the payload of a family, in place because it is large.
+pub(crate) struct Decode<'p, 'a>(pub(crate) Family, pub(crate) &'p mut Option<Payload<'a>>);
 
-    fn deserialize<D: Deserializer<'de>>(self, parser: D) -> Result<Payload<'de>, D::Error> {
-        match self {
-            Self::Status => fields(parser).map(stream::status),
-            Self::Trace => fields(parser).map(stream::trace),
-            Self::Ai => fields(parser).map(stream::ai_event),
-            Self::Ingest => fields(parser).map(stream::ingest_metrics),
-            Self::Capabilities => fields(parser).map(flat::capabilities),
-            Self::Discovery => flat::discovery(fields(parser)?).map_err(D::Error::custom),
-            Self::Payment => fields(parser).map(flat::payment),
-            Self::Transport => fields(parser).map(transport::transport),
+impl<'de> DeserializeSeed<'de> for Decode<'_, 'de> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, parser: D) -> Result<(), D::Error> {
+        let Self(family, payload) = self;
+        match family {
+            Family::Status => decode(parser, stream::status, payload),
+            Family::Trace => decode(parser, stream::trace, payload),
+            Family::Ai => decode(parser, stream::ai_event, payload),
+            Family::Ingest => decode(parser, stream::ingest_metrics, payload),
+            Family::Capabilities => decode(parser, flat::capabilities, payload),
+            Family::Discovery => {
+                let mut data = Raw::default();
+                data.fill(parser)?;
+                *payload = Some(flat::discovery(data).map_err(D::Error::custom)?);
+                Ok(())
+            }
+            Family::Payment => decode(parser, flat::payment, payload),
+            Family::Transport => decode(parser, transport::transport, payload),
         }
     }
 }
 
-fn fields<'de, P: Place<'de>, D: Deserializer<'de>>(parser: D) -> Result<P, D::Error> {
+#[inline]
+fn decode<'de, P: Place<'de>, D: Deserializer<'de>>(
+    parser: D,
+    of: impl FnOnce(P) -> Payload<'de>,
+    payload: &mut Option<Payload<'de>>,
+) -> Result<(), D::Error> {
     let mut fields = P::default();
     fields.fill(parser)?;
-    Ok(fields)
+    *payload = Some(of(fields));
+    Ok(())
 }
 
 /// The first required field that is missing, by its path.
