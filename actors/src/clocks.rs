@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use naap_protocol::event::{Body, Event, TraceType};
-use naap_protocol::identity::norm_url;
+use naap_protocol::identity::{is_blank, norm_url};
 use naap_protocol::state::{SessionState, StoredBody, StoredSignal};
 use naap_protocol::time::{ClockDomain, Timestamp};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
@@ -161,7 +161,7 @@ impl ClockSigns {
         if url.is_empty() {
             return;
         }
-        let gateway = if gateway.trim().is_empty() {
+        let gateway = if is_blank(gateway) {
             // Of several gateways without a label the smallest relay distance is that of the slowest
             // clock, which is still a bound; but what one of them sent says nothing about another.
             signs.request_ms = None;

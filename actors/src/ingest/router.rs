@@ -23,6 +23,7 @@ use crate::outbox::{Outbox, RowBatch};
 use crate::ports::Clock;
 use crate::reject_rows::{oversized, reject_row};
 use crate::session::instruments;
+use crate::shard::add_all;
 
 /// Items of a shard beyond this weight, bytes, go into the next envelope, so that a batch is never too long for
 /// a link. Those of one record stay together.
@@ -53,9 +54,7 @@ impl IngestCounts {
     /// Adds `other`.
     fn add(&mut self, other: &Self) {
         let add = |counts: &mut BTreeMap<_, u64>, others: &BTreeMap<_, u64>| {
-            for (&name, &count) in others {
-                *counts.entry(name).or_default() += count;
-            }
+            add_all(counts, others.iter().map(|(&name, &count)| (name, count)));
         };
         self.read += other.read;
         add(&mut self.accepted, &other.accepted);
@@ -123,9 +122,7 @@ impl Families {
     }
 
     fn take_into(&mut self, counts: &mut BTreeMap<&'static str, u64>) {
-        for (family, count) in self.0.drain(..) {
-            *counts.entry(family).or_default() += count;
-        }
+        add_all(counts, self.0.drain(..));
     }
 }
 

@@ -35,7 +35,11 @@ pub struct ShardCounts {
     pub letters: BTreeMap<&'static str, u64>,
 }
 
-fn add_all(counts: &mut BTreeMap<&'static str, u64>, others: BTreeMap<&'static str, u64>) {
+/// Adds `others` to `counts`, by name.
+pub(crate) fn add_all(
+    counts: &mut BTreeMap<&'static str, u64>,
+    others: impl IntoIterator<Item = (&'static str, u64)>,
+) {
     for (name, count) in others {
         *counts.entry(name).or_default() += count;
     }

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use naap_protocol::capability::Document;
 use naap_protocol::capability::expand::{Expansion, SnapshotRow, expand};
 use naap_protocol::event::Event;
-use naap_protocol::identity::norm_addr;
+use naap_protocol::identity::{is_blank, norm_addr};
 use naap_protocol::rows::dims::{
     CapabilityCurrent, GpuCurrent, GpuFirstSeen, current_version, first_version,
 };
@@ -186,5 +186,5 @@ impl Rows<'_> {
 
 /// The texts that are not blank, sorted.
 fn distinct<'t>(texts: impl Iterator<Item = &'t str>) -> Vec<&'t str> {
-    texts.filter(|text| !text.trim().is_empty()).collect::<BTreeSet<_>>().into_iter().collect()
+    texts.filter(|text| !is_blank(text)).collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -17,6 +17,7 @@ pub use actor::{Attach, Mark, ShardCommit, ShardMsg, ShardStatus, Traffic};
 pub(crate) use actor::{ShardArgs, spawn};
 pub use core::{Applied, ROUTING_VERSION, Saved, ShardCore, ShardError, ShardOptions};
 pub use counts::ShardCounts;
+pub(crate) use counts::add_all;
 pub use entities::IdMap;
 pub use expiry::Ended;
 pub use rows::{Origin, RowWriter, SEQUENCE_BITS};

@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::identity::is_blank;
+
 /// Id of the capability whose models and prices carry free capability names (BYOC).
 pub const BYOC: i32 = 37;
 /// Id written where no capability is known; 0 is a real id.
@@ -127,7 +129,7 @@ impl Catalogue {
     /// The capability whose slug `pipeline` is, ignoring case and outer space; [`BYOC`] for a name
     /// outside the allow-list, `None` for blank text and slugs without a capability.
     pub fn capability_of(&self, pipeline: &str) -> Option<i32> {
-        if pipeline.trim().is_empty() {
+        if is_blank(pipeline) {
             return None;
         }
         let Some(slug) = self.slug(pipeline) else { return Some(BYOC) };

@@ -98,14 +98,13 @@ pub(crate) fn read<'de>(text: &'de str, place: &mut impl Place<'de>) -> Result<(
 }
 
 /// Like [`read`], for any way to read a value.
-pub(crate) fn read_seed<'de, S: DeserializeSeed<'de>>(
+pub(crate) fn read_seed<'de>(
     text: &'de str,
-    seed: S,
-) -> Result<S::Value, Error> {
+    seed: impl DeserializeSeed<'de, Value = ()>,
+) -> Result<(), Error> {
     let mut parser = sonic_rs::Deserializer::from_str(text).utf8_lossy();
-    let value = seed.deserialize(&mut parser)?;
-    parser.end()?;
-    Ok(value)
+    seed.deserialize(&mut parser)?;
+    Ok(parser.end()?)
 }
 
 /// Where a value goes. What a place can not use is skipped and leaves it empty.
