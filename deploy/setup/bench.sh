@@ -15,11 +15,11 @@ replay() {
     "$naap" replay --data-dir "$folder/$1" "$folder/$1.jsonl" | tail -n 2
 }
 
-title "Stages in memory, and links between nodes"
-cargo bench --workspace --profile dist --locked
+title "Stages in memory, and links between nodes (building first, twice: from nothing that takes half an hour)"
+deploy/setup/dist.sh bench --workspace --bench pipeline --bench link
 
 title "Whole replay into rows: a generated network with $sessions sessions"
-cargo build --profile dist --locked --bin naap
+deploy/setup/dist.sh
 rm -rf "$folder"
 mkdir -p "$folder"
 "$naap" generate --sessions "$sessions" --out "$folder/all.jsonl"
