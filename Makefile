@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cluster test-cluster chaos sim laws lint fmt bench fuzz api-fuzz verify docs-check k8s-check co-update
+.PHONY: help setup demo test cluster test-cluster chaos sim laws lint fmt dist bench fuzz api-fuzz verify docs-check k8s-check co-update
 
 # Properties draw the same cases in every run of the gate; `make laws` draws others.
 export PROPTEST_RNG_SEED ?= 1
@@ -62,6 +62,10 @@ lint: ## formatting, clippy, rustdoc, licences, spelling, shell, docs, names, ma
 
 fmt: ## format the Rust code
 	@cargo fmt --all
+
+dist: ## build naap as it is shipped, guided by a replay: target/dist/naap, in 20 minutes from nothing
+	@deploy/setup/setup.sh build
+	@deploy/setup/dist.sh
 
 bench: ## measure events per CPU-second (see docs/performance.md)
 	@deploy/setup/setup.sh build

@@ -17,16 +17,14 @@ naap=$folder/dist/naap
 counts=$folder/counts
 profile=$folder/naap.profdata
 
-# Comes with the compiler, because it reads what that version of it writes.
-profdata() {
-    local tool
-    tool=$(rustc --print target-libdir)/../bin/llvm-profdata
-    if [ ! -x "$tool" ]; then
-        { have rustup && rustup component add llvm-tools >&2; } ||
-            die "llvm-profdata is missing; run rustup component add llvm-tools with a network, then run this again"
-    fi
-    "$tool" "$@"
-}
+# What takes a minute to miss is looked for before what takes ten to build. The tool comes with the compiler, because
+# it reads what that version of it writes.
+profdata=$(rustc --print target-libdir)/../bin/llvm-profdata
+if [ ! -x "$profdata" ]; then
+    { have rustup && rustup component add llvm-tools >&2; } ||
+        die "llvm-profdata is missing; run rustup component add llvm-tools with a network, then run this again"
+fi
+deploy/setup/fetch-engine.sh >&2
 
 # Says what a command printed only if it failed.
 quietly() {
@@ -47,10 +45,12 @@ count() {
     quietly "$naap" replay --data-dir "$work/real" tests/fixtures/events-2026-01-08.jsonl
     quietly "$naap" replay --data-dir "$work/generated" "$work/generated.jsonl"
     # What was never run stays as it would be without a profile: --sparse leaves it out, else it would be taken as rare.
-    profdata merge --sparse --output "$profile" "$counts"
+    "$profdata" merge --sparse --output "$profile.new" "$counts"
+    mv "$profile.new" "$profile"
     rm -rf "$work"
 }
 
+say "building naap with counters (ten minutes from nothing, and as long again for what it guides)"
 RUSTFLAGS="${RUSTFLAGS:-} -Cprofile-generate=$counts" \
     cargo build --target-dir "$folder" --profile dist --locked --bin naap
 [ "$profile" -nt "$naap" ] || count
