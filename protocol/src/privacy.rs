@@ -1,5 +1,7 @@
 //! Personal data: kept, or replaced by a hash before any row is built (decisions.md, identity and
-//! duplicates). Event uids and dead-letter bodies are made from the record as it came.
+//! duplicates). Event uids, and the bodies of records that the gate refuses, are made from the record
+//! as it came. What fails after the gate let it pass is shown as its other rows are: nothing behind the
+//! gate has the record itself.
 
 use std::borrow::Cow;
 use std::ops::Range;

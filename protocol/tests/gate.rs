@@ -10,6 +10,7 @@ use naap_protocol::gate::{
     Class, Destination, Encoding, Gate, Outcome, Reason, Record, Reject, Source, Stage,
     keeps_payload,
 };
+use naap_protocol::privacy::PrivacyMode;
 use naap_protocol::rows::Row;
 use naap_protocol::rows::rejects::DeadLetter;
 use naap_protocol::time::Timestamp;
@@ -431,6 +432,32 @@ fn duplicates_and_conflicts() {
         let conflict = Reject::duplicate(&event, source, true);
         assert_eq!(conflict.failure_reason, Reason::IdConflict);
         assert_eq!(conflict.destination(), Destination::Quarantine);
+    });
+}
+
+#[test]
+fn a_letter_names_the_uid_of_its_event_without_the_personal_data() {
+    let text = record(
+        "ai_stream_status",
+        &format!(
+            r#"{{{IDS},"pipeline":"p","inference_status":{{"last_params":{{"prompt":"a cat"}}}}}}"#
+        ),
+    )
+    .replacen(r#""id":"e-1","#, "", 1);
+    let source =
+        Source { org: "o".into(), topic: "t".to_owned(), partition: 1, offset: 2, record_ts: None };
+    accepted(&text, |mut event| {
+        let uid = event.uid.clone().into_owned();
+        assert_eq!(event.dedup_strategy, DedupStrategy::PayloadHash);
+        PrivacyMode::Hash.apply(&mut event);
+        let reason = Reason::ParseException;
+        for reject in [
+            Reject::duplicate(&event, source.clone(), false),
+            Reject::of_event(&event, source.clone(), reason, String::new()),
+        ] {
+            assert_eq!(reject.dedup_key.as_ref(), Some(&uid), "{reject:?}");
+            assert!(!format!("{reject:?}").contains("a cat"), "{reject:?}");
+        }
     });
 }
 

@@ -346,7 +346,12 @@ impl Reject {
         let mut envelope = Envelope::default();
         // The text was read before, so it can be read again.
         let _ = envelope::read(&event.raw, &mut envelope);
-        Self::new(source, event.raw.as_bytes(), Some((&event.raw, &envelope)), fault)
+        let mut reject =
+            Self::new(source, event.raw.as_bytes(), Some((&event.raw, &envelope)), fault);
+        // Not what the text says now: personal data may have been taken out of it.
+        reject.dedup_key = Some(event.uid.clone().into_owned());
+        reject.dedup_strategy = Some(event.dedup_strategy);
+        reject
     }
 
     fn describe(&mut self, text: &str, envelope: &Envelope<'_>) {
