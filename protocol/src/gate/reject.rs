@@ -284,8 +284,30 @@ pub struct Reject {
 }
 
 impl Reject {
-    /// `value` is the record's value, `read` its text and envelope as far as they could be read.
+    /// A record that the gate refuses. `value` is the record's value, `read` its text and envelope as far as
+    /// they could be read.
     pub(super) fn new(
+        source: Source,
+        value: &[u8],
+        read: Option<(&str, &Envelope<'_>)>,
+        fault: Fault,
+    ) -> Self {
+        let mut reject = Self::unidentified(source, value, read, fault);
+        match (reject.failure_reason.stage(), read) {
+            (Stage::Deserialization | Stage::SchemaValidation, _) | (_, None) => {}
+            (
+                Stage::Dedup | Stage::Parse | Stage::SinkGuard | Stage::Sink,
+                Some((text, envelope)),
+            ) => {
+                let (uid, strategy) = envelope.uid(text);
+                reject.identify(uid.into_owned(), strategy);
+            }
+        }
+        reject
+    }
+
+    /// All but the uid.
+    fn unidentified(
         source: Source,
         value: &[u8],
         read: Option<(&str, &Envelope<'_>)>,
@@ -346,12 +368,16 @@ impl Reject {
         let mut envelope = Envelope::default();
         // The text was read before, so it can be read again.
         let _ = envelope::read(&event.raw, &mut envelope);
-        let mut reject =
-            Self::new(source, event.raw.as_bytes(), Some((&event.raw, &envelope)), fault);
+        let read = Some((&*event.raw, &envelope));
+        let mut reject = Self::unidentified(source, event.raw.as_bytes(), read, fault);
         // Not what the text says now: personal data may have been taken out of it.
-        reject.dedup_key = Some(event.uid.clone().into_owned());
-        reject.dedup_strategy = Some(event.dedup_strategy);
+        reject.identify(event.uid.clone().into_owned(), event.dedup_strategy);
         reject
+    }
+
+    fn identify(&mut self, uid: String, strategy: DedupStrategy) {
+        self.dedup_key = Some(uid);
+        self.dedup_strategy = Some(strategy);
     }
 
     fn describe(&mut self, text: &str, envelope: &Envelope<'_>) {
@@ -366,14 +392,8 @@ impl Reject {
         self.orchestrator = orchestrator;
         self.broadcaster = broadcaster;
         self.region = region;
-        match self.failure_reason.stage() {
-            Stage::Deserialization => {}
-            Stage::SchemaValidation => self.payload_canonical_json = envelope::canonical(text),
-            Stage::Dedup | Stage::Parse | Stage::SinkGuard | Stage::Sink => {
-                let (uid, strategy) = envelope.uid(text);
-                self.dedup_key = Some(uid.into_owned());
-                self.dedup_strategy = Some(strategy);
-            }
+        if self.failure_reason.stage() == Stage::SchemaValidation {
+            self.payload_canonical_json = envelope::canonical(text);
         }
     }
 

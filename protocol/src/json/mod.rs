@@ -253,7 +253,7 @@ pub(crate) fn each<'de, P: Place<'de>, A: SeqAccess<'de>>(
     Ok(())
 }
 
-/// Reads the key of a member as what it names. Reading it as text first costs a third of a short member.
+/// Reads the key of a member as what it names; [`Key`] is for keys whose text is kept.
 pub(crate) struct Named<F>(pub(crate) F);
 
 impl<'de, T, F: FnOnce(&str) -> T> DeserializeSeed<'de> for Named<F> {
